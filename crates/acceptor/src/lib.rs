@@ -1,0 +1,1 @@
+//! acceptor (see crates/ARCHITECTURE.md).

@@ -1,0 +1,1 @@
+//! althing (see crates/ARCHITECTURE.md).

@@ -1,0 +1,1 @@
+//! client (see crates/ARCHITECTURE.md).

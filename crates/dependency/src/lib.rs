@@ -1,0 +1,1 @@
+//! dependency (see crates/ARCHITECTURE.md).

@@ -1,0 +1,1 @@
+//! journal (see crates/ARCHITECTURE.md).

@@ -1,0 +1,1 @@
+//! node (see crates/ARCHITECTURE.md).

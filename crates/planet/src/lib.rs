@@ -1,0 +1,1 @@
+//! planet (see crates/ARCHITECTURE.md).

@@ -1,0 +1,1 @@
+//! proposer (see crates/ARCHITECTURE.md).

@@ -1,0 +1,1 @@
+//! replica (see crates/ARCHITECTURE.md).

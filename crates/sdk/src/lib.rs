@@ -1,0 +1,1 @@
+//! sdk (see crates/ARCHITECTURE.md).

@@ -1,0 +1,1 @@
+//! sim (see crates/ARCHITECTURE.md).

@@ -1,0 +1,1 @@
+//! voter (see crates/ARCHITECTURE.md).
