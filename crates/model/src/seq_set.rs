@@ -1,0 +1,140 @@
+//! A set of sequence numbers, kept as ranges.
+
+use std::collections::BTreeMap;
+
+/// A set of sequence numbers: everything below a prefix and disjoint ranges above it. Sequence
+/// numbers are mostly dense, so the memory is that of the holes and not of the members.
+///
+/// ```
+/// use althing_model::SeqSet;
+/// let mut set = SeqSet::default();
+/// assert!(set.insert(0) && set.insert(2) && !set.insert(2));
+/// assert_eq!(set.missing(0, 4).collect::<Vec<_>>(), [1, 3]);
+/// assert!(set.insert(1));
+/// assert_eq!(set.below(), 3);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SeqSet {
+    below: u64,
+    /// Start to end (exclusive); disjoint, not adjacent, all starts above `below`.
+    ranges: BTreeMap<u64, u64>,
+}
+
+impl SeqSet {
+    /// Every number below this is a member; this one is not.
+    pub fn below(&self) -> u64 {
+        self.below
+    }
+
+    /// One above the highest member; 0 for the empty set.
+    pub fn end(&self) -> u64 {
+        self.ranges
+            .last_key_value()
+            .map_or(self.below, |(_, end)| *end)
+    }
+
+    /// How many ranges there are above the prefix: what the set costs.
+    pub fn fragments(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// Whether `seq` is a member.
+    pub fn contains(&self, seq: u64) -> bool {
+        seq < self.below
+            || self
+                .ranges
+                .range(..=seq)
+                .next_back()
+                .is_some_and(|(_, end)| seq < *end)
+    }
+
+    /// Adds `seq`; false when it was a member already.
+    pub fn insert(&mut self, seq: u64) -> bool {
+        if self.contains(seq) {
+            return false;
+        }
+        let mut start = seq;
+        let mut end = seq + 1;
+        if let Some((left, left_end)) = self.ranges.range(..seq).next_back()
+            && *left_end == seq
+        {
+            start = *left;
+        }
+        if let Some(right_end) = self.ranges.remove(&end) {
+            end = right_end;
+        }
+        if start == self.below {
+            self.below = end;
+        } else {
+            self.ranges.insert(start, end);
+        }
+        true
+    }
+
+    /// Makes every number below `below` a member.
+    pub fn insert_below(&mut self, below: u64) {
+        if below <= self.below {
+            return;
+        }
+        self.below = below;
+        while let Some((start, end)) = self.ranges.first_key_value().map(|(s, e)| (*s, *e)) {
+            if start > self.below {
+                break;
+            }
+            self.ranges.pop_first();
+            self.below = self.below.max(end);
+        }
+    }
+
+    /// The numbers from `from` up to `to` (exclusive) that are not members, ascending; the work is
+    /// that of the ranges between, not of the members.
+    pub fn missing(&self, from: u64, to: u64) -> impl Iterator<Item = u64> + '_ {
+        let mut next = from.max(self.below);
+        std::iter::from_fn(move || {
+            if let Some((_, end)) = self.ranges.range(..=next).next_back()
+                && next < *end
+            {
+                next = *end;
+            }
+            let seq = (next < to).then_some(next)?;
+            next += 1;
+            Some(seq)
+        })
+    }
+
+    /// The members from the prefix up, as ranges (start, end exclusive).
+    pub fn ranges(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.ranges.iter().map(|(start, end)| (*start, *end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        /// Broken: executed or committed vertices would be forgotten, or invented.
+        #[test]
+        fn agrees_with_a_plain_set(inserts in prop::collection::vec(0u64..40, 0..80), prefix in 0u64..20) {
+            let mut ours = SeqSet::default();
+            let mut plain = BTreeSet::new();
+            for (step, seq) in inserts.iter().enumerate() {
+                prop_assert_eq!(ours.insert(*seq), plain.insert(*seq));
+                if step == 30 {
+                    ours.insert_below(prefix);
+                    plain.extend(0..prefix);
+                }
+            }
+            for seq in 0..45 {
+                prop_assert_eq!(ours.contains(seq), plain.contains(&seq));
+            }
+            let missing: Vec<u64> = ours.missing(3, 45).collect();
+            let expected: Vec<u64> = (3..45).filter(|seq| !plain.contains(seq)).collect();
+            prop_assert_eq!(missing, expected);
+            prop_assert_eq!(ours.end(), plain.last().map_or(0, |last| last + 1));
+            prop_assert!(!ours.contains(ours.below()));
+        }
+    }
+}
