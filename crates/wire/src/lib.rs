@@ -1,1 +1,104 @@
-//! wire (see crates/ARCHITECTURE.md).
+//! Every message of Althing, one file per direction, and what may be sent before it is durable.
+//!
+//! # The way of a command, fast path
+//! Round 0 of a vertex; Q is the fast quorum, the anchor is the voter beside the proposer.
+//! ```text
+//!  client        proposer        anchor         other voters       replica beside
+//!    |  Submit      |               |                |               the proposer
+//!    |------------->|  PreAccept    |                |                    |
+//!    |              |-------------->| vote, fsync    |                    |
+//!    |              |  PreAccepted  |                |                    |
+//!    |              |<--------------|                |                    |
+//!    |              |  PreAccept (with the anchor's deps and Q)           |
+//!    |              |------------------------------->| vote, fsync        |
+//!    |              |  PreAccepted                   |                    |
+//!    |              |<-------------------------------|                    |
+//!    |   all of Q answered, each dep from f of them  |                    |
+//!    |              |  Conclude     |                |                    |
+//!    |              |-------------->| commit, fsync  |                    |
+//!    |              |               |  Learned       |                    |
+//!    |              |               |------------------------------------>|
+//!    |              |  Concluded    |                |                    | execute what is
+//!    |              |<--------------|                |                    | reached, in order
+//!    |              |  Commit                        |                    |
+//!    |              |------------------------------->| fsync, Learned     |
+//!    |              |  Executed                      |                    |
+//!    |  Answer      |<----------------------------------------------------|
+//!    |<-------------|
+//! ```
+//! Otherwise (disagreement, or a member of Q silent) round 1: `Accept` to the anchor first, whose
+//! `Accepted` is the fence, then to all voters; f+1 `Accepted`, then `Commit`.
+//!
+//! # Classic path
+//! ```text
+//!  client        proposer      dependency nodes      acceptors         replicas
+//!    |  Submit      |               |                    |                 |
+//!    |------------->|  Depend       |                    |                 |
+//!    |              |-------------->| index, fsync       |                 |
+//!    |              |  Depended     |                    |                 |
+//!    |              |<--------------|                    |                 |
+//!    |              |  Accept (round 1, the union)       |                 |
+//!    |              |----------------------------------->| vote, fsync     |
+//!    |              |  Accepted                          |                 |
+//!    |              |<-----------------------------------|                 |
+//!    |              |  Commit                            |                 |
+//!    |              |----------------------------------------------------->| execute
+//!    |  Answer      |  Executed                          |                 |
+//!    |<-------------|<-----------------------------------------------------|
+//! ```
+//!
+//! # Recovery
+//! A replica that is blocked tells a proposer, `Recover`; that one runs `Prepare` / `Promised` in a
+//! ballot of round 2 or higher (and, on the classic path, `Inspect` / `Inspected`), when it must a
+//! dependency round `Depend` / `Depended` in the same ballot, then `Accept` / `Accepted` and
+//! `Commit`. Whoever knows the outcome already answers `Chosen`. Replicas tell each other what they
+//! hold, `Frontier`, and send what the other lacks, `Commit`.
+//!
+//! # Durable before visible
+//! Roles return [`Effects`]. A message that promises something is [`Durable`]: the only way to send
+//! it is behind an [`Effects::append`]. The rest is [`Plain`].
+//! ```compile_fail
+//! use althing_wire::{Accepted, Effects, VoterRecord};
+//! # use althing_model::*;
+//! fn answer_before_the_fsync(effects: &mut Effects<VoterRecord>, vertex: VertexId) {
+//!     effects.send(NodeId(1), Accepted { vertex, ballot: Ballot::classic(vertex) });
+//! }
+//! ```
+//!
+//! The identity of a sender is its connection's certificate, never a field of a message; which role
+//! may send what is [`Kind`]'s table.
+
+mod acceptor_to_proposer;
+mod client_to_proposer;
+mod dependency_to_proposer;
+mod effect;
+pub mod frame;
+mod message;
+mod proposer_to_acceptor;
+mod proposer_to_client;
+mod proposer_to_dependency;
+mod proposer_to_replica;
+mod proposer_to_voter;
+mod record;
+mod replica_to_proposer;
+mod replica_to_replica;
+mod voter_to_proposer;
+mod voter_to_replica;
+
+pub use acceptor_to_proposer::{Accepted, Chosen, FastQuorum, Promised, Refused, Vote};
+pub use client_to_proposer::Submit;
+pub use dependency_to_proposer::{Depended, Held, Inspected};
+pub use effect::{Address, ClientId, Durable, Effect, Effects, Plain, Then};
+pub use message::{Kind, Message, Party};
+pub use proposer_to_acceptor::{Accept, Prepare};
+pub use proposer_to_client::{Answer, Outcome};
+pub use proposer_to_dependency::{Depend, Inspect};
+pub use proposer_to_replica::Commit;
+pub use proposer_to_voter::{Conclude, PreAccept};
+pub use record::{
+    AcceptorRecord, DependencyRecord, NodeRecord, ProposerRecord, ReplicaRecord, VoterRecord,
+};
+pub use replica_to_proposer::{Executed, Recover};
+pub use replica_to_replica::Frontier;
+pub use voter_to_proposer::{Concluded, PreAccepted};
+pub use voter_to_replica::Learned;

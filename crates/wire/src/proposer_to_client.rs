@@ -1,0 +1,23 @@
+//! proposer -> client.
+
+use althing_model::Reply;
+
+/// The end of a submission, for the client that made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The submission's ticket.
+    pub ticket: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// How a submission ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Executed; this is the reply.
+    Executed(Reply),
+    /// It is no command, and was not proposed here: why.
+    Invalid(String),
+    /// Too much is in flight here, and it was not proposed here: try later, or elsewhere.
+    Overloaded,
+}

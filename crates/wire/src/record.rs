@@ -1,0 +1,156 @@
+//! What roles write to the journal: enough to be the same after a restart.
+
+use crate::Vote;
+use althing_model::{Ballot, Commands, DepSet, Value, VertexId};
+
+/// A voter's record: dependency node and acceptor in one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VoterRecord {
+    /// It will not vote below `ballot`.
+    Promised {
+        /// The vertex.
+        vertex: VertexId,
+        /// The promise.
+        ballot: Ballot,
+    },
+    /// It voted, and promised the same ballot. A vote of round 0 is a dependency answer too.
+    Voted {
+        /// The vertex.
+        vertex: VertexId,
+        /// The vote.
+        vote: Vote,
+    },
+    /// It answered a recovery's dependency round, and promised its ballot.
+    Depended {
+        /// The vertex.
+        vertex: VertexId,
+        /// The promise.
+        ballot: Ballot,
+        /// What is to be executed.
+        commands: Commands,
+        /// The answer.
+        deps: DepSet,
+    },
+    /// It knows the vertex to be committed.
+    Committed {
+        /// The vertex.
+        vertex: VertexId,
+        /// The value.
+        value: Value,
+    },
+}
+
+/// A dependency node's record, on the classic path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DependencyRecord {
+    /// The vertex.
+    pub vertex: VertexId,
+    /// What is to be executed.
+    pub commands: Commands,
+    /// The answer.
+    pub deps: DepSet,
+}
+
+/// An acceptor's record, on the classic path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AcceptorRecord {
+    /// It will not vote below `ballot`.
+    Promised {
+        /// The vertex.
+        vertex: VertexId,
+        /// The promise.
+        ballot: Ballot,
+    },
+    /// It voted, and promised the same ballot.
+    Voted {
+        /// The vertex.
+        vertex: VertexId,
+        /// The ballot.
+        ballot: Ballot,
+        /// The value.
+        value: Value,
+    },
+}
+
+/// A proposer's record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProposerRecord {
+    /// Its own vertices below `until` may be in use; a restart begins there and resolves those from
+    /// `resolved` up.
+    Reserved {
+        /// The end of the reserved sequence numbers.
+        until: u64,
+        /// All its vertices below this are committed.
+        resolved: u64,
+    },
+    /// It made an attempt with that ballot, and never will again.
+    Attempted {
+        /// The vertex.
+        vertex: VertexId,
+        /// The ballot.
+        ballot: Ballot,
+    },
+}
+
+/// A replica's record; a replica beside a voter writes none, since the voter's say the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaRecord {
+    /// A committed vertex.
+    pub vertex: VertexId,
+    /// Its value.
+    pub value: Value,
+}
+
+/// A record of any role of a node: what one journal holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NodeRecord {
+    /// Of its proposer.
+    Proposer(ProposerRecord),
+    /// Of its dependency node.
+    Dependency(DependencyRecord),
+    /// Of its acceptor.
+    Acceptor(AcceptorRecord),
+    /// Of its voter.
+    Voter(VoterRecord),
+    /// Of its replica.
+    Replica(ReplicaRecord),
+}
+
+impl NodeRecord {
+    /// The vertex that the record is about; none for a reservation.
+    pub fn vertex(&self) -> Option<VertexId> {
+        match self {
+            Self::Proposer(ProposerRecord::Reserved { .. }) => None,
+            Self::Proposer(ProposerRecord::Attempted { vertex, .. })
+            | Self::Dependency(DependencyRecord { vertex, .. })
+            | Self::Acceptor(
+                AcceptorRecord::Promised { vertex, .. } | AcceptorRecord::Voted { vertex, .. },
+            )
+            | Self::Voter(
+                VoterRecord::Promised { vertex, .. }
+                | VoterRecord::Voted { vertex, .. }
+                | VoterRecord::Depended { vertex, .. }
+                | VoterRecord::Committed { vertex, .. },
+            )
+            | Self::Replica(ReplicaRecord { vertex, .. }) => Some(*vertex),
+        }
+    }
+}
+
+macro_rules! node_record {
+    ($($record:ident => $variant:ident),*) => {$(
+        impl From<$record> for NodeRecord {
+            fn from(record: $record) -> Self {
+                Self::$variant(record)
+            }
+        }
+    )*};
+}
+
+node_record!(
+    ProposerRecord => Proposer,
+    DependencyRecord => Dependency,
+    AcceptorRecord => Acceptor,
+    VoterRecord => Voter,
+    ReplicaRecord => Replica
+);
