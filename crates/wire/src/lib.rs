@@ -73,10 +73,12 @@ mod client_to_proposer;
 mod dependency_to_proposer;
 mod effect;
 pub mod frame;
+mod ignored;
 mod message;
 mod proposer_to_acceptor;
 mod proposer_to_client;
 mod proposer_to_dependency;
+mod proposer_to_proposer;
 mod proposer_to_replica;
 mod proposer_to_voter;
 mod record;
@@ -89,10 +91,12 @@ pub use acceptor_to_proposer::{Accepted, Chosen, FastQuorum, Promised, Refused, 
 pub use client_to_proposer::Submit;
 pub use dependency_to_proposer::{Depended, Held, Inspected};
 pub use effect::{Address, ClientId, Durable, Effect, Effects, Plain, Then};
+pub use ignored::Ignored;
 pub use message::{Kind, Message, Party};
 pub use proposer_to_acceptor::{Accept, Prepare};
 pub use proposer_to_client::{Answer, Outcome};
 pub use proposer_to_dependency::{Depend, Inspect};
+pub use proposer_to_proposer::Reserved;
 pub use proposer_to_replica::Commit;
 pub use proposer_to_voter::{Conclude, PreAccept};
 pub use record::{

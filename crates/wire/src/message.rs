@@ -112,13 +112,17 @@ messages! {
     Recover = 51, Plain, [Node(Replica)] => [Node(Proposer)];
     /// replica -> replica.
     Frontier = 52, Plain, [Node(Replica)] => [Node(Replica)];
+    /// proposer -> itself.
+    Reserved = 60, Durable, [Node(Proposer)] => [Node(Proposer)];
 }
 
 impl Message {
     /// The vertex that the message is about, if it is about one.
     pub fn vertex(&self) -> Option<VertexId> {
         Some(match self {
-            Self::Submit(_) | Self::Answer(_) | Self::Frontier(_) => return None,
+            Self::Submit(_) | Self::Answer(_) | Self::Frontier(_) | Self::Reserved(_) => {
+                return None;
+            }
             Self::PreAccept(m) => m.vertex,
             Self::PreAccepted(m) => m.vertex,
             Self::Conclude(m) => m.vertex,
