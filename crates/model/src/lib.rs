@@ -40,6 +40,7 @@ mod command;
 mod dep_set;
 mod footprint;
 mod id;
+mod jitter;
 mod membership;
 mod quorum;
 mod seq_set;
@@ -52,6 +53,7 @@ pub use id::{
     Ballot, ClusterId, ClusterIdInvalid, Column, Epoch, NodeId, RequestId, Role, SessionId,
     VertexId,
 };
+pub use jitter::Jitter;
 pub use membership::{Membership, MembershipInvalid, Path};
 pub use quorum::{Quorums, QuorumsInvalid};
 pub use seq_set::SeqSet;

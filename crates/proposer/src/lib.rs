@@ -1,1 +1,31 @@
-//! proposer (see crates/ARCHITECTURE.md).
+//! The proposer: gives each command a vertex and drives it to commit, and recovers vertices that
+//! others left behind (`protocol` sections 3 and 4).
+//!
+//! What is done for one vertex is a [`work::Work`], a sum type; this is its way, round by round:
+//! ```text
+//!  fast path   Anchoring -> Voting -> Concluding -> committed
+//!                             |                      ^
+//!                             +-> Fencing -> Proposing (round 1)
+//!  classic     Depending -> Proposing (round 1) -> committed
+//!  recovery    Preparing -> [Consulting ->] Proposing (round 2 and up) -> committed
+//!  refused     any of these -> Waiting -> Preparing, in a higher round
+//! ```
+//! Files: `submission` takes commands from clients and answers them, `chain` keeps rule C1, `links`
+//! chooses fast quorums, `fast`, `classic` and `recovery` are the three ways, `ballot` is phase 2
+//! and commit, `timer` resends.
+
+mod ballot;
+mod chain;
+mod classic;
+mod config;
+mod fast;
+mod links;
+mod proposer;
+mod recovery;
+mod submission;
+mod timer;
+mod work;
+
+pub use config::{Config, Limits, Timing};
+pub use links::Link;
+pub use proposer::{CommitPath, Counters, Proposer};

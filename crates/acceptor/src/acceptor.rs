@@ -1,0 +1,257 @@
+//! The acceptor: the role on the classic path.
+
+use crate::Register;
+use althing_model::{Epoch, NodeId, VertexId};
+use althing_wire::{
+    Accept, Accepted, AcceptorRecord, Address, Effects, Ignored, Message, Prepare, Promised,
+    Refused, Vote,
+};
+use std::collections::BTreeMap;
+
+/// An acceptor. Durable: promises and votes, which is all it has.
+#[derive(Debug)]
+pub struct Acceptor {
+    epoch: Epoch,
+    registers: BTreeMap<VertexId, Register>,
+}
+
+impl Acceptor {
+    /// An acceptor that has promised nothing.
+    pub fn new(epoch: Epoch) -> Self {
+        Self {
+            epoch,
+            registers: BTreeMap::new(),
+        }
+    }
+
+    /// Takes back one record of a previous life.
+    pub fn restore(&mut self, record: AcceptorRecord) {
+        let restored = match record {
+            AcceptorRecord::Promised { vertex, ballot } => self.register(vertex).promise(ballot),
+            AcceptorRecord::Voted {
+                vertex,
+                ballot,
+                value,
+            } => self.register(vertex).cast(Vote {
+                ballot,
+                value,
+                fast: None,
+            }),
+        };
+        restored.expect("records are written in the order of promises, which only rise");
+    }
+
+    /// The promise and vote of a vertex, if there are any.
+    pub fn get(&self, vertex: VertexId) -> Option<&Register> {
+        self.registers.get(&vertex)
+    }
+
+    /// How many vertices it has promised or voted in.
+    pub fn len(&self) -> usize {
+        self.registers.len()
+    }
+
+    /// Whether it has promised nothing.
+    pub fn is_empty(&self) -> bool {
+        self.registers.is_empty()
+    }
+
+    /// Handles a message.
+    ///
+    /// # Errors
+    /// Why it did nothing.
+    pub fn handle(
+        &mut self,
+        from: Address,
+        message: Message,
+        effects: &mut Effects<AcceptorRecord>,
+    ) -> Result<(), Ignored> {
+        let Address::Node(from) = from else {
+            return Err(Ignored::Misdirected);
+        };
+        if message
+            .vertex()
+            .is_some_and(|vertex| vertex.epoch != self.epoch)
+        {
+            return Err(Ignored::OtherEpoch);
+        }
+        match message {
+            Message::Prepare(prepare) => self.on_prepare(from, prepare, effects),
+            Message::Accept(accept) => self.on_accept(from, accept, effects),
+            _ => Err(Ignored::Misdirected),
+        }
+    }
+
+    fn on_prepare(
+        &mut self,
+        from: NodeId,
+        prepare: Prepare,
+        effects: &mut Effects<AcceptorRecord>,
+    ) -> Result<(), Ignored> {
+        let Prepare { vertex, ballot } = prepare;
+        if ballot.proposer != from || !ballot.is_allowed_in(vertex) {
+            return Err(Ignored::NotTheOwner);
+        }
+        let register = self.register(vertex);
+        match register.promise(ballot) {
+            Ok(()) => {
+                let vote = register.vote().cloned();
+                effects
+                    .append([AcceptorRecord::Promised { vertex, ballot }])
+                    .send(
+                        from,
+                        Promised {
+                            vertex,
+                            ballot,
+                            vote,
+                        },
+                    );
+            }
+            Err(promised) => {
+                effects.after_earlier().send(
+                    from,
+                    Refused {
+                        vertex,
+                        ballot,
+                        promised,
+                    },
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn on_accept(
+        &mut self,
+        from: NodeId,
+        accept: Accept,
+        effects: &mut Effects<AcceptorRecord>,
+    ) -> Result<(), Ignored> {
+        let Accept {
+            vertex,
+            ballot,
+            value,
+        } = accept;
+        if ballot.proposer != from || !ballot.is_allowed_in(vertex) || ballot.round == 0 {
+            return Err(Ignored::NotTheOwner);
+        }
+        let register = self.register(vertex);
+        match register.cast(Vote {
+            ballot,
+            value: value.clone(),
+            fast: None,
+        }) {
+            Ok(()) => {
+                effects
+                    .append([AcceptorRecord::Voted {
+                        vertex,
+                        ballot,
+                        value,
+                    }])
+                    .send(from, Accepted { vertex, ballot });
+            }
+            Err(promised) => {
+                effects.after_earlier().send(
+                    from,
+                    Refused {
+                        vertex,
+                        ballot,
+                        promised,
+                    },
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn register(&mut self, vertex: VertexId) -> &mut Register {
+        self.registers
+            .entry(vertex)
+            .or_insert_with(|| Register::new(vertex))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use althing_model::{Ballot, Commands, DepSet, Value};
+
+    fn vertex() -> VertexId {
+        VertexId {
+            epoch: Epoch(0),
+            proposer: NodeId(1),
+            seq: 0,
+        }
+    }
+
+    fn prepare(round: u32, proposer: u32) -> (Address, Message) {
+        let proposer = NodeId(proposer);
+        let prepare = Prepare {
+            vertex: vertex(),
+            ballot: Ballot { round, proposer },
+        };
+        (proposer.into(), prepare.into())
+    }
+
+    /// Broken: a restarted acceptor would vote below a ballot that it had promised.
+    #[test]
+    fn a_promise_survives_a_restart() {
+        let mut first = Acceptor::new(Epoch(0));
+        let mut effects = Effects::default();
+        let (from, message) = prepare(3, 2);
+        first.handle(from, message, &mut effects).unwrap();
+        let mut second = Acceptor::new(Epoch(0));
+        for effect in effects {
+            if let althing_wire::Effect::Append { records, .. } = effect {
+                records
+                    .into_iter()
+                    .for_each(|record| second.restore(record));
+            }
+        }
+        assert_eq!(second.get(vertex()), first.get(vertex()));
+        let mut effects = Effects::default();
+        let value = Value {
+            commands: Commands::Noop,
+            deps: DepSet::default(),
+        };
+        let ballot = Ballot::classic(vertex());
+        let accept = Accept {
+            vertex: vertex(),
+            ballot,
+            value,
+        };
+        second
+            .handle(NodeId(1).into(), accept.into(), &mut effects)
+            .unwrap();
+        let mut expected = Effects::default();
+        let promised = Ballot {
+            round: 3,
+            proposer: NodeId(2),
+        };
+        expected.after_earlier().send(
+            NodeId(1),
+            Refused {
+                vertex: vertex(),
+                ballot,
+                promised,
+            },
+        );
+        assert_eq!(effects, expected);
+    }
+
+    /// Broken: anyone could propose in the rounds that need no phase 1.
+    #[test]
+    fn a_stranger_s_ballot_is_ignored() {
+        let mut acceptor = Acceptor::new(Epoch(0));
+        let mut effects = Effects::default();
+        let (_, message) = prepare(3, 2);
+        let refused = acceptor.handle(NodeId(9).into(), message, &mut effects);
+        assert_eq!(refused, Err(Ignored::NotTheOwner));
+        let (from, message) = prepare(1, 2);
+        assert_eq!(
+            acceptor.handle(from, message, &mut effects),
+            Err(Ignored::NotTheOwner)
+        );
+        assert!(effects.is_empty() && acceptor.is_empty());
+    }
+}

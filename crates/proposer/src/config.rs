@@ -1,0 +1,83 @@
+//! What a proposer is told at its start.
+
+use althing_model::{Membership, Micros, NodeId};
+
+/// A proposer's settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Its own node.
+    pub me: NodeId,
+    /// Who else there is, and the path.
+    pub membership: Membership,
+    /// For randomised back-off.
+    pub seed: u64,
+    /// When to lose patience.
+    pub timing: Timing,
+    /// How much it holds at a time.
+    pub limits: Limits,
+}
+
+/// When a proposer loses patience. All times in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// How long beyond the measured round trip to the farthest member of the fast quorum its
+    /// answers may take, before the fast path is given up for the vertex.
+    pub fast_path: Micros,
+    /// How long beyond the measured round trip a request may stay unanswered before it is sent
+    /// again.
+    pub retry: Micros,
+    /// The first back-off after an attempt was refused; it doubles with each attempt, randomised.
+    pub back_off: Micros,
+    /// How long a client's submission is remembered after its vertex was proposed.
+    pub answer: Micros,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            fast_path: 50_000,
+            retry: 250_000,
+            back_off: 100_000,
+            answer: 60_000_000,
+        }
+    }
+}
+
+/// How much a proposer holds at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Own vertices that are not committed yet; a few hundred bytes each, and their payloads.
+    pub in_flight_max: usize,
+    /// Commands that wait for a vertex; beyond it clients are told that it is overloaded.
+    pub queue_len_max: usize,
+    /// Commands in one vertex.
+    pub batch_len_max: usize,
+    /// Payload bytes in one vertex; one larger command still gets a vertex of its own.
+    pub batch_bytes_max: usize,
+    /// How long a command may wait for others, while earlier vertices are in flight; none waits
+    /// when there are none. In microseconds.
+    pub batch_delay: Micros,
+    /// Sequence numbers reserved by one record; up to twice as many are filled with noops after a
+    /// restart.
+    pub reserve_len: u64,
+    /// Resources whose last vertex is remembered (about 100 bytes each and the name); beyond it all
+    /// are forgotten at once, and the next vertex on each depends on all earlier ones.
+    pub chain_len_max: usize,
+    /// Recoveries in flight at a time.
+    pub recoveries_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            in_flight_max: 4096,
+            queue_len_max: 16_384,
+            batch_len_max: 256,
+            batch_bytes_max: 1 << 20,
+            batch_delay: 0,
+            reserve_len: 128,
+            chain_len_max: 1 << 20,
+            recoveries_max: 256,
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! The proposer's state, and which handler a message goes to.
+
+use crate::chain::Chain;
+use crate::work::{InFlight, Work};
+use crate::{Config, Link};
+use althing_model::{
+    Ballot, Column, Commands, Conflicts, Jitter, Membership, Micros, NodeId, Path, Role, SeqSet,
+    VertexId,
+};
+use althing_wire::{Address, ClientId, Effects, Ignored, Message, ProposerRecord};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// A proposer.
+///
+/// Durable: which of its sequence numbers may be in use, and which ballots it has used. Everything
+/// else is volatile: after a restart it fills what it left behind like anyone else, by recovery.
+pub struct Proposer {
+    pub(crate) config: Config,
+    pub(crate) conflicts: Arc<dyn Conflicts>,
+    pub(crate) column: Column,
+
+    // Sequence numbers: `next_seq` is used next, up to `reserved` they may be used, up to
+    // `reserving` they are asked for. All own vertices below `resolved.below()` are committed.
+    pub(crate) next_seq: u64,
+    pub(crate) reserved: u64,
+    pub(crate) reserving: u64,
+    pub(crate) resolved: SeqSet,
+    pub(crate) chain: Chain,
+
+    /// Commands that wait for a vertex.
+    pub(crate) queue: VecDeque<Queued>,
+    /// Own vertices whose clients were not answered yet.
+    pub(crate) unanswered: BTreeMap<VertexId, Unanswered>,
+    /// What is being done, for own vertices and others'.
+    pub(crate) in_flight: BTreeMap<VertexId, InFlight>,
+    pub(crate) own_in_flight: usize,
+    /// Recoveries asked for beyond the limit.
+    pub(crate) recovery_backlog: BTreeSet<VertexId>,
+    /// The highest round used or heard of in vertices that may need another attempt.
+    pub(crate) rounds: BTreeMap<VertexId, u32>,
+    pub(crate) timers: BTreeSet<(Micros, VertexId)>,
+    pub(crate) links: BTreeMap<NodeId, Link>,
+    pub(crate) jitter: Jitter,
+    pub(crate) counters: Counters,
+    pub(crate) commits: Vec<(CommitPath, Micros)>,
+}
+
+/// A command that waits for a vertex.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    pub(crate) command: althing_model::Command,
+    pub(crate) submitter: Submitter,
+    pub(crate) since: Micros,
+}
+
+/// Who wants the reply to a command.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Submitter {
+    pub(crate) client: ClientId,
+    pub(crate) ticket: u64,
+}
+
+/// An own vertex whose clients were not answered yet, one submitter for each command.
+#[derive(Debug)]
+pub(crate) struct Unanswered {
+    pub(crate) commands: Commands,
+    pub(crate) submitters: Vec<Submitter>,
+    pub(crate) since: Micros,
+}
+
+/// By which way a vertex was committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CommitPath {
+    /// After one round trip to the fast quorum.
+    Fast,
+    /// On the fast path's second round.
+    Slow,
+    /// On the classic path.
+    Classic,
+    /// In a ballot of round 2 or higher.
+    Recovered,
+    /// Someone else had committed it.
+    Learned,
+}
+
+impl CommitPath {
+    /// Every way.
+    pub const ALL: [Self; 5] = [
+        Self::Fast,
+        Self::Slow,
+        Self::Classic,
+        Self::Recovered,
+        Self::Learned,
+    ];
+
+    /// The way's name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Slow => "slow",
+            Self::Classic => "classic",
+            Self::Recovered => "recovered",
+            Self::Learned => "learned",
+        }
+    }
+}
+
+/// What happened so far, for metrics and for marks in tests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Vertices committed as a noop.
+    pub noops: u64,
+    /// Commands proposed again, because their vertex was committed as a noop.
+    pub proposed_again: u64,
+    /// Recovery attempts begun.
+    pub recoveries: u64,
+    /// Recoveries that adopted a vote above round 0 (case b).
+    pub adopted_votes: u64,
+    /// Recoveries that ran a dependency round (case d1; on the classic path, a node held it).
+    pub consulted: u64,
+    /// Recoveries that took the answers of a fast quorum (case d2).
+    pub rebuilt: u64,
+    /// Attempts that were refused.
+    pub refused: u64,
+    /// Submissions turned away because too much was in flight.
+    pub overloaded: u64,
+}
+
+impl Proposer {
+    /// A proposer, from the records of its earlier lives, oldest first; none for a new node.
+    ///
+    /// Call [`Self::start`] before anything else.
+    pub fn new(
+        config: Config,
+        conflicts: Arc<dyn Conflicts>,
+        records: impl IntoIterator<Item = ProposerRecord>,
+    ) -> Self {
+        let column = Column {
+            epoch: config.membership.epoch(),
+            proposer: config.me,
+        };
+        let mut used_until = 0;
+        let mut resolved = SeqSet::default();
+        let mut rounds: BTreeMap<VertexId, u32> = BTreeMap::new();
+        for record in records {
+            match record {
+                ProposerRecord::Reserved {
+                    until,
+                    resolved: below,
+                } => {
+                    used_until = used_until.max(until);
+                    resolved.insert_below(below);
+                }
+                ProposerRecord::Attempted { vertex, ballot } => {
+                    let round = rounds.entry(vertex).or_default();
+                    *round = (*round).max(ballot.round);
+                }
+            }
+        }
+        Self {
+            column,
+            // Trap T5: whatever may have been used is never used again.
+            next_seq: used_until,
+            reserved: used_until,
+            reserving: used_until,
+            resolved,
+            chain: Chain::new(column, config.limits.chain_len_max, used_until),
+            queue: VecDeque::new(),
+            unanswered: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            own_in_flight: 0,
+            recovery_backlog: BTreeSet::new(),
+            rounds,
+            timers: BTreeSet::new(),
+            links: BTreeMap::new(),
+            jitter: Jitter::new(config.seed),
+            counters: Counters::default(),
+            commits: Vec::new(),
+            config,
+            conflicts,
+        }
+    }
+
+    /// Begins: reserves sequence numbers, and recovers what an earlier life left behind, so that no
+    /// hole in its sequence blocks execution for ever (trap T5).
+    pub fn start(&mut self, now: Micros, effects: &mut Effects<ProposerRecord>) {
+        self.reserve(effects);
+        let holes: Vec<u64> = self.resolved.missing(0, self.next_seq).collect();
+        for seq in holes {
+            self.recover(now, self.column.vertex(seq), effects);
+        }
+    }
+
+    /// Handles a message. [`Self::flush`] follows when the messages at hand are handled.
+    ///
+    /// # Errors
+    /// Why it did nothing.
+    pub fn handle(
+        &mut self,
+        now: Micros,
+        from: Address,
+        message: Message,
+        effects: &mut Effects<ProposerRecord>,
+    ) -> Result<(), Ignored> {
+        if message
+            .vertex()
+            .is_some_and(|vertex| vertex.epoch != self.column.epoch)
+        {
+            return Err(Ignored::OtherEpoch);
+        }
+        let from = match (from, message) {
+            (Address::Client(client), Message::Submit(submit)) => {
+                self.on_submit(now, client, submit, effects);
+                return Ok(());
+            }
+            (Address::Client(_), _) => return Err(Ignored::Misdirected),
+            (Address::Node(node), message) => (node, message),
+        };
+        match from {
+            (me, Message::Reserved(reserved)) if me == self.config.me => {
+                self.on_reserved(reserved);
+                Ok(())
+            }
+            (voter, Message::PreAccepted(m)) => self.on_pre_accepted(now, voter, m, effects),
+            (voter, Message::Concluded(m)) => self.on_concluded(now, voter, m, effects),
+            (node, Message::Depended(m)) => self.on_depended(now, node, m, effects),
+            (node, Message::Inspected(m)) => self.on_inspected(now, node, m, effects),
+            (acceptor, Message::Promised(m)) => self.on_promised(now, acceptor, m, effects),
+            (acceptor, Message::Accepted(m)) => self.on_accepted(now, acceptor, m, effects),
+            (_, Message::Refused(m)) => self.on_refused(now, m),
+            (_, Message::Chosen(m)) => self.on_chosen(now, m, effects),
+            (_, Message::Executed(m)) => self.on_executed(now, m, effects),
+            (_, Message::Recover(m)) => self.on_recover(now, m, effects),
+            _ => Err(Ignored::Misdirected),
+        }
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Takes the commits since the last call: the way, and the time from the vertex's beginning at
+    /// this proposer to its commit, in microseconds.
+    pub fn take_commits(&mut self) -> Vec<(CommitPath, Micros)> {
+        std::mem::take(&mut self.commits)
+    }
+
+    /// Own vertices that are not committed yet.
+    pub fn own_in_flight(&self) -> usize {
+        self.own_in_flight
+    }
+
+    /// Vertices that it works on, others' included.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Commands that wait for a vertex.
+    pub fn queue_len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether a vertex is its own.
+    pub(crate) fn is_own(&self, vertex: VertexId) -> bool {
+        vertex.column() == self.column
+    }
+
+    /// Begins work on a vertex.
+    pub(crate) fn begin(&mut self, now: Micros, vertex: VertexId, work: Work) {
+        let in_flight = InFlight {
+            work,
+            since: now,
+            timer: Micros::MAX,
+            refusals: 0,
+        };
+        let earlier = self.in_flight.insert(vertex, in_flight);
+        assert!(earlier.is_none(), "{vertex} is worked on already");
+        if self.is_own(vertex) {
+            self.own_in_flight += 1;
+        }
+    }
+
+    /// Ends work on a vertex, if there is any; the time since it was begun.
+    pub(crate) fn end(&mut self, vertex: VertexId) -> Option<InFlight> {
+        let in_flight = self.in_flight.remove(&vertex)?;
+        self.timers.remove(&(in_flight.timer, vertex));
+        if self.is_own(vertex) {
+            self.own_in_flight -= 1;
+        }
+        Some(in_flight)
+    }
+
+    /// The step that a vertex is in.
+    pub(crate) fn work_mut(&mut self, vertex: VertexId) -> Option<&mut Work> {
+        self.in_flight
+            .get_mut(&vertex)
+            .map(|in_flight| &mut in_flight.work)
+    }
+
+    /// The next step of a vertex that is worked on.
+    pub(crate) fn set_work(&mut self, vertex: VertexId, work: Work) {
+        let in_flight = self
+            .in_flight
+            .get_mut(&vertex)
+            .expect("only steps of vertices in flight");
+        in_flight.work = work;
+    }
+
+    /// Sets when to lose patience with a vertex's current step.
+    pub(crate) fn set_timer(&mut self, vertex: VertexId, at: Micros) {
+        let Some(in_flight) = self.in_flight.get_mut(&vertex) else {
+            return;
+        };
+        self.timers.remove(&(in_flight.timer, vertex));
+        in_flight.timer = at;
+        self.timers.insert((at, vertex));
+    }
+
+    /// The nodes whose answers make dependency quorums.
+    pub(crate) fn dependency_nodes(&self) -> Vec<NodeId> {
+        self.membership().with(Role::Dependency).collect()
+    }
+
+    /// The nodes that promise and vote.
+    pub(crate) fn acceptors(&self) -> Vec<NodeId> {
+        self.membership().with(Role::Acceptor).collect()
+    }
+
+    pub(crate) fn membership(&self) -> &Membership {
+        &self.config.membership
+    }
+
+    pub(crate) fn is_fast_path(&self) -> bool {
+        self.membership().path() == Path::Fast
+    }
+
+    /// A ballot for a new attempt: above all that were used or heard of (trap T14).
+    pub(crate) fn next_ballot(&mut self, vertex: VertexId) -> Ballot {
+        let round = self.rounds.entry(vertex).or_default();
+        *round = (*round + 1).max(Ballot::FIRST_RECOVERY_ROUND);
+        Ballot {
+            round: *round,
+            proposer: self.config.me,
+        }
+    }
+}
+
+impl std::fmt::Debug for Proposer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Proposer")
+            .field("me", &self.config.me)
+            .field("next_seq", &self.next_seq)
+            .field("in_flight", &self.in_flight)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,193 @@
+//! Commands from clients: queued, put into vertices, answered.
+
+use crate::Proposer;
+use crate::proposer::{Queued, Submitter, Unanswered};
+use althing_model::{Command, Commands, Footprint, Micros, Operation, VertexId};
+use althing_wire::{
+    Answer, ClientId, Effects, Executed, Ignored, Outcome, ProposerRecord, Reserved, Submit,
+};
+
+impl Proposer {
+    pub(crate) fn on_submit(
+        &mut self,
+        now: Micros,
+        client: ClientId,
+        submit: Submit,
+        effects: &mut Effects<ProposerRecord>,
+    ) {
+        let Submit { ticket, operation } = submit;
+        let footprint = match &operation {
+            Operation::OpenSession => Footprint::NOTHING,
+            Operation::CloseSessions(_) => Footprint::Everything,
+            Operation::Apply { payload, .. } => match self.conflicts.footprint(payload) {
+                Ok(footprint) => footprint,
+                Err(invalid) => {
+                    let outcome = Outcome::Invalid(invalid.0);
+                    effects.send(client, Answer { ticket, outcome });
+                    return;
+                }
+            },
+        };
+        if self.queue.len() >= self.config.limits.queue_len_max {
+            self.counters.overloaded += 1;
+            effects.send(
+                client,
+                Answer {
+                    ticket,
+                    outcome: Outcome::Overloaded,
+                },
+            );
+            return;
+        }
+        let submitter = Submitter { client, ticket };
+        let command = Command {
+            operation,
+            footprint,
+        };
+        self.queue.push_back(Queued {
+            command,
+            submitter,
+            since: now,
+        });
+    }
+
+    /// Puts queued commands into vertices, as far as there is room. Called when the messages at
+    /// hand are handled, so that commands which arrived together share a vertex, and at
+    /// [`Self::deadline`].
+    pub fn flush(&mut self, now: Micros, effects: &mut Effects<ProposerRecord>) {
+        while self.is_batch_due(now)
+            && self.own_in_flight < self.config.limits.in_flight_max
+            && self.next_seq < self.reserved
+        {
+            self.propose_batch(now, effects);
+        }
+        let half = self.config.limits.reserve_len.div_ceil(2);
+        if self.reserved == self.reserving && self.reserved - self.next_seq < half {
+            self.reserve(effects);
+        }
+    }
+
+    /// When the oldest queued command has waited long enough for others.
+    pub(crate) fn batch_deadline(&self) -> Option<Micros> {
+        let oldest = self.queue.front()?;
+        let has_room =
+            self.own_in_flight < self.config.limits.in_flight_max && self.next_seq < self.reserved;
+        has_room.then_some(oldest.since + self.config.limits.batch_delay)
+    }
+
+    /// Records that more sequence numbers may be in use, before any of them is.
+    pub(crate) fn reserve(&mut self, effects: &mut Effects<ProposerRecord>) {
+        let until = self.reserving + self.config.limits.reserve_len.max(1);
+        self.reserving = until;
+        let resolved = self.resolved.below();
+        effects
+            .append([ProposerRecord::Reserved { until, resolved }])
+            .send(self.config.me, Reserved { until });
+    }
+
+    pub(crate) fn on_reserved(&mut self, reserved: Reserved) {
+        self.reserved = self.reserved.max(reserved.until);
+    }
+
+    /// A replica executed a vertex of this proposer: its clients are answered.
+    pub(crate) fn on_executed(
+        &mut self,
+        now: Micros,
+        executed: Executed,
+        effects: &mut Effects<ProposerRecord>,
+    ) -> Result<(), Ignored> {
+        let Executed { vertex, replies } = executed;
+        if !self.is_own(vertex) {
+            return Err(Ignored::NotTheOwner);
+        }
+        // Someone else may have committed it.
+        if self.end(vertex).is_some() {
+            self.resolved.insert(vertex.seq);
+            self.rounds.remove(&vertex);
+        }
+        let Some(unanswered) = self.unanswered.get(&vertex) else {
+            return Err(Ignored::Repeated);
+        };
+        if replies.is_empty() {
+            self.propose_again(now, vertex);
+            return Ok(());
+        }
+        if replies.len() != unanswered.submitters.len() {
+            return Err(Ignored::Contradiction);
+        }
+        let unanswered = self.unanswered.remove(&vertex).expect("looked up above");
+        for (submitter, reply) in unanswered.submitters.into_iter().zip(replies) {
+            let answer = Answer {
+                ticket: submitter.ticket,
+                outcome: Outcome::Executed(reply),
+            };
+            effects.send(submitter.client, answer);
+        }
+        Ok(())
+    }
+
+    /// A vertex of this proposer was committed as a noop: its commands get another one. They keep
+    /// their request ids, so that they cannot take effect twice.
+    pub(crate) fn propose_again(&mut self, now: Micros, vertex: VertexId) {
+        let Some(unanswered) = self.unanswered.remove(&vertex) else {
+            return;
+        };
+        let commands = unanswered.commands.as_slice().iter().cloned();
+        for (command, submitter) in commands.zip(unanswered.submitters).rev() {
+            self.counters.proposed_again += 1;
+            self.queue.push_front(Queued {
+                command,
+                submitter,
+                since: now,
+            });
+        }
+    }
+
+    /// A client went away: nobody waits for its replies any more. What it submitted goes on.
+    pub fn on_client_gone(&mut self, client: ClientId) {
+        self.queue
+            .retain(|queued| queued.submitter.client != client);
+    }
+
+    fn is_batch_due(&self, now: Micros) -> bool {
+        let Some(oldest) = self.queue.front() else {
+            return false;
+        };
+        let limits = &self.config.limits;
+        self.own_in_flight == 0
+            || self.queue.len() >= limits.batch_len_max
+            || now >= oldest.since + limits.batch_delay
+    }
+
+    fn propose_batch(&mut self, now: Micros, effects: &mut Effects<ProposerRecord>) {
+        let mut commands = Vec::new();
+        let mut submitters = Vec::new();
+        let mut bytes = 0;
+        while let Some(queued) = self.queue.front() {
+            bytes += queued.command.operation.payload_len();
+            let is_full = commands.len() >= self.config.limits.batch_len_max
+                || bytes > self.config.limits.batch_bytes_max;
+            if is_full && !commands.is_empty() {
+                break;
+            }
+            let queued = self.queue.pop_front().expect("it has a front");
+            commands.push(queued.command);
+            submitters.push(queued.submitter);
+        }
+        let vertex = self.column.vertex(self.next_seq);
+        self.next_seq += 1;
+        let commands = Commands::Batch(commands.into());
+        let unanswered = Unanswered {
+            commands: commands.clone(),
+            submitters,
+            since: now,
+        };
+        self.unanswered.insert(vertex, unanswered);
+        let base = self.chain.extend(vertex.seq, &commands);
+        if self.is_fast_path() {
+            self.propose_fast(now, vertex, commands, base, effects);
+        } else {
+            self.propose_classic(now, vertex, commands, base, effects);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What a proposer does when nobody answers.
+
+use crate::Proposer;
+use crate::work::Work;
+use althing_model::{Micros, VertexId};
+use althing_wire::{Effects, ProposerRecord};
+
+impl Proposer {
+    /// The earliest time at which [`Self::on_deadline`] has something to do.
+    pub fn deadline(&self) -> Option<Micros> {
+        let timer = self.timers.first().map(|(at, _)| *at);
+        let batch = self.batch_deadline();
+        timer.into_iter().chain(batch).min()
+    }
+
+    /// Does what is due.
+    pub fn on_deadline(&mut self, now: Micros, effects: &mut Effects<ProposerRecord>) {
+        while let Some((at, vertex)) = self.timers.first().copied()
+            && at <= now
+        {
+            self.timers.pop_first();
+            self.on_timer(now, vertex, effects);
+        }
+        self.forget_unanswered(now);
+        self.flush(now, effects);
+    }
+
+    /// Nobody answered for long: ask again those who have not.
+    fn on_timer(&mut self, now: Micros, vertex: VertexId, effects: &mut Effects<ProposerRecord>) {
+        match self.work_mut(vertex) {
+            None => {}
+            Some(Work::Anchoring { .. } | Work::Concluding { .. } | Work::Fencing { .. }) => {
+                self.ask_anchor(now, vertex, effects);
+            }
+            Some(Work::Voting { .. }) => self.give_up_fast_path(now, vertex, effects),
+            Some(Work::Depending { .. } | Work::Consulting { .. }) => {
+                self.ask_dependencies(now, vertex, effects);
+            }
+            Some(Work::Proposing { .. }) => self.send_accepts(now, vertex, effects),
+            Some(Work::Preparing { .. }) => self.send_prepares(now, vertex, effects),
+            Some(Work::Waiting) => self.prepare(now, vertex, effects),
+        }
+    }
+
+    /// Clients that were not answered for long have given up: their outcome is unknown to them, and
+    /// a retry with the same request id finds the reply at a replica.
+    fn forget_unanswered(&mut self, now: Micros) {
+        while let Some(entry) = self.unanswered.first_entry()
+            && now >= entry.get().since + self.config.timing.answer
+            && !self.in_flight.contains_key(entry.key())
+        {
+            entry.remove();
+        }
+    }
+}

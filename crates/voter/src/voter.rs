@@ -1,0 +1,517 @@
+//! One voter.
+
+use althing_acceptor::Register;
+use althing_dependency::ConflictIndex;
+use althing_model::{Ballot, Commands, DepSet, Epoch, ModeTable, NodeId, Value, VertexId};
+use althing_wire::{
+    Accept, Accepted, Address, Chosen, Commit, Conclude, Concluded, Depend, Depended, Effects,
+    FastQuorum, Ignored, Learned, Message, PreAccept, PreAccepted, Prepare, Promised, Refused,
+    Vote, VoterRecord,
+};
+use std::collections::BTreeMap;
+
+/// What a voter is told at its start.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Its own node: the anchor of its proposer's vertices.
+    pub me: NodeId,
+    /// The epoch whose vertices it votes in.
+    pub epoch: Epoch,
+    /// Which modes commute.
+    pub modes: ModeTable,
+    /// Whether a replica runs on this node, to be told what is committed.
+    pub has_replica: bool,
+}
+
+/// A voter.
+///
+/// Durable: promises, votes, dependency answers and commits. Rebuilt from them: the index.
+#[derive(Debug)]
+pub struct Voter {
+    config: Config,
+    index: ConflictIndex,
+    vertices: BTreeMap<VertexId, Vertex>,
+}
+
+/// What a voter knows of one vertex.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Vertex {
+    /// Not known to be committed.
+    Open(Open),
+    /// Committed; nothing else can be said of it any more.
+    Committed(Value),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Open {
+    register: Register,
+    /// The dependencies computed here, by a vote of round 0 or for a recovery: the same whenever
+    /// they are asked for. Kept apart from the vote, which later ballots overwrite.
+    computed: Option<Computed>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Computed {
+    commands: Commands,
+    deps: DepSet,
+}
+
+impl Voter {
+    /// A voter that has seen nothing.
+    pub fn new(config: Config) -> Self {
+        let index = ConflictIndex::new(config.modes.clone());
+        Self {
+            config,
+            index,
+            vertices: BTreeMap::new(),
+        }
+    }
+
+    /// Takes back one record of a previous life.
+    pub fn restore(&mut self, record: VoterRecord) {
+        match record {
+            VoterRecord::Promised { vertex, ballot } => {
+                if let Some(open) = self.open(vertex) {
+                    open.register
+                        .promise(ballot)
+                        .expect("promises were recorded as they rose");
+                }
+            }
+            VoterRecord::Voted { vertex, vote } => {
+                let computed = vote.fast.is_some().then(|| vote.value.clone());
+                if let Some(open) = self.open(vertex) {
+                    open.register
+                        .cast(vote)
+                        .expect("votes were recorded as promises rose");
+                }
+                if let Some(Value { commands, deps }) = computed {
+                    self.restore_computed(vertex, commands, deps);
+                }
+            }
+            VoterRecord::Depended {
+                vertex,
+                ballot,
+                commands,
+                deps,
+            } => {
+                if let Some(open) = self.open(vertex) {
+                    open.register
+                        .promise(ballot)
+                        .expect("promises were recorded as they rose");
+                }
+                self.restore_computed(vertex, commands, deps);
+            }
+            VoterRecord::Committed { vertex, value } => {
+                self.vertices.insert(vertex, Vertex::Committed(value));
+            }
+        }
+    }
+
+    /// The committed vertices, ascending: what the replica on this node is told after a restart.
+    pub fn committed(&self) -> impl Iterator<Item = (VertexId, &Value)> {
+        self.vertices
+            .iter()
+            .filter_map(|(vertex, state)| match state {
+                Vertex::Committed(value) => Some((*vertex, value)),
+                Vertex::Open(_) => None,
+            })
+    }
+
+    /// The promise and vote of a vertex that is not committed here.
+    pub fn register(&self, vertex: VertexId) -> Option<&Register> {
+        match self.vertices.get(&vertex)? {
+            Vertex::Open(open) => Some(&open.register),
+            Vertex::Committed(_) => None,
+        }
+    }
+
+    /// How many vertices it knows of.
+    pub fn len(&self) -> usize {
+        self.vertices.len()
+    }
+
+    /// Whether it has seen nothing.
+    pub fn is_empty(&self) -> bool {
+        self.vertices.is_empty()
+    }
+
+    /// Handles a message.
+    ///
+    /// # Errors
+    /// Why it did nothing.
+    pub fn handle(
+        &mut self,
+        from: Address,
+        message: Message,
+        effects: &mut Effects<VoterRecord>,
+    ) -> Result<(), Ignored> {
+        let Address::Node(from) = from else {
+            return Err(Ignored::Misdirected);
+        };
+        let Some(vertex) = message.vertex() else {
+            return Err(Ignored::Misdirected);
+        };
+        if vertex.epoch != self.config.epoch {
+            return Err(Ignored::OtherEpoch);
+        }
+        if let Message::Commit(commit) = message {
+            return self.on_commit(commit, effects);
+        }
+        if let Some(Vertex::Committed(value)) = self.vertices.get(&vertex) {
+            Self::on_committed(from, vertex, value, &message, effects);
+            return Ok(());
+        }
+        match message {
+            Message::PreAccept(pre_accept) => self.on_pre_accept(from, pre_accept, effects),
+            Message::Conclude(conclude) => self.on_conclude(from, conclude, effects),
+            Message::Depend(depend) => self.on_depend(from, depend, effects),
+            Message::Prepare(prepare) => self.on_prepare(from, prepare, effects),
+            Message::Accept(accept) => self.on_accept(from, accept, effects),
+            _ => Err(Ignored::Misdirected),
+        }
+    }
+
+    /// Whatever is asked of a committed vertex, the answer is its value.
+    fn on_committed(
+        from: NodeId,
+        vertex: VertexId,
+        value: &Value,
+        message: &Message,
+        effects: &mut Effects<VoterRecord>,
+    ) {
+        let then = effects.after_earlier();
+        match message {
+            Message::Conclude(conclude) if conclude.deps == value.deps => {
+                then.send(from, Concluded { vertex });
+            }
+            _ => {
+                then.send(
+                    from,
+                    Chosen {
+                        vertex,
+                        value: value.clone(),
+                    },
+                );
+            }
+        }
+    }
+
+    fn on_pre_accept(
+        &mut self,
+        from: NodeId,
+        pre_accept: PreAccept,
+        effects: &mut Effects<VoterRecord>,
+    ) -> Result<(), Ignored> {
+        let PreAccept {
+            vertex,
+            commands,
+            base,
+            quorum,
+            anchor,
+        } = pre_accept;
+        if vertex.proposer != from {
+            return Err(Ignored::NotTheOwner);
+        }
+        let ballot = Ballot::fast(vertex);
+        if let Some(Vertex::Open(open)) = self.vertices.get(&vertex) {
+            // Trap T3: after a promise to a recovery there is no vote in round 0, and no entry in
+            // the index either.
+            if open.register.promised() > ballot {
+                let promised = open.register.promised();
+                effects.after_earlier().send(
+                    from,
+                    Refused {
+                        vertex,
+                        ballot,
+                        promised,
+                    },
+                );
+                return Ok(());
+            }
+            if let Some(vote) = open.register.vote() {
+                // Trap T2: a resend changes nothing, its quorum least of all.
+                let deps = vote.value.deps.clone();
+                effects
+                    .after_earlier()
+                    .send(from, PreAccepted { vertex, deps });
+                return Ok(());
+            }
+        }
+        let deps = self.compute(vertex, &commands, &base);
+        let vote = Vote {
+            ballot,
+            value: Value {
+                commands,
+                deps: deps.clone(),
+            },
+            fast: Some(FastQuorum {
+                members: quorum,
+                anchor,
+            }),
+        };
+        let open = self
+            .open(vertex)
+            .expect("not committed: checked by the caller");
+        open.register
+            .cast(vote.clone())
+            .expect("nothing above round 0 is promised: checked above");
+        effects
+            .append([VoterRecord::Voted { vertex, vote }])
+            .send(from, PreAccepted { vertex, deps });
+        Ok(())
+    }
+
+    fn on_conclude(
+        &mut self,
+        from: NodeId,
+        conclude: Conclude,
+        effects: &mut Effects<VoterRecord>,
+    ) -> Result<(), Ignored> {
+        let Conclude { vertex, deps } = conclude;
+        if vertex.proposer != from {
+            return Err(Ignored::NotTheOwner);
+        }
+        let ballot = Ballot::fast(vertex);
+        let Some(Vertex::Open(open)) = self.vertices.get(&vertex) else {
+            return Err(Ignored::Late);
+        };
+        // The fence of recovery's case d1: what promised a recovery takes no fast commit.
+        if open.register.promised() > ballot {
+            let promised = open.register.promised();
+            effects.after_earlier().send(
+                from,
+                Refused {
+                    vertex,
+                    ballot,
+                    promised,
+                },
+            );
+            return Ok(());
+        }
+        let Some(vote) = open.register.vote() else {
+            return Err(Ignored::Late);
+        };
+        let is_anchor = vote
+            .fast
+            .as_ref()
+            .is_some_and(|fast| fast.anchor == self.config.me);
+        if !is_anchor || !vote.value.deps.is_subset(&deps) {
+            return Err(Ignored::Contradiction);
+        }
+        let value = Value {
+            commands: vote.value.commands.clone(),
+            deps,
+        };
+        self.commit(vertex, value, effects, Some(from));
+        Ok(())
+    }
+
+    fn on_depend(
+        &mut self,
+        from: NodeId,
+        depend: Depend,
+        effects: &mut Effects<VoterRecord>,
+    ) -> Result<(), Ignored> {
+        let Depend {
+            vertex,
+            ballot,
+            commands,
+            base,
+        } = depend;
+        // Rounds 0 and 1 have no dependency round of their own here: round 0 is one.
+        if ballot.proposer != from || ballot.round < Ballot::FIRST_RECOVERY_ROUND {
+            return Err(Ignored::NotTheOwner);
+        }
+        let open = self
+            .open(vertex)
+            .expect("not committed: checked by the caller");
+        if open.register.promised() > ballot {
+            let promised = open.register.promised();
+            effects.after_earlier().send(
+                from,
+                Refused {
+                    vertex,
+                    ballot,
+                    promised,
+                },
+            );
+            return Ok(());
+        }
+        let computed = open.computed.clone();
+        let deps = match computed {
+            Some(computed) if computed.commands != commands => return Err(Ignored::Contradiction),
+            Some(computed) => computed.deps,
+            None => self.compute(vertex, &commands, &base),
+        };
+        let open = self
+            .open(vertex)
+            .expect("not committed: checked by the caller");
+        open.register
+            .promise(ballot)
+            .expect("nothing higher is promised: checked above");
+        effects
+            .append([VoterRecord::Depended {
+                vertex,
+                ballot,
+                commands,
+                deps: deps.clone(),
+            }])
+            .send(
+                from,
+                Depended {
+                    vertex,
+                    ballot,
+                    deps,
+                },
+            );
+        Ok(())
+    }
+
+    fn on_prepare(
+        &mut self,
+        from: NodeId,
+        prepare: Prepare,
+        effects: &mut Effects<VoterRecord>,
+    ) -> Result<(), Ignored> {
+        let Prepare { vertex, ballot } = prepare;
+        if ballot.proposer != from || ballot.round < Ballot::FIRST_RECOVERY_ROUND {
+            return Err(Ignored::NotTheOwner);
+        }
+        let open = self
+            .open(vertex)
+            .expect("not committed: checked by the caller");
+        match open.register.promise(ballot) {
+            Ok(()) => {
+                let vote = open.register.vote().cloned();
+                effects
+                    .append([VoterRecord::Promised { vertex, ballot }])
+                    .send(
+                        from,
+                        Promised {
+                            vertex,
+                            ballot,
+                            vote,
+                        },
+                    );
+            }
+            Err(promised) => {
+                effects.after_earlier().send(
+                    from,
+                    Refused {
+                        vertex,
+                        ballot,
+                        promised,
+                    },
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn on_accept(
+        &mut self,
+        from: NodeId,
+        accept: Accept,
+        effects: &mut Effects<VoterRecord>,
+    ) -> Result<(), Ignored> {
+        let Accept {
+            vertex,
+            ballot,
+            value,
+        } = accept;
+        if ballot.proposer != from || !ballot.is_allowed_in(vertex) || ballot.round == 0 {
+            return Err(Ignored::NotTheOwner);
+        }
+        let open = self
+            .open(vertex)
+            .expect("not committed: checked by the caller");
+        let vote = Vote {
+            ballot,
+            value,
+            fast: None,
+        };
+        match open.register.cast(vote.clone()) {
+            Ok(()) => {
+                effects
+                    .append([VoterRecord::Voted { vertex, vote }])
+                    .send(from, Accepted { vertex, ballot });
+            }
+            Err(promised) => {
+                effects.after_earlier().send(
+                    from,
+                    Refused {
+                        vertex,
+                        ballot,
+                        promised,
+                    },
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn on_commit(
+        &mut self,
+        commit: Commit,
+        effects: &mut Effects<VoterRecord>,
+    ) -> Result<(), Ignored> {
+        let Commit { vertex, value } = commit;
+        if let Some(Vertex::Committed(known)) = self.vertices.get(&vertex) {
+            assert_eq!(*known, value, "two values committed in {vertex}");
+            return Err(Ignored::Repeated);
+        }
+        self.commit(vertex, value, effects, None);
+        Ok(())
+    }
+
+    /// Commits durably, before anyone outside hears of it (trap T1).
+    fn commit(
+        &mut self,
+        vertex: VertexId,
+        value: Value,
+        effects: &mut Effects<VoterRecord>,
+        concluded_for: Option<NodeId>,
+    ) {
+        self.vertices
+            .insert(vertex, Vertex::Committed(value.clone()));
+        let mut then = effects.append([VoterRecord::Committed {
+            vertex,
+            value: value.clone(),
+        }]);
+        if self.config.has_replica {
+            then = then.send(self.config.me, Learned { vertex, value });
+        }
+        if let Some(proposer) = concluded_for {
+            then.send(proposer, Concluded { vertex });
+        }
+    }
+
+    /// The dependencies of `commands`, computed once for the vertex and entered in the index.
+    fn compute(&mut self, vertex: VertexId, commands: &Commands, base: &DepSet) -> DepSet {
+        let mut deps = self.index.dependencies(commands);
+        deps.union(base);
+        self.restore_computed(vertex, commands.clone(), deps.clone());
+        deps
+    }
+
+    fn restore_computed(&mut self, vertex: VertexId, commands: Commands, deps: DepSet) {
+        self.index.enter(vertex, &commands);
+        if let Some(open) = self.open(vertex) {
+            open.computed = Some(Computed { commands, deps });
+        }
+    }
+
+    /// The state of a vertex that is not committed here; begun if it is new.
+    fn open(&mut self, vertex: VertexId) -> Option<&mut Open> {
+        let begin = || {
+            Vertex::Open(Open {
+                register: Register::new(vertex),
+                computed: None,
+            })
+        };
+        match self.vertices.entry(vertex).or_insert_with(begin) {
+            Vertex::Open(open) => Some(open),
+            Vertex::Committed(_) => None,
+        }
+    }
+}
