@@ -1,1 +1,18 @@
-//! replica (see crates/ARCHITECTURE.md).
+//! The replica: collects committed vertices into the conflict graph, executes it, answers clients
+//! (`protocol` sections 6 and 7).
+//!
+//! [`ConflictGraph`] says what may be executed and in which order, [`Sessions`] makes each request
+//! take effect once, [`Replica`] is the role: it learns commits, catches up with other replicas and
+//! asks for the recovery of what blocks it.
+
+mod blocked;
+mod catch_up;
+mod config;
+mod graph;
+mod replica;
+mod sessions;
+
+pub use config::{Config, Limits, Timing};
+pub use graph::ConflictGraph;
+pub use replica::{Counters, Replica, Step};
+pub use sessions::Sessions;

@@ -1,0 +1,488 @@
+//! One client: one session, any number of operations in flight.
+
+use crate::{Failure, Outcome};
+use althing_model::{Jitter, Micros, NodeId, Operation, Reply, RequestId, SeqSet, SessionId};
+use althing_wire::{Answer, Outcome as Answered, Submit};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// A client's settings. All times in microseconds.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The nodes to submit to, the nearest first.
+    pub nodes: Vec<NodeId>,
+    /// How long a node may take to answer before the next one is asked.
+    pub attempt: Micros,
+    /// How long an operation may take in all, before its outcome is unknown.
+    pub give_up: Micros,
+    /// How long to wait after an overloaded answer, at first; randomised and doubled.
+    pub back_off: Micros,
+    /// For randomised back-off.
+    pub seed: u64,
+}
+
+/// An operation of this client, numbered from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OperationId(pub u64);
+
+/// What the client wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Send this to that node.
+    Send(NodeId, Submit),
+    /// Tell the caller.
+    Ended(Ended),
+}
+
+/// The end of an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Which.
+    pub operation: OperationId,
+    /// How.
+    pub outcome: Outcome,
+    /// The node that answered, if one did.
+    pub node: Option<NodeId>,
+}
+
+/// A client.
+#[derive(Debug)]
+pub struct Client {
+    config: Config,
+    session: Option<SessionId>,
+    /// Operations that have not ended, by ticket; ticket 0 opens the session.
+    in_flight: BTreeMap<u64, InFlight>,
+    next_operation: u64,
+    next_sequence: u64,
+    /// Sequences that have ended: their replies are not needed any more.
+    ended: SeqSet,
+    /// Which of the nodes is asked first.
+    preferred: usize,
+    down: Vec<bool>,
+    jitter: Jitter,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    what: What,
+    /// Which node was asked last.
+    node: usize,
+    /// How many times it was submitted.
+    attempts: u32,
+    /// How many of these were turned away before they could have an effect.
+    turned_away: u32,
+    try_again_at: Micros,
+    give_up_at: Micros,
+}
+
+#[derive(Debug, Clone)]
+enum What {
+    Open,
+    Apply {
+        operation: OperationId,
+        sequence: u64,
+        payload: Bytes,
+    },
+}
+
+const OPEN_TICKET: u64 = 0;
+
+impl Client {
+    /// A client without a session; it opens one with its first operation.
+    pub fn new(config: Config) -> Self {
+        assert!(!config.nodes.is_empty(), "a client has a node to talk to");
+        Self {
+            session: None,
+            in_flight: BTreeMap::new(),
+            next_operation: 0,
+            next_sequence: 0,
+            ended: SeqSet::default(),
+            preferred: 0,
+            down: vec![false; config.nodes.len()],
+            jitter: Jitter::new(config.seed),
+            config,
+        }
+    }
+
+    /// Its session, once it is open.
+    pub fn session(&self) -> Option<SessionId> {
+        self.session
+    }
+
+    /// Operations that have not ended.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
+            .keys()
+            .filter(|ticket| **ticket != OPEN_TICKET)
+            .count()
+    }
+
+    /// Submits a command.
+    pub fn submit(&mut self, now: Micros, payload: Bytes, out: &mut Vec<Output>) -> OperationId {
+        let operation = OperationId(self.next_operation);
+        self.next_operation += 1;
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        let ticket = operation.0 + 1;
+        let what = What::Apply {
+            operation,
+            sequence,
+            payload,
+        };
+        self.begin(now, ticket, what);
+        if self.session.is_some() {
+            self.attempt(now, ticket, out);
+        } else {
+            self.open_session(now, out);
+        }
+        operation
+    }
+
+    /// A node answered.
+    pub fn on_answer(&mut self, now: Micros, from: NodeId, answer: Answer, out: &mut Vec<Output>) {
+        let Answer { ticket, outcome } = answer;
+        let Some(in_flight) = self.in_flight.get_mut(&ticket) else {
+            return;
+        };
+        match outcome {
+            Answered::Overloaded => {
+                in_flight.turned_away += 1;
+                let exponent = in_flight.turned_away.min(6);
+                in_flight.try_again_at = now + self.jitter.around(self.config.back_off << exponent);
+            }
+            Answered::Invalid(why) => {
+                self.end(
+                    ticket,
+                    Outcome::Failed(Failure::Invalid(why)),
+                    Some(from),
+                    out,
+                );
+            }
+            Answered::Executed(Reply::Opened(session)) => {
+                if ticket == OPEN_TICKET && self.session.is_none() {
+                    self.in_flight.remove(&ticket);
+                    self.session = Some(session);
+                    let waiting: Vec<u64> = self.in_flight.keys().copied().collect();
+                    waiting
+                        .into_iter()
+                        .for_each(|ticket| self.attempt(now, ticket, out));
+                }
+            }
+            Answered::Executed(Reply::Applied(reply)) => {
+                self.end(ticket, Outcome::Done(reply), Some(from), out);
+            }
+            Answered::Executed(Reply::SessionUnknown) => {
+                // An earlier attempt may have taken effect before the session was closed.
+                let outcome = match in_flight.attempts - in_flight.turned_away {
+                    0 | 1 => Outcome::Failed(Failure::SessionClosed),
+                    _ => Outcome::Unknown,
+                };
+                self.end(ticket, outcome, Some(from), out);
+            }
+            Answered::Executed(Reply::Forgotten | Reply::Closed) => {
+                self.end(ticket, Outcome::Unknown, Some(from), out);
+            }
+        }
+    }
+
+    /// A node's connection broke: what it was asked is asked of the next one, at once.
+    pub fn on_down(&mut self, now: Micros, node: NodeId, out: &mut Vec<Output>) {
+        let Some(index) = self.index_of(node) else {
+            return;
+        };
+        self.down[index] = true;
+        let stranded: Vec<u64> = self
+            .in_flight
+            .iter()
+            .filter(|(_, in_flight)| in_flight.attempts > 0 && in_flight.node == index)
+            .map(|(ticket, _)| *ticket)
+            .collect();
+        for ticket in stranded {
+            self.attempt(now, ticket, out);
+        }
+    }
+
+    /// A node is connected: the nearest connected one is asked from now on.
+    pub fn on_up(&mut self, node: NodeId) {
+        if let Some(index) = self.index_of(node) {
+            self.down[index] = false;
+            self.preferred = self.preferred.min(index);
+        }
+    }
+
+    /// The earliest time at which [`Self::on_deadline`] has something to do.
+    pub fn deadline(&self) -> Option<Micros> {
+        self.in_flight
+            .values()
+            .map(|it| it.try_again_at.min(it.give_up_at))
+            .min()
+    }
+
+    /// Does what is due.
+    pub fn on_deadline(&mut self, now: Micros, out: &mut Vec<Output>) {
+        let due: Vec<u64> = self
+            .in_flight
+            .iter()
+            .filter(|(_, it)| it.try_again_at.min(it.give_up_at) <= now)
+            .map(|(ticket, _)| *ticket)
+            .collect();
+        for ticket in due {
+            let in_flight = &self.in_flight[&ticket];
+            if in_flight.give_up_at <= now {
+                let outcome = match (in_flight.attempts, in_flight.turned_away) {
+                    (0, _) => Outcome::Failed(Failure::Unreachable),
+                    (attempts, turned_away) if attempts == turned_away => {
+                        Outcome::Failed(Failure::Overloaded)
+                    }
+                    _ => Outcome::Unknown,
+                };
+                self.end(ticket, outcome, None, out);
+            } else if self.session.is_some() || ticket == OPEN_TICKET {
+                self.attempt(now, ticket, out);
+            } else {
+                let give_up_at = in_flight.give_up_at;
+                self.in_flight
+                    .get_mut(&ticket)
+                    .expect("it is due")
+                    .try_again_at = give_up_at;
+                self.open_session(now, out);
+            }
+        }
+    }
+
+    fn begin(&mut self, now: Micros, ticket: u64, what: What) {
+        let give_up_at = now + self.config.give_up;
+        let in_flight = InFlight {
+            what,
+            node: self.preferred,
+            attempts: 0,
+            turned_away: 0,
+            try_again_at: give_up_at,
+            give_up_at,
+        };
+        self.in_flight.insert(ticket, in_flight);
+    }
+
+    fn open_session(&mut self, now: Micros, out: &mut Vec<Output>) {
+        if !self.in_flight.contains_key(&OPEN_TICKET) {
+            self.begin(now, OPEN_TICKET, What::Open);
+            self.attempt(now, OPEN_TICKET, out);
+        }
+    }
+
+    /// Submits an operation, again if it was before: then to the next node that is not down.
+    fn attempt(&mut self, now: Micros, ticket: u64, out: &mut Vec<Output>) {
+        let count = self.config.nodes.len();
+        let in_flight = self
+            .in_flight
+            .get_mut(&ticket)
+            .expect("only those in flight are tried");
+        let first = match in_flight.attempts {
+            0 => self.preferred,
+            _ => in_flight.node + 1,
+        };
+        let node = (0..count)
+            .map(|step| (first + step) % count)
+            .find(|index| !self.down[*index])
+            .unwrap_or(first % count);
+        in_flight.node = node;
+        in_flight.attempts += 1;
+        in_flight.try_again_at = now + self.config.attempt;
+        if in_flight.attempts > 1 {
+            // What one operation learnt, the next need not learn again.
+            self.preferred = node;
+        }
+        let operation = match in_flight.what.clone() {
+            What::Open => Operation::OpenSession,
+            What::Apply {
+                sequence, payload, ..
+            } => {
+                let Some(session) = self.session else { return };
+                let request = RequestId { session, sequence };
+                Operation::Apply {
+                    request,
+                    acknowledged_below: self.ended.below(),
+                    payload,
+                }
+            }
+        };
+        out.push(Output::Send(
+            self.config.nodes[node],
+            Submit { ticket, operation },
+        ));
+    }
+
+    fn end(&mut self, ticket: u64, outcome: Outcome, node: Option<NodeId>, out: &mut Vec<Output>) {
+        let Some(in_flight) = self.in_flight.remove(&ticket) else {
+            return;
+        };
+        if let What::Apply {
+            operation,
+            sequence,
+            ..
+        } = in_flight.what
+        {
+            self.ended.insert(sequence);
+            out.push(Output::Ended(Ended {
+                operation,
+                outcome,
+                node,
+            }));
+        }
+    }
+
+    fn index_of(&self, node: NodeId) -> Option<usize> {
+        self.config.nodes.iter().position(|other| *other == node)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use althing_model::{Epoch, VertexId};
+
+    fn config() -> Config {
+        let nodes = vec![NodeId(0), NodeId(1), NodeId(2)];
+        Config {
+            nodes,
+            attempt: 100,
+            give_up: 1000,
+            back_off: 10,
+            seed: 1,
+        }
+    }
+
+    fn session() -> SessionId {
+        let opened = VertexId {
+            epoch: Epoch(0),
+            proposer: NodeId(0),
+            seq: 0,
+        };
+        SessionId { opened, slot: 0 }
+    }
+
+    fn answer(ticket: u64, reply: Reply) -> Answer {
+        Answer {
+            ticket,
+            outcome: Answered::Executed(reply),
+        }
+    }
+
+    fn opened() -> (Client, Vec<Output>) {
+        let mut client = Client::new(config());
+        let mut out = Vec::new();
+        client.submit(0, Bytes::from_static(b"x"), &mut out);
+        assert!(matches!(
+            out.as_slice(),
+            [Output::Send(
+                NodeId(0),
+                Submit {
+                    ticket: 0,
+                    operation: Operation::OpenSession
+                }
+            )]
+        ));
+        out.clear();
+        client.on_answer(1, NodeId(0), answer(0, Reply::Opened(session())), &mut out);
+        (client, out)
+    }
+
+    fn request(output: &Output) -> (NodeId, u64, RequestId) {
+        match output {
+            Output::Send(
+                node,
+                Submit {
+                    ticket,
+                    operation: Operation::Apply { request, .. },
+                },
+            ) => (*node, *ticket, *request),
+            other => panic!("no request: {other:?}"),
+        }
+    }
+
+    /// Broken: a retry elsewhere would be another request, and take effect twice.
+    #[test]
+    fn a_retry_goes_elsewhere_under_the_same_id() {
+        let (mut client, mut out) = opened();
+        let (node, ticket, first) = request(&out[0]);
+        assert_eq!(node, NodeId(0));
+        out.clear();
+        client.on_deadline(150, &mut out);
+        let (node, again, second) = request(&out[0]);
+        assert_eq!((node, again, second), (NodeId(1), ticket, first));
+        out.clear();
+        let reply = Reply::Applied(Bytes::from_static(b"y"));
+        client.on_answer(160, NodeId(1), answer(ticket, reply), &mut out);
+        let ended = Ended {
+            operation: OperationId(0),
+            outcome: Outcome::Done(Bytes::from_static(b"y")),
+            node: Some(NodeId(1)),
+        };
+        assert_eq!(out, [Output::Ended(ended)]);
+        assert_eq!(client.in_flight(), 0);
+    }
+
+    /// Broken: a client would wait for a dead node although it knows.
+    #[test]
+    fn what_a_broken_connection_stranded_moves_at_once() {
+        let (mut client, mut out) = opened();
+        out.clear();
+        client.on_down(20, NodeId(0), &mut out);
+        assert_eq!(request(&out[0]).0, NodeId(1));
+        out.clear();
+        client.submit(30, Bytes::new(), &mut out);
+        assert_eq!(request(&out[0]).0, NodeId(1));
+        client.on_up(NodeId(0));
+        out.clear();
+        client.submit(40, Bytes::new(), &mut out);
+        assert_eq!(request(&out[0]).0, NodeId(0));
+    }
+
+    /// Broken: the three outcomes would be confused, and an application would repeat what happened.
+    #[test]
+    fn outcomes_say_no_more_than_is_known() {
+        let (mut client, mut out) = opened();
+        out.clear();
+        client.on_deadline(2000, &mut out);
+        assert!(matches!(
+            &out[..],
+            [Output::Ended(Ended {
+                outcome: Outcome::Unknown,
+                ..
+            })]
+        ));
+
+        let mut unreachable = Client::new(config());
+        out.clear();
+        unreachable.submit(0, Bytes::new(), &mut out);
+        out.clear();
+        unreachable.on_deadline(5000, &mut out);
+        assert!(out.iter().any(|output| matches!(
+            output,
+            Output::Ended(Ended {
+                outcome: Outcome::Failed(Failure::Unreachable),
+                ..
+            })
+        )));
+
+        let (mut busy, mut out) = opened();
+        out.clear();
+        busy.on_answer(
+            5,
+            NodeId(0),
+            Answer {
+                ticket: 1,
+                outcome: Answered::Overloaded,
+            },
+            &mut out,
+        );
+        busy.on_deadline(1001, &mut out);
+        assert!(matches!(
+            &out[..],
+            [Output::Ended(Ended {
+                outcome: Outcome::Failed(Failure::Overloaded),
+                ..
+            })]
+        ));
+    }
+}

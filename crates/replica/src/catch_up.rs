@@ -1,0 +1,98 @@
+//! Replicas tell each other what they hold, and send what the other lacks: so a commit that was
+//! lost on the way, or sent while a node was down, arrives all the same.
+
+use crate::Replica;
+use althing_model::{Column, DepSet, Micros, NodeId, Role, SeqSet, VertexId};
+use althing_wire::{Commit, Effects, Frontier, ReplicaRecord};
+
+impl Replica {
+    /// The earliest time at which [`Self::on_deadline`] has something to do.
+    pub fn deadline(&self) -> Option<Micros> {
+        Some(
+            self.blocked_deadline()
+                .unwrap_or(Micros::MAX)
+                .min(self.catch_up_at),
+        )
+    }
+
+    /// Does what is due.
+    pub fn on_deadline(&mut self, now: Micros, effects: &mut Effects<ReplicaRecord>) {
+        self.ask_for_recovery(now, effects);
+        if now >= self.catch_up_at {
+            self.catch_up_at = now + self.jitter.around(self.config.timing.catch_up).max(1);
+            self.ask_for_missing(effects);
+        }
+    }
+
+    /// Tells another replica, each in turn, what is committed here.
+    fn ask_for_missing(&mut self, effects: &mut Effects<ReplicaRecord>) {
+        let others: Vec<NodeId> = self
+            .config
+            .membership
+            .with(Role::Replica)
+            .filter(|node| *node != self.config.me && !self.down.contains(node))
+            .collect();
+        if others.is_empty() {
+            return;
+        }
+        self.catch_up_turn += 1;
+        let other = others[self.catch_up_turn % others.len()];
+        effects.send(
+            other,
+            Frontier {
+                committed: self.frontier(),
+            },
+        );
+    }
+
+    /// The committed vertices, with at most so many above the prefix of each column.
+    fn frontier(&self) -> DepSet {
+        let extras_max = self.config.limits.frontier_extras_max;
+        DepSet::from_columns(self.committed.iter().map(|(column, set)| {
+            let extras = set
+                .ranges()
+                .flat_map(|(start, end)| start..end)
+                .take(extras_max);
+            (*column, set.below(), extras.collect())
+        }))
+    }
+
+    /// Sends what the other lacks, lowest sequence numbers first in each column.
+    pub(crate) fn on_frontier(
+        &mut self,
+        from: NodeId,
+        frontier: &Frontier,
+        effects: &mut Effects<ReplicaRecord>,
+    ) {
+        let limits = self.config.limits;
+        let (mut sent, mut bytes) = (0, 0);
+        for (column, set) in &self.committed {
+            for vertex in beyond(*column, set, &frontier.committed) {
+                let value = self.log[&vertex].clone();
+                bytes += value
+                    .commands
+                    .as_slice()
+                    .iter()
+                    .map(|command| command.operation.payload_len())
+                    .sum::<usize>();
+                if sent >= limits.catch_up_len_max || sent > 0 && bytes > limits.catch_up_bytes_max
+                {
+                    break;
+                }
+                sent += 1;
+                effects.send(from, Commit { vertex, value });
+            }
+        }
+        self.count_caught_up(sent);
+    }
+}
+
+/// The members of `set` that `known` lacks, ascending.
+fn beyond(column: Column, set: &SeqSet, known: &DepSet) -> impl Iterator<Item = VertexId> {
+    let from = known.prefix(column);
+    let ranges = std::iter::once((0, set.below())).chain(set.ranges());
+    ranges
+        .flat_map(move |(start, end)| start.max(from)..end)
+        .map(move |seq| column.vertex(seq))
+        .filter(move |vertex| !known.contains(*vertex))
+}

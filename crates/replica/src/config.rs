@@ -1,0 +1,60 @@
+//! What a replica is told at its start.
+
+use althing_model::{Membership, Micros, NodeId};
+
+/// A replica's settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Its own node.
+    pub me: NodeId,
+    /// Who else there is.
+    pub membership: Membership,
+    /// Whether a voter on this node records the commits, and tells them.
+    pub has_voter: bool,
+    /// For randomised time-outs.
+    pub seed: u64,
+    /// When to act unasked.
+    pub timing: Timing,
+    /// How much it sends at a time.
+    pub limits: Limits,
+}
+
+/// When a replica acts unasked. All times in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// How long an uncommitted vertex may block others before its recovery is asked for, at most;
+    /// randomised from a third of it up.
+    pub recover: Micros,
+    /// How often another replica is told what is committed here, to learn what is missing.
+    pub catch_up: Micros,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            recover: 1_000_000,
+            catch_up: 200_000,
+        }
+    }
+}
+
+/// How much a replica sends at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Vertices sent to a replica that lacks them, in answer to one request.
+    pub catch_up_len_max: usize,
+    /// Payload bytes sent in answer to one request; at least one vertex is.
+    pub catch_up_bytes_max: usize,
+    /// Numbers above the prefix that a request names in one column; later ones may be sent twice.
+    pub frontier_extras_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            catch_up_len_max: 2048,
+            catch_up_bytes_max: 1 << 20,
+            frontier_extras_max: 1024,
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! The role: learns what is committed, executes it, answers.
+
+use crate::blocked::Blocked;
+use crate::{Config, ConflictGraph, Sessions};
+use althing_model::{
+    Column, Jitter, Micros, NodeId, Operation, Reply, Role, SeqSet, StateMachine, Value, VertexId,
+};
+use althing_wire::{Address, Commit, Effects, Executed, Ignored, Learned, Message, ReplicaRecord};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A replica.
+///
+/// Durable: the committed vertices, in its own records or in those of the voter on its node.
+/// Rebuilt from them: everything else, the state machine too.
+pub struct Replica {
+    pub(crate) config: Config,
+    machine: Box<dyn StateMachine>,
+    sessions: Sessions,
+    pub(crate) graph: ConflictGraph,
+    /// Every committed vertex, for replicas that lack it.
+    pub(crate) log: BTreeMap<VertexId, Value>,
+    pub(crate) committed: BTreeMap<Column, SeqSet>,
+    pub(crate) blocked: BTreeMap<VertexId, Blocked>,
+    pub(crate) down: BTreeSet<NodeId>,
+    /// When, and whom, to ask for what is missing.
+    pub(crate) catch_up_at: Micros,
+    pub(crate) catch_up_turn: usize,
+    pub(crate) jitter: Jitter,
+    counters: Counters,
+    steps: Vec<Step>,
+}
+
+/// One executed vertex, in the order of execution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The vertex.
+    pub vertex: VertexId,
+    /// What was committed in it.
+    pub value: Value,
+    /// One reply for each command.
+    pub replies: Vec<Reply>,
+    /// For each command, whether it took effect now: false for one that had before, or whose
+    /// session is closed.
+    pub took_effect: Vec<bool>,
+    /// How many vertices its component has.
+    pub component_len: usize,
+}
+
+/// What happened so far, for metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Vertices learnt.
+    pub committed: u64,
+    /// Vertices executed.
+    pub executed: u64,
+    /// Commands that took effect.
+    pub applied: u64,
+    /// The largest component so far.
+    pub component_len_max: usize,
+    /// Recoveries asked for.
+    pub recoveries_asked: u64,
+    /// Vertices sent to replicas that lacked them.
+    pub caught_up: u64,
+}
+
+impl Replica {
+    /// A replica of `machine` in its first state.
+    pub fn new(config: Config, machine: Box<dyn StateMachine>) -> Self {
+        Self {
+            machine,
+            sessions: Sessions::default(),
+            graph: ConflictGraph::new(),
+            log: BTreeMap::new(),
+            committed: BTreeMap::new(),
+            blocked: BTreeMap::new(),
+            down: BTreeSet::new(),
+            catch_up_at: 0,
+            catch_up_turn: config.me.0 as usize,
+            jitter: Jitter::new(config.seed),
+            counters: Counters::default(),
+            steps: Vec::new(),
+            config,
+        }
+    }
+
+    /// Takes back one committed vertex of a previous life, from its own records or the voter's.
+    /// Clients of that life are gone: nobody is answered.
+    pub fn restore(&mut self, vertex: VertexId, value: Value) {
+        let mut nobody = Effects::default();
+        self.learn(0, vertex, value, &mut nobody);
+        drop(nobody);
+    }
+
+    /// Begins, after the records of a previous life were taken back: what they left blocked is
+    /// waited for anew, and what happened in the meantime is asked for at once.
+    pub fn start(&mut self, now: Micros) {
+        self.catch_up_at = now;
+        self.watch_anew(now);
+    }
+
+    /// Handles a message.
+    ///
+    /// # Errors
+    /// Why it did nothing.
+    pub fn handle(
+        &mut self,
+        now: Micros,
+        from: Address,
+        message: Message,
+        effects: &mut Effects<ReplicaRecord>,
+    ) -> Result<(), Ignored> {
+        let Address::Node(from) = from else {
+            return Err(Ignored::Misdirected);
+        };
+        let epoch = self.config.membership.epoch();
+        if message.vertex().is_some_and(|vertex| vertex.epoch != epoch) {
+            return Err(Ignored::OtherEpoch);
+        }
+        match message {
+            Message::Learned(Learned { vertex, value }) if from == self.config.me => {
+                self.on_committed(now, vertex, value, effects)
+            }
+            Message::Commit(Commit { vertex, value }) if !self.config.has_voter => {
+                self.on_committed(now, vertex, value, effects)
+            }
+            Message::Frontier(frontier) => {
+                self.on_frontier(from, &frontier, effects);
+                Ok(())
+            }
+            _ => Err(Ignored::Misdirected),
+        }
+    }
+
+    /// The state machine's digest.
+    pub fn digest(&self) -> u64 {
+        self.machine.digest()
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Takes what was executed since the last call.
+    pub fn take_steps(&mut self) -> Vec<Step> {
+        std::mem::take(&mut self.steps)
+    }
+
+    /// Committed vertices that wait for others.
+    pub fn pending_len(&self) -> usize {
+        self.graph.pending_len()
+    }
+
+    /// Uncommitted vertices that others wait for.
+    pub fn blocked_len(&self) -> usize {
+        self.blocked.len()
+    }
+
+    /// Since when the longest blocking vertex blocks.
+    pub fn blocked_since(&self) -> Option<Micros> {
+        self.blocked.values().map(|blocked| blocked.since).min()
+    }
+
+    /// Open sessions.
+    pub fn sessions_len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// The committed vertices of each column.
+    pub fn committed(&self) -> &BTreeMap<Column, SeqSet> {
+        &self.committed
+    }
+
+    /// Whether a vertex is known to be committed here, and its value.
+    pub fn committed_value(&self, vertex: VertexId) -> Option<&Value> {
+        self.log.get(&vertex)
+    }
+
+    fn on_committed(
+        &mut self,
+        now: Micros,
+        vertex: VertexId,
+        value: Value,
+        effects: &mut Effects<ReplicaRecord>,
+    ) -> Result<(), Ignored> {
+        if let Some(known) = self.log.get(&vertex) {
+            assert_eq!(*known, value, "two values committed in {vertex}");
+            return Err(Ignored::Repeated);
+        }
+        if !self.config.has_voter {
+            effects.append([ReplicaRecord {
+                vertex,
+                value: value.clone(),
+            }]);
+        }
+        self.learn(now, vertex, value, effects);
+        Ok(())
+    }
+
+    fn learn(
+        &mut self,
+        now: Micros,
+        vertex: VertexId,
+        value: Value,
+        effects: &mut Effects<ReplicaRecord>,
+    ) {
+        if self.log.insert(vertex, value.clone()).is_some() {
+            return;
+        }
+        self.counters.committed += 1;
+        self.committed
+            .entry(vertex.column())
+            .or_default()
+            .insert(vertex.seq);
+        self.blocked.remove(&vertex);
+        let ready = self.graph.commit(vertex, value);
+        for component in ready {
+            let component_len = component.len();
+            self.counters.component_len_max = self.counters.component_len_max.max(component_len);
+            for (vertex, value) in component {
+                self.execute(vertex, value, component_len, effects);
+            }
+        }
+        self.watch(now);
+    }
+
+    /// Executes a vertex, and answers if that falls to this replica.
+    fn execute(
+        &mut self,
+        vertex: VertexId,
+        value: Value,
+        component_len: usize,
+        effects: &mut Effects<ReplicaRecord>,
+    ) {
+        let commands = value.commands.as_slice();
+        let mut replies = Vec::with_capacity(commands.len());
+        let mut took_effect = Vec::with_capacity(commands.len());
+        for (slot, command) in commands.iter().enumerate() {
+            let operation = &command.operation;
+            let had = match operation {
+                Operation::Apply { request, .. } => self.sessions.is_executed(*request),
+                _ => false,
+            };
+            let reply =
+                self.sessions
+                    .execute(vertex, slot as u32, operation, self.machine.as_mut());
+            let took = !had && reply != Reply::SessionUnknown;
+            self.counters.applied += u64::from(took);
+            took_effect.push(took);
+            replies.push(reply);
+        }
+        self.counters.executed += 1;
+        if self.answers(vertex) {
+            effects.after_earlier().send(
+                vertex.proposer,
+                Executed {
+                    vertex,
+                    replies: replies.clone(),
+                },
+            );
+        }
+        self.steps.push(Step {
+            vertex,
+            value,
+            replies,
+            took_effect,
+            component_len,
+        });
+    }
+
+    pub(crate) fn count_recovery_asked(&mut self) {
+        self.counters.recoveries_asked += 1;
+    }
+
+    pub(crate) fn count_caught_up(&mut self, sent: usize) {
+        self.counters.caught_up += sent as u64;
+    }
+
+    /// Whether this replica tells the vertex's proposer of the replies: the one on its node, or
+    /// all if there is none there, so that the loss of one silences nobody (zoo Z11).
+    fn answers(&self, vertex: VertexId) -> bool {
+        vertex.proposer == self.config.me
+            || !self.config.membership.has(vertex.proposer, Role::Replica)
+    }
+}
+
+impl std::fmt::Debug for Replica {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replica")
+            .field("me", &self.config.me)
+            .field("counters", &self.counters)
+            .field("pending", &self.graph.pending_len())
+            .finish_non_exhaustive()
+    }
+}

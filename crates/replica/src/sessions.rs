@@ -1,0 +1,196 @@
+//! Exactly once: which requests took effect, and their replies (`protocol` section 7).
+
+use althing_model::{Operation, Reply, RequestId, SeqSet, SessionId, StateMachine, VertexId};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// The open sessions. Every replica has the same table at the same point of the execution order, as
+/// far as conflicting commands can tell.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    open: BTreeMap<SessionId, Session>,
+}
+
+#[derive(Debug, Default)]
+struct Session {
+    /// The sequences that took effect: not a highest one, since a client's commuting commands are
+    /// executed in different orders by different replicas (trap T9).
+    executed: SeqSet,
+    /// The replies that the client has not acknowledged.
+    replies: BTreeMap<u64, Bytes>,
+}
+
+impl Sessions {
+    /// Executes one operation: the command in slot `slot` of `vertex`.
+    pub fn execute(
+        &mut self,
+        vertex: VertexId,
+        slot: u32,
+        operation: &Operation,
+        machine: &mut dyn StateMachine,
+    ) -> Reply {
+        match operation {
+            Operation::OpenSession => {
+                let session = SessionId {
+                    opened: vertex,
+                    slot,
+                };
+                self.open.insert(session, Session::default());
+                Reply::Opened(session)
+            }
+            Operation::CloseSessions(sessions) => {
+                for session in sessions {
+                    self.open.remove(session);
+                }
+                Reply::Closed
+            }
+            Operation::Apply {
+                request,
+                acknowledged_below,
+                payload,
+            } => self.apply(*request, *acknowledged_below, payload, machine),
+        }
+    }
+
+    /// How many sessions are open.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether none is open.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Whether a request took effect here.
+    pub fn is_executed(&self, request: RequestId) -> bool {
+        self.open
+            .get(&request.session)
+            .is_some_and(|session| session.executed.contains(request.sequence))
+    }
+
+    fn apply(
+        &mut self,
+        request: RequestId,
+        acknowledged_below: u64,
+        payload: &Bytes,
+        machine: &mut dyn StateMachine,
+    ) -> Reply {
+        // Its opening is a dependency of every command of a session, so an unknown one is closed.
+        let Some(session) = self.open.get_mut(&request.session) else {
+            return Reply::SessionUnknown;
+        };
+        // Trap T8: the same request in a second vertex; never skipped for being below a watermark.
+        if session.executed.contains(request.sequence) {
+            return match session.replies.get(&request.sequence) {
+                Some(reply) => Reply::Applied(reply.clone()),
+                None => Reply::Forgotten,
+            };
+        }
+        let reply = machine.apply(payload);
+        session.executed.insert(request.sequence);
+        session.replies.insert(request.sequence, reply.clone());
+        session.replies = session.replies.split_off(&acknowledged_below);
+        Reply::Applied(reply)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use althing_model::{Epoch, NodeId};
+
+    /// Counts how often it was applied to.
+    struct Counter(u64);
+
+    impl StateMachine for Counter {
+        fn apply(&mut self, payload: &[u8]) -> Bytes {
+            self.0 += 1;
+            Bytes::from(format!("{}:{}", self.0, payload.len()))
+        }
+
+        fn digest(&self) -> u64 {
+            self.0
+        }
+    }
+
+    fn vertex(seq: u64) -> VertexId {
+        VertexId {
+            epoch: Epoch(0),
+            proposer: NodeId(1),
+            seq,
+        }
+    }
+
+    fn apply(session: SessionId, sequence: u64, acknowledged_below: u64) -> Operation {
+        let request = RequestId { session, sequence };
+        Operation::Apply {
+            request,
+            acknowledged_below,
+            payload: Bytes::from_static(b"x"),
+        }
+    }
+
+    fn opened() -> (Sessions, SessionId, Counter) {
+        let mut sessions = Sessions::default();
+        let mut machine = Counter(0);
+        match sessions.execute(vertex(0), 3, &Operation::OpenSession, &mut machine) {
+            Reply::Opened(session) => {
+                assert_eq!(
+                    session,
+                    SessionId {
+                        opened: vertex(0),
+                        slot: 3
+                    }
+                );
+                (sessions, session, machine)
+            }
+            other => panic!("not opened: {other:?}"),
+        }
+    }
+
+    /// Broken: a client that retried elsewhere would pay twice (trap T8, zoo Z10).
+    #[test]
+    fn t8_a_request_committed_twice_takes_effect_once_with_one_reply() {
+        let (mut sessions, session, mut machine) = opened();
+        let first = sessions.execute(vertex(1), 0, &apply(session, 0, 0), &mut machine);
+        let second = sessions.execute(vertex(2), 0, &apply(session, 0, 0), &mut machine);
+        assert_eq!(first, Reply::Applied(Bytes::from_static(b"1:1")));
+        assert_eq!(first, second);
+        assert_eq!(machine.0, 1);
+    }
+
+    /// Broken: a pipelining client would lose the command that was executed second (trap T9).
+    #[test]
+    fn t9_a_lower_sequence_is_executed_after_a_higher_one() {
+        let (mut sessions, session, mut machine) = opened();
+        sessions.execute(vertex(1), 0, &apply(session, 5, 0), &mut machine);
+        let reply = sessions.execute(vertex(2), 0, &apply(session, 4, 0), &mut machine);
+        assert_eq!(reply, Reply::Applied(Bytes::from_static(b"2:1")));
+    }
+
+    /// Broken: replies would be kept for ever, or dropped before the client has them.
+    #[test]
+    fn acknowledged_replies_are_forgotten_and_their_requests_are_not() {
+        let (mut sessions, session, mut machine) = opened();
+        sessions.execute(vertex(1), 0, &apply(session, 0, 0), &mut machine);
+        sessions.execute(vertex(2), 0, &apply(session, 1, 1), &mut machine);
+        let repeated = sessions.execute(vertex(3), 0, &apply(session, 0, 0), &mut machine);
+        assert_eq!(repeated, Reply::Forgotten);
+        assert_eq!(machine.0, 2);
+    }
+
+    /// Broken: a command of a closed session would take effect.
+    #[test]
+    fn a_closed_session_s_commands_have_no_effect() {
+        let (mut sessions, session, mut machine) = opened();
+        let close = Operation::CloseSessions(vec![session]);
+        assert_eq!(
+            sessions.execute(vertex(1), 0, &close, &mut machine),
+            Reply::Closed
+        );
+        let reply = sessions.execute(vertex(2), 0, &apply(session, 0, 0), &mut machine);
+        assert_eq!(reply, Reply::SessionUnknown);
+        assert_eq!(machine.0, 0);
+    }
+}
