@@ -1,7 +1,7 @@
 //! All messages as one type, and the table of who may send which to whom.
 
 use crate::*;
-use althing_model::{Role, VertexId};
+use althing_model::{Membership, NodeId, Path, Role, VertexId};
 
 /// Who a message comes from or goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,6 +12,40 @@ pub enum Party {
     Node(Role),
     /// A node that is dependency node and acceptor in one.
     Voter,
+}
+
+impl Party {
+    /// Whether a node of the cluster is one: on the fast path the dependency nodes and acceptors
+    /// are voters, on the classic path there are none.
+    pub fn is_at(self, membership: &Membership, node: NodeId) -> bool {
+        let is_fast_path = membership.path() == Path::Fast;
+        match self {
+            Self::Client => false,
+            Self::Voter => is_fast_path && membership.has(node, Role::Acceptor),
+            Self::Node(role @ (Role::Dependency | Role::Acceptor)) => {
+                !is_fast_path && membership.has(node, role)
+            }
+            Self::Node(role @ (Role::Proposer | Role::Replica)) => membership.has(node, role),
+        }
+    }
+}
+
+impl Kind {
+    /// Whether that node may send messages of this kind.
+    pub fn may_come_from(self, membership: &Membership, node: NodeId) -> bool {
+        self.senders()
+            .iter()
+            .any(|party| party.is_at(membership, node))
+    }
+
+    /// Which role of that node receives messages of this kind: the first of its receivers that the
+    /// node has, so that a commit goes to a replica by way of the voter beside it.
+    pub fn receiver_at(self, membership: &Membership, node: NodeId) -> Option<Party> {
+        self.receivers()
+            .iter()
+            .copied()
+            .find(|party| party.is_at(membership, node))
+    }
 }
 
 macro_rules! messages {
@@ -158,6 +192,26 @@ mod tests {
             assert!(!kind.senders().is_empty() && !kind.receivers().is_empty());
         }
         assert_eq!(Kind::from_number(0), None);
+    }
+
+    /// Broken: a message would end at a role that has no use for it.
+    #[test]
+    fn commits_reach_replicas_by_way_of_their_voters() {
+        let fast = Membership::colocated(3, 1, Path::Fast).unwrap();
+        let classic = Membership::colocated(3, 1, Path::Classic).unwrap();
+        let node = NodeId(0);
+        assert_eq!(Kind::Commit.receiver_at(&fast, node), Some(Party::Voter));
+        assert_eq!(
+            Kind::Commit.receiver_at(&classic, node),
+            Some(Party::Node(Role::Replica))
+        );
+        assert_eq!(
+            Kind::Accept.receiver_at(&classic, node),
+            Some(Party::Node(Role::Acceptor))
+        );
+        assert_eq!(Kind::Submit.receiver_at(&fast, NodeId(9)), None);
+        assert!(!Kind::PreAccepted.may_come_from(&classic, node));
+        assert!(!Kind::Submit.may_come_from(&fast, node));
     }
 
     /// Broken: a client could talk as a node.
