@@ -1,1 +1,70 @@
-//! checker (see crates/ARCHITECTURE.md).
+//! What must hold of a run, one file per property, and whether a client's history is linearizable.
+//!
+//! The crate knows no protocol and shares no code with one: a checker built from the parts that it
+//! checks repeats their mistakes. Nodes and replicas are `u32`, values are digests, resources are
+//! bytes; the caller translates.
+//!
+//! **While a run goes on**, the oracles are told what happened and answer at once. Each is
+//! incremental (amortised near-constant time an event), so they run at every step of every
+//! simulated run; a broken property is a [`Violation`] with an account that a person can read.
+//!
+//! | oracle | says |
+//! | --- | --- |
+//! | [`ConsensusConsistency`] | a vertex has at most one committed value, for ever |
+//! | [`CommittedConflicts`] | of two conflicting committed vertices, one reaches the other |
+//! | [`SameOrder`] | all replicas execute conflicting commands in one order |
+//! | [`ExactlyOnce`] | a request executes at most once in a replica's life; its replies are equal |
+//! | [`Nontriviality`] | only what was submitted is committed |
+//! | [`AcceptorMonotone`] | ballots never fall, also across a crash |
+//! | [`DurableAck`] | what was acknowledged is executed by every healed replica |
+//! | [`Accounted`] | every operation ends as done, failed for sure, or unknown |
+//!
+//! **When it is over**, [`linearizable::check`] takes the clients' [`History`] and a
+//! [`Specification`] (such as [`RegisterMap`]) and says whether one sequential order explains it.
+//!
+//! ```
+//! use althing_checker::{History, RegisterMap, Verdict, linearizable, register_map::{Input, Output}};
+//!
+//! let mut history = History::new();
+//! let put = history.invoked(1, 0, Input::put("colour", "red"));
+//! history.returned(put, 10, Output::Done);
+//! let get = history.invoked(2, 20, Input::get("colour"));
+//! history.returned(get, 30, Output::Value(None));
+//! let verdict = linearizable::check(&RegisterMap, &history, linearizable::BUDGET_STEPS);
+//! assert!(matches!(verdict, Verdict::NotLinearizable(_)));
+//! ```
+
+pub mod accounted;
+pub mod conflicts;
+pub mod consensus;
+pub mod durable;
+pub mod exactly_once;
+mod fast_register;
+pub mod footprint;
+pub mod history;
+pub mod linearizable;
+pub mod lives;
+pub mod monotone;
+pub mod nontrivial;
+pub mod order;
+mod partition;
+pub mod register_map;
+mod search;
+pub mod specification;
+pub mod violation;
+
+pub use accounted::{Accounted, Ending};
+pub use conflicts::{ColumnDependencies, CommittedConflicts, Vertex};
+pub use consensus::ConsensusConsistency;
+pub use durable::DurableAck;
+pub use exactly_once::ExactlyOnce;
+pub use footprint::{Commutes, Footprint};
+pub use history::{History, HistoryError, Operation, OperationId, Outcome};
+pub use linearizable::{Account, Verdict};
+pub use lives::Checkpoint;
+pub use monotone::AcceptorMonotone;
+pub use nontrivial::Nontriviality;
+pub use order::SameOrder;
+pub use register_map::RegisterMap;
+pub use specification::{Outline, Specification};
+pub use violation::Violation;

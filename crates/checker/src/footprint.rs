@@ -1,0 +1,76 @@
+//! What a command touches, as the oracles see it.
+
+use std::collections::HashMap;
+
+/// Whether operations of two modes on one resource commute. Must be symmetric.
+pub type Commutes = fn(u8, u8) -> bool;
+
+/// What a command touches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Footprint<'a> {
+    /// Conflicts with every command, whatever that touches.
+    Everything,
+    /// The resources, each with an access mode. Two commands conflict when they share a resource
+    /// and their modes on it do not commute.
+    Resources(&'a [(&'a [u8], u8)]),
+}
+
+/// A footprint with its resources numbered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Touched {
+    Everything,
+    Resources(Vec<(u32, u8)>),
+}
+
+impl Touched {
+    /// The resource on which the two conflict: `Some(None)` where one touches everything.
+    pub(crate) fn conflict(&self, other: &Self, commutes: Commutes) -> Option<Option<u32>> {
+        let (Self::Resources(ours), Self::Resources(theirs)) = (self, other) else {
+            return Some(None);
+        };
+        ours.iter().find_map(|(resource, mode)| {
+            theirs
+                .iter()
+                .any(|(r, m)| r == resource && !commutes(*mode, *m))
+                .then_some(Some(*resource))
+        })
+    }
+}
+
+/// Numbers resources in the order of their first use, so that the tables behind are vectors.
+#[derive(Debug, Default)]
+pub(crate) struct Resources {
+    numbers: HashMap<Box<[u8]>, u32>,
+}
+
+impl Resources {
+    pub(crate) fn touched(&mut self, footprint: Footprint<'_>) -> Touched {
+        match footprint {
+            Footprint::Everything => Touched::Everything,
+            Footprint::Resources(list) => {
+                Touched::Resources(list.iter().map(|(r, m)| (self.number(r), *m)).collect())
+            }
+        }
+    }
+
+    fn number(&mut self, resource: &[u8]) -> u32 {
+        if let Some(number) = self.numbers.get(resource) {
+            return *number;
+        }
+        let number = self.numbers.len() as u32;
+        self.numbers.insert(resource.into(), number);
+        number
+    }
+
+    /// The resource in words. Linear: for accounts only.
+    pub(crate) fn name(&self, number: Option<u32>) -> String {
+        let Some(number) = number else {
+            return "everything".into();
+        };
+        let found = self.numbers.iter().find(|(_, n)| **n == number);
+        found.map_or_else(
+            || format!("resource #{number}"),
+            |(bytes, _)| format!("resource \"{}\"", bytes.escape_ascii()),
+        )
+    }
+}

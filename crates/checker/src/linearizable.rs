@@ -1,0 +1,241 @@
+//! Whether a history is linearizable: whether some sequential order of its operations gives every
+//! client what it saw, each operation placed between its invocation and its return.
+//!
+//! The history is cut into parts that share no key. A part that is a register with unique written
+//! values is decided by sorting; every other part by a search. Operations of unknown
+//! outcome may take effect at any moment from their invocation on, or never; those that failed for
+//! sure never did.
+//!
+//! A part that is not linearizable is cut down before it is told: linearizability is closed under
+//! prefixes, so there is an earliest return that cannot be explained. The account names it, with
+//! the operations around it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::fast_register;
+use crate::history::{History, Operation, Outcome};
+use crate::partition::{NEVER, Op, Part, parts};
+use crate::search::{Found, Furthest, search};
+use crate::specification::Specification;
+
+/// A budget of steps (operations applied) for each part that searches well below a minute and a
+/// quarter of a gigabyte, most of it for configurations remembered.
+pub const BUDGET_STEPS: u64 = 4_000_000;
+
+/// How many operations an account shows.
+const SHOWN_MAX: usize = 16;
+
+/// What is known of a history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// An order explains it.
+    Linearizable {
+        /// How the parts were decided.
+        checker: &'static str,
+        /// How many parts share no key.
+        partitions: usize,
+        /// The operations of the largest.
+        longest: usize,
+    },
+    /// No order does.
+    NotLinearizable(Account),
+    /// The budget was spent on a part, and no other part is wrong.
+    Undecided {
+        /// Some of its keys.
+        keys: Vec<String>,
+        /// How many operations it has.
+        operations: usize,
+        /// The budget.
+        steps: u64,
+    },
+}
+
+/// The earliest return that no order explains.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The keys of the operation.
+    pub keys: Vec<String>,
+    /// The operation that returned there.
+    pub culprit: String,
+    /// Why, as far as one attempt tells.
+    pub explanation: String,
+    /// The operations around it: concurrent with it, or on the same values. As much as was known
+    /// when it returned; the latest ones, when there are many.
+    pub operations: Vec<String>,
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "not linearizable on {}:", self.keys.join(", "))?;
+        writeln!(f, "  {}", self.culprit)?;
+        writeln!(f, "{}", self.explanation)?;
+        writeln!(f, "Around it:")?;
+        self.operations
+            .iter()
+            .try_for_each(|operation| writeln!(f, "  {operation}"))
+    }
+}
+
+/// Checks a history, with a budget of steps for each part.
+pub fn check<S: Specification>(
+    specification: &S,
+    history: &History<S::Input, S::Output>,
+    budget: u64,
+) -> Verdict {
+    let parts = parts(specification, history);
+    let longest = parts.last().map_or(0, Vec::len);
+    let partitions = parts.len();
+    let (mut sorted, mut searched) = (false, false);
+    let mut undecided = None;
+    for operations in parts {
+        let part = Part::new(specification, operations.iter().copied(), NEVER);
+        let decision = decide(specification, &part, budget);
+        match decision {
+            Decision::Sorted(true) => sorted = true,
+            Decision::Searched(Found::Order) => searched = true,
+            Decision::Sorted(false) | Decision::Searched(Found::Nothing(_)) => {
+                let account = account(specification, &operations, budget);
+                return Verdict::NotLinearizable(account);
+            }
+            Decision::Searched(Found::Spent) => {
+                undecided = undecided.or(Some(Verdict::Undecided {
+                    keys: words(part.keys.iter().take(SHOWN_MAX)),
+                    operations: part.ops.len(),
+                    steps: budget,
+                }));
+            }
+        }
+    }
+    let checker = match (sorted, searched) {
+        (true, true) => "sorting and search",
+        (true, false) => "sorting",
+        (false, _) => "search",
+    };
+    undecided.unwrap_or(Verdict::Linearizable {
+        checker,
+        partitions,
+        longest,
+    })
+}
+
+enum Decision<State> {
+    Sorted(bool),
+    Searched(Found<State>),
+}
+
+fn decide<S: Specification>(
+    specification: &S,
+    part: &Part<'_, S>,
+    budget: u64,
+) -> Decision<S::State> {
+    match fast_register::check(part) {
+        Some(is_linearizable) => Decision::Sorted(is_linearizable),
+        None => Decision::Searched(search(specification, part, budget)),
+    }
+}
+
+/// Finds the earliest return that cannot be explained, by halving.
+fn account<S: Specification>(
+    specification: &S,
+    operations: &[&Operation<S::Input, S::Output>],
+    budget: u64,
+) -> Account {
+    let mut returns: Vec<u64> = operations
+        .iter()
+        .filter_map(|operation| match &operation.outcome {
+            Outcome::Returned { at, .. } => Some(at.event),
+            _ => None,
+        })
+        .collect();
+    returns.sort_unstable();
+    let prefix = |until: u64| {
+        let invoked = operations.iter().take_while(|o| o.invoked.event <= until);
+        Part::new(specification, invoked.copied(), until)
+    };
+    // What the budget does not decide counts as explained: the account is then longer, not wrong.
+    let (mut explained, mut wrong) = (0, returns.len() - 1);
+    while explained < wrong {
+        let middle = (explained + wrong) / 2;
+        match decide(specification, &prefix(returns[middle]), budget) {
+            Decision::Sorted(false) | Decision::Searched(Found::Nothing(_)) => wrong = middle,
+            _ => explained = middle + 1,
+        }
+    }
+    let part = prefix(returns[wrong]);
+    let furthest = match search(specification, &part, budget) {
+        Found::Nothing(furthest) => furthest,
+        _ => None,
+    };
+    told(specification, &part, returns[wrong], furthest)
+}
+
+fn told<S: Specification>(
+    specification: &S,
+    part: &Part<'_, S>,
+    until: u64,
+    furthest: Option<Furthest<S::State>>,
+) -> Account {
+    let culprit = part.ops.iter().position(|op| op.returned == until);
+    let culprit = &part.ops[culprit.expect("some operation returned then")];
+    let cells: BTreeSet<u32> = culprit.needs.iter().map(|(_, cell)| *cell).collect();
+    let around: Vec<&Op<'_, S>> = part
+        .ops
+        .iter()
+        .filter(|op| {
+            let mut op_cells = op.needs.iter().chain(&op.makes);
+            op.returned >= culprit.invoked || op_cells.any(|(_, cell)| cells.contains(cell))
+        })
+        .collect();
+    let shown = around.len().saturating_sub(SHOWN_MAX);
+    let mut operations: Vec<String> = around[shown..].iter().map(|op| line(op)).collect();
+    if shown > 0 {
+        operations.insert(0, format!("({shown} earlier ones)"));
+    }
+    let is_made = |(key, cell): &(u32, u32)| {
+        let initial = *cell < part.keys.len() as u32;
+        initial
+            || part.ops.iter().any(|op| {
+                op.makes.contains(&(*key, *cell)) || (op.changes && op.vague.contains(key))
+            })
+    };
+    let explanation = if !culprit.needs.iter().all(is_made) {
+        "No operation invoked until then could have left what it saw.".to_string()
+    } else if let Some(Furthest { state, stuck }) = furthest {
+        let held: Vec<String> = stuck.iter().map(|n| line(&part.ops[*n])).collect();
+        format!(
+            "The longest order that explains the others comes to {state:?}; there none of these \
+             can follow: {}.",
+            held.join("; ")
+        )
+    } else {
+        "The values that clients saw cannot be put in one order.".to_string()
+    };
+    Account {
+        keys: words(&specification.keys(&culprit.operation.input)),
+        culprit: line(culprit),
+        explanation,
+        operations,
+    }
+}
+
+fn words<T: fmt::Debug>(of: impl IntoIterator<Item = T>) -> Vec<String> {
+    of.into_iter().map(|t| format!("{t:?}")).collect()
+}
+
+fn line<S: Specification>(op: &Op<'_, S>) -> String {
+    let Operation {
+        client,
+        invoked,
+        input,
+        ..
+    } = op.operation;
+    let from = invoked.event;
+    match op.seen {
+        Some(seen) => format!(
+            "client {client} [{from}, {}] {input:?} -> {seen:?}",
+            op.returned
+        ),
+        None => format!("client {client} [{from}, ?] {input:?} -> not known then"),
+    }
+}

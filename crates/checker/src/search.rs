@@ -1,0 +1,534 @@
+//! The search for an order: Wing and Gong's, with Lowe's memory of configurations, without
+//! recursion, and with what the outlines allow to cut.
+//!
+//! The search keeps the set of operations placed so far and the state that they led to. An
+//! operation may come next when it is *enabled*: no operation that is still to be placed returned
+//! before it was invoked. When all operations with a known outcome are placed, the history is
+//! linearizable; those of unknown outcome are placed where that helps. What keeps it short:
+//!
+//! - **Reads at once.** An enabled operation that never changes anything, and whose output fits the
+//!   state, is placed without an alternative: moving it here from any later place changes nothing
+//!   for the others.
+//! - **Dead ends.** A cell (what is under one key) that an operation still to be placed needs, and
+//!   that no other can make again, must not be overwritten.
+//! - **No regrets.** A write whose reads are all placed, over a cell that nobody needs any more, has
+//!   no alternative either: moved to the front of any order that works, the order still works. The
+//!   same holds for a chain of a write and the swaps and increments that each need the one before.
+//!   Without this rule k concurrent writes that nobody reads cost 2^k on a wrong history.
+//! - **Twins.** Of equal operations of unknown outcome the one invoked first is placed first.
+//! - **Useless writes.** One of unknown outcome is not placed while nobody needs what it makes.
+//! - **Earliest deadline first.** Candidates are tried by the first return among themselves and
+//!   what needs their cell.
+//! - **Memory.** A pair (placed set, state) that was reached before is not entered again. It is kept
+//!   as a 128-bit hash: a collision, however unlikely, could only reject.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::partition::{NEVER, Op, Part};
+use crate::specification::Specification;
+
+/// What the search found.
+pub(crate) enum Found<State> {
+    /// An order that explains the part.
+    Order,
+    /// There is none; how far the longest attempt came.
+    Nothing(Option<Furthest<State>>),
+    /// The steps were spent first.
+    Spent,
+}
+
+/// The attempt that placed most operations.
+pub(crate) struct Furthest<State> {
+    pub(crate) state: State,
+    /// The operations that were enabled and could not follow.
+    pub(crate) stuck: Vec<usize>,
+}
+
+const NONE: u32 = u32::MAX;
+
+/// Looks for an order in at most `steps` applications of an operation.
+pub(crate) fn search<S: Specification>(
+    specification: &S,
+    part: &Part<'_, S>,
+    mut steps: u64,
+) -> Found<S::State> {
+    let mut search = Search::new(specification, part);
+    let mut frames: Vec<Frame<S::State>> = Vec::new();
+    let mut arena: Vec<u32> = Vec::new();
+    let state = specification.initial();
+    search.absorb(&state);
+    search.see_how_far(&state);
+    let candidates = search.candidates(&mut arena);
+    frames.push(search.frame(state, candidates, None));
+    loop {
+        if search.known_left == 0 {
+            return Found::Order;
+        }
+        let at = frames.len() - 1;
+        let frame = &mut frames[at];
+        search.take_back(frame.placed);
+        arena.truncate(frame.end);
+        if frame.next == frame.end {
+            frames.pop();
+            if frames.is_empty() {
+                return Found::Nothing(search.furthest.take().map(|(_, furthest)| furthest));
+            }
+            continue;
+        }
+        let number = arena[frame.next];
+        frame.next += 1;
+        if steps == 0 {
+            return Found::Spent;
+        }
+        steps -= 1;
+        let op = &part.ops[number as usize];
+        let (state, output) = specification.apply(&frame.state, &op.operation.input);
+        match op.seen {
+            Some(seen) if !specification.accepts(&output, seen) => continue,
+            // Placing it would be as good as leaving it out.
+            None if specification.fingerprint(&state)
+                == specification.fingerprint(&frame.state) =>
+            {
+                continue;
+            }
+            _ => {}
+        }
+        let before = frame.chain;
+        let chain = search.chain_with(op, at, before);
+        search.place(number, &state);
+        search.absorb(&state);
+        let mut chain_next = None;
+        if let Some(chain) = chain {
+            if op
+                .makes
+                .iter()
+                .all(|(_, cell)| search.must[*cell as usize] == 0)
+            {
+                for frame in &mut frames[chain.start..=at] {
+                    frame.next = frame.end;
+                }
+            } else if op.makes.len() == 1 {
+                chain_next = Some(chain);
+            }
+        }
+        if !search.is_new(&state) {
+            continue;
+        }
+        search.see_how_far(&state);
+        let candidates = search.candidates(&mut arena);
+        frames.push(search.frame(state, candidates, chain_next));
+    }
+}
+
+struct Frame<State> {
+    state: State,
+    /// How many operations were placed when the frame was made.
+    placed: usize,
+    /// Its candidates in the arena.
+    next: usize,
+    end: usize,
+    chain: Option<Chain>,
+}
+
+/// A write and what followed it on its key, each needing the one before.
+#[derive(Clone, Copy)]
+struct Chain {
+    /// The frame in which the write was chosen.
+    start: usize,
+    key: u32,
+}
+
+struct Search<'p, 'h, S: Specification> {
+    specification: &'p S,
+    part: &'p Part<'h, S>,
+    /// By key: its cell now, `NONE` where no operation needs or makes it.
+    current: Vec<u32>,
+    /// Operations still to be placed, by invocation; and those of known outcome, by return.
+    by_invocation: Links,
+    by_return: Links,
+    known_left: usize,
+    /// By cell: operations to be placed that need it (known outcome), and that may make it.
+    must: Vec<u32>,
+    makers: Vec<u32>,
+    /// By key: operations to be placed that may leave any cell, and that may need any.
+    opaque: Vec<u32>,
+    vague: Vec<u32>,
+    /// By operation: the first return among it and what needs what it makes.
+    deadline: Vec<u64>,
+    /// By operation: an equal one of unknown outcome, invoked before it.
+    twin: Vec<u32>,
+    placed: Vec<Placed>,
+    cells_before: Vec<(u32, u32)>,
+    placed_hash: u128,
+    seen: HashSet<u128>,
+    furthest: Option<(usize, Furthest<S::State>)>,
+    scored: Vec<(bool, bool, u64, u32)>,
+}
+
+struct Placed {
+    op: u32,
+    cells_before: usize,
+}
+
+impl<'p, 'h, S: Specification> Search<'p, 'h, S> {
+    fn new(specification: &'p S, part: &'p Part<'h, S>) -> Self {
+        let ops = &part.ops;
+        let mut by_return: Vec<u32> = (0..ops.len() as u32).collect();
+        by_return.retain(|n| !ops[*n as usize].is_unknown());
+        by_return.sort_by_key(|n| ops[*n as usize].returned);
+        let mut search = Self {
+            specification,
+            part,
+            current: (0..part.keys.len() as u32).collect(),
+            by_invocation: Links::new(ops.len(), 0..ops.len() as u32),
+            known_left: by_return.len(),
+            by_return: Links::new(ops.len(), by_return),
+            must: vec![0; part.cells_len],
+            makers: vec![0; part.cells_len],
+            opaque: vec![0; part.keys.len()],
+            vague: vec![0; part.keys.len()],
+            deadline: ops.iter().map(|op| op.returned).collect(),
+            twin: vec![NONE; ops.len()],
+            placed: Vec::new(),
+            cells_before: Vec::new(),
+            placed_hash: 0,
+            seen: HashSet::new(),
+            furthest: None,
+            scored: Vec::new(),
+        };
+        let mut twins: HashMap<&S::Input, u32> = HashMap::new();
+        for (number, op) in (0u32..).zip(ops) {
+            search.count(op, true);
+            if op.is_unknown() {
+                let before = twins.insert(&op.operation.input, number);
+                search.twin[number as usize] = before.unwrap_or(NONE);
+            }
+        }
+        // From the last invocation back: what needs a cell is mostly invoked after what makes it.
+        let mut cell_deadline = vec![NEVER; part.cells_len];
+        for (number, op) in ops.iter().enumerate().rev() {
+            let made = op
+                .makes
+                .iter()
+                .map(|(_, cell)| cell_deadline[*cell as usize]);
+            let deadline = made.fold(op.returned, u64::min);
+            search.deadline[number] = deadline;
+            for (_, cell) in &op.needs {
+                let slot = &mut cell_deadline[*cell as usize];
+                *slot = deadline.min(*slot);
+            }
+        }
+        search
+    }
+
+    fn frame(
+        &self,
+        state: S::State,
+        candidates: std::ops::Range<usize>,
+        chain: Option<Chain>,
+    ) -> Frame<S::State> {
+        Frame {
+            state,
+            placed: self.placed.len(),
+            next: candidates.start,
+            end: candidates.end,
+            chain,
+        }
+    }
+
+    /// Enabled is what was invoked no later than this.
+    fn enabled_until(&self) -> u64 {
+        let first = self.by_return.first();
+        first.map_or(NEVER, |n| self.part.ops[n as usize].returned)
+    }
+
+    fn fits(&self, op: &Op<'_, S>) -> bool {
+        let mut needs = op.needs.iter();
+        needs.all(|(key, cell)| self.current[*key as usize] == *cell)
+    }
+
+    /// Places every enabled read whose output fits.
+    fn absorb(&mut self, state: &S::State) {
+        let mut next = self.by_invocation.first();
+        while let Some(number) = next {
+            let op = &self.part.ops[number as usize];
+            if op.invoked > self.enabled_until() {
+                break;
+            }
+            next = self.by_invocation.after(number);
+            if op.changes || !self.fits(op) {
+                continue;
+            }
+            let (_, output) = self.specification.apply(state, &op.operation.input);
+            if op
+                .seen
+                .is_some_and(|seen| self.specification.accepts(&output, seen))
+            {
+                self.place(number, state);
+            }
+        }
+    }
+
+    /// The enabled operations that may come next, best first, at the end of the arena.
+    fn candidates(&mut self, arena: &mut Vec<u32>) -> std::ops::Range<usize> {
+        let until = self.enabled_until();
+        let mut scored = std::mem::take(&mut self.scored);
+        let mut next = self.by_invocation.first();
+        while let Some(number) = next {
+            let op = &self.part.ops[number as usize];
+            if op.invoked > until {
+                break;
+            }
+            next = self.by_invocation.after(number);
+            if !op.changes || !self.fits(op) {
+                continue;
+            }
+            let twin = self.twin[number as usize];
+            if twin != NONE && self.by_invocation.has(twin) {
+                continue;
+            }
+            if op.is_unknown() && self.is_useless(op) {
+                continue;
+            }
+            let overwrites = self.overwrites_needed(op);
+            if overwrites == Some(Needed::ForGood) {
+                continue;
+            }
+            let deadline = self.deadline[number as usize];
+            scored.push((overwrites.is_some(), op.is_unknown(), deadline, number));
+        }
+        scored.sort_unstable();
+        let start = arena.len();
+        arena.extend(scored.drain(..).map(|(.., number)| number));
+        self.scored = scored;
+        start..arena.len()
+    }
+
+    /// A write of unknown outcome that nobody still to be placed could see.
+    fn is_useless(&self, op: &Op<'_, S>) -> bool {
+        op.vague.is_empty()
+            && op
+                .makes
+                .iter()
+                .all(|(key, cell)| self.must[*cell as usize] == 0 && self.vague[*key as usize] == 0)
+    }
+
+    /// Whether it overwrites a cell that another operation needs.
+    fn overwrites_needed(&self, op: &Op<'_, S>) -> Option<Needed> {
+        let mut needed = None;
+        for (key, made) in &op.makes {
+            let old = self.current[*key as usize];
+            if old == NONE || old == *made {
+                continue;
+            }
+            let own = u32::from(op.needs.contains(&(*key, old)));
+            if self.must[old as usize] > own {
+                if self.makers[old as usize] == 0 && self.opaque[*key as usize] == 0 {
+                    return Some(Needed::ForGood);
+                }
+                needed = Some(Needed::ForNow);
+            }
+        }
+        needed
+    }
+
+    /// The chain that the operation, not placed yet, would begin or go on.
+    fn chain_with(&self, op: &Op<'_, S>, at: usize, before: Option<Chain>) -> Option<Chain> {
+        if op.is_unknown() || !op.vague.is_empty() {
+            return None;
+        }
+        match (&op.needs[..], &op.makes[..]) {
+            ([], makes) => {
+                let is_free = makes.iter().all(|(key, _)| {
+                    let old = self.current[*key as usize];
+                    self.vague[*key as usize] == 0 && (old == NONE || self.must[old as usize] == 0)
+                });
+                let key = makes.first().map_or(NONE, |(key, _)| *key);
+                is_free.then_some(Chain { start: at, key })
+            }
+            // Nobody but this one needs what its predecessor made.
+            ([(needs, old)], [(makes, _)]) => before.filter(|chain| {
+                *needs == chain.key && *makes == chain.key && self.must[*old as usize] == 1
+            }),
+            _ => None,
+        }
+    }
+
+    /// Whether this set and this state were never reached before.
+    fn is_new(&mut self, state: &S::State) -> bool {
+        let state = self.specification.fingerprint(state);
+        self.seen.insert(self.placed_hash ^ state.rotate_left(1))
+    }
+
+    fn see_how_far(&mut self, state: &S::State) {
+        let best = self.furthest.as_ref().map_or(usize::MAX, |(left, _)| *left);
+        if self.known_left >= best {
+            return;
+        }
+        let until = self.enabled_until();
+        let ops = &self.part.ops;
+        let enabled = self.by_invocation.iter().map(|n| n as usize);
+        let stuck = enabled
+            .take_while(|n| ops[*n].invoked <= until)
+            .filter(|n| !ops[*n].is_unknown())
+            .collect();
+        let state = state.clone();
+        self.furthest = Some((self.known_left, Furthest { state, stuck }));
+    }
+}
+
+/// Placing and taking back.
+impl<S: Specification> Search<'_, '_, S> {
+    /// Places the operation; the state is the one after it.
+    fn place(&mut self, number: u32, state: &S::State) {
+        let op = &self.part.ops[number as usize];
+        self.by_invocation.remove(number);
+        if !op.is_unknown() {
+            self.by_return.remove(number);
+            self.known_left -= 1;
+        }
+        self.count(op, false);
+        self.placed_hash ^= hash_of(number);
+        let cells_before = self.cells_before.len();
+        let op_placed = Placed {
+            op: number,
+            cells_before,
+        };
+        self.placed.push(op_placed);
+        if !op.changes {
+            return;
+        }
+        for (key, cell) in &op.makes {
+            self.set_current(*key, *cell);
+        }
+        for key in &op.vague {
+            if op.makes.iter().all(|(made, _)| made != key) {
+                let name = &self.part.keys[*key as usize];
+                let fingerprint = self.specification.cell(state, name);
+                let cell = self.part.cells.get(&(*key, fingerprint));
+                self.set_current(*key, cell.copied().unwrap_or(NONE));
+            }
+        }
+    }
+
+    fn set_current(&mut self, key: u32, cell: u32) {
+        let before = std::mem::replace(&mut self.current[key as usize], cell);
+        self.cells_before.push((key, before));
+    }
+
+    /// Takes back what was placed last, until so many are left.
+    fn take_back(&mut self, len: usize) {
+        while self.placed.len() > len {
+            let placed = self.placed.pop().expect("longer than len");
+            for (key, before) in self.cells_before.drain(placed.cells_before..).rev() {
+                self.current[key as usize] = before;
+            }
+            let op = &self.part.ops[placed.op as usize];
+            self.placed_hash ^= hash_of(placed.op);
+            self.count(op, true);
+            if !op.is_unknown() {
+                self.known_left += 1;
+                self.by_return.put_back(placed.op);
+            }
+            self.by_invocation.put_back(placed.op);
+        }
+    }
+
+    /// Counts an operation among those that are to be placed, or no longer.
+    fn count(&mut self, op: &Op<'_, S>, is_to_be_placed: bool) {
+        let change = |slot: &mut u32| match is_to_be_placed {
+            true => *slot += 1,
+            false => *slot -= 1,
+        };
+        for (_, cell) in &op.needs {
+            change(&mut self.must[*cell as usize]);
+        }
+        for (_, cell) in &op.makes {
+            change(&mut self.makers[*cell as usize]);
+        }
+        for key in &op.vague {
+            change(&mut self.vague[*key as usize]);
+            if op.changes && op.makes.iter().all(|(made, _)| made != key) {
+                change(&mut self.opaque[*key as usize]);
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needed {
+    /// It can be made again.
+    ForNow,
+    /// It cannot.
+    ForGood,
+}
+
+/// A list of operations from which any can be removed, and put back in reverse order.
+struct Links {
+    next: Vec<u32>,
+    previous: Vec<u32>,
+    has: Vec<bool>,
+    /// The place before the first and after the last.
+    end: u32,
+}
+
+impl Links {
+    fn new(len: usize, members: impl IntoIterator<Item = u32>) -> Self {
+        let end = len as u32;
+        let mut links = Self {
+            next: vec![end; len + 1],
+            previous: vec![end; len + 1],
+            has: vec![false; len],
+            end,
+        };
+        let mut last = end;
+        for member in members {
+            links.next[last as usize] = member;
+            links.previous[member as usize] = last;
+            links.has[member as usize] = true;
+            last = member;
+        }
+        links.previous[end as usize] = last;
+        links
+    }
+
+    fn first(&self) -> Option<u32> {
+        self.after(self.end)
+    }
+
+    fn after(&self, member: u32) -> Option<u32> {
+        let next = self.next[member as usize];
+        (next != self.end).then_some(next)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        std::iter::successors(self.first(), |member| self.after(*member))
+    }
+
+    fn has(&self, member: u32) -> bool {
+        self.has[member as usize]
+    }
+
+    fn remove(&mut self, member: u32) {
+        let (previous, next) = (self.previous[member as usize], self.next[member as usize]);
+        self.next[previous as usize] = next;
+        self.previous[next as usize] = previous;
+        self.has[member as usize] = false;
+    }
+
+    fn put_back(&mut self, member: u32) {
+        let (previous, next) = (self.previous[member as usize], self.next[member as usize]);
+        self.next[previous as usize] = member;
+        self.previous[next as usize] = member;
+        self.has[member as usize] = true;
+    }
+}
+
+/// A fixed random-looking number for an operation; the hash of a set is their exclusive or.
+fn hash_of(number: u32) -> u128 {
+    let mut x = u128::from(number) + 1;
+    x = x.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    x = (x ^ (x >> 61)).wrapping_mul(0xbf58_476d_1ce4_e5b9_94d0_49bb_1331_11eb);
+    x = (x ^ (x >> 59)).wrapping_mul(0x2545_f491_4f6c_dd1d_d120_2e8f_4fc9_1a6b);
+    x ^ (x >> 64)
+}
