@@ -91,35 +91,43 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// How long the commit that starts a segment takes, with and without prefill.
+/// How long the commit that starts a segment takes: with the zeros reserved,
+/// written at once, and written a step after each commit.
 fn segment_start(directory: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let identity = Identity {
         cluster: [0; 16],
         node: 0,
     };
-    for prefill in [false, true] {
+    for (name, prefill, prepare) in [
+        ("reserved", false, false),
+        ("prefilled", true, false),
+        ("prepared", true, true),
+    ] {
         let options = Options {
             prefill,
             ..Options::default()
         };
-        let disk = FileDisk::new(directory.join(format!("start-{prefill}")));
-        let (mut journal, _) = Journal::open(disk, identity, options.clone(), |_| Ok(()))?;
-        let body = vec![0xa5; options.record_bytes_max];
-        let mut times = Vec::new();
+        let mib = options.segment_bytes >> 20;
+        let disk = FileDisk::new(directory.join(format!("start-{name}")));
+        let (mut journal, _) = Journal::open(disk, identity, options, |_| Ok(()))?;
+        let body = vec![0xa5; 256 << 10];
+        let mut slowest = Vec::new();
         for _ in 0..5 {
-            let mut slowest = Duration::ZERO;
-            for _ in 0..8 {
+            let mut times = Vec::new();
+            for _ in 0..mib * 4 {
                 journal.append(1, &body)?;
                 let start = Instant::now();
                 journal.commit()?;
-                slowest = slowest.max(start.elapsed());
+                times.push(start.elapsed());
+                if prepare {
+                    journal.prepare()?;
+                }
             }
-            times.push(slowest);
+            slowest.extend(times.into_iter().max());
         }
-        let Quantiles { p50, .. } = Quantiles::of(times);
-        let mib = options.segment_bytes >> 20;
+        let Quantiles { p50, .. } = Quantiles::of(slowest);
         println!(
-            "slowest commit of each {mib} MiB, prefill {prefill}: {:.0} ms",
+            "slowest commit in each {mib} MiB, next segment {name}: {:.0} ms",
             p50 / 1e3
         );
     }

@@ -150,16 +150,34 @@ impl DiskFile for File {
     }
 
     fn allocate(&mut self, len: u64) -> io::Result<()> {
-        match rustix::fs::fallocate(&*self, FallocateFlags::empty(), 0, len) {
-            Ok(()) => Ok(()),
-            // This file system can't reserve: a full disk will then show at a
-            // commit, as a fatal write.
-            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => self.set_len(len),
-            Err(error) => Err(error.into()),
-        }
+        let reserved = rustix::fs::fallocate(&*self, FallocateFlags::empty(), 0, len);
+        lengthen(self, len, reserved)
     }
 
     fn sync(&mut self) -> io::Result<()> {
         self.sync_data()
+    }
+}
+
+/// Gives the file its length where the file system could not reserve it. A full
+/// disk then shows only at a commit, as a fatal write.
+fn lengthen(file: &File, len: u64, reserved: Result<(), Errno>) -> io::Result<()> {
+    match reserved {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => file.set_len(len),
+        other => Ok(other?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_system_that_cannot_reserve_still_gives_the_length() {
+        // If this failed, no journal could be made on some overlay file systems.
+        let file = tempfile::tempfile().unwrap();
+        lengthen(&file, 4096, Err(Errno::OPNOTSUPP)).unwrap();
+        assert_eq!(DiskFile::len(&file).unwrap(), 4096);
+        assert!(lengthen(&file, 8192, Err(Errno::NOSPC)).is_err());
     }
 }

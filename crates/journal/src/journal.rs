@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 
 use crate::disk::{Disk, DiskFile, LockMode};
+use crate::draft::{self, Draft, SEGMENT_DRAFT};
 use crate::error::{AppendError, BoxError, FatalError, OpenError};
 use crate::group::GroupBuffer;
 use crate::limits::Options;
 use crate::record::{Lsn, RECORD_HEADER_BYTES, Record};
 use crate::sector::{MARK, MARK_AT, Place, SECTOR_BYTES};
-use crate::segment::{self, SEGMENT_DRAFT, SegmentHeader};
+use crate::segment::{self, SegmentHeader};
 use crate::superblock::{Identity, Position, SUPERBLOCK_DRAFT, Superblock};
 use crate::tail::Repair;
 use crate::walk::{self, Last, Walk};
@@ -27,6 +28,7 @@ pub struct Journal<D: Disk> {
     sectors: u64,
     /// After the last synced group.
     end: Position,
+    draft: Option<Draft<D::File>>,
     // What is not.
     waiting: GroupBuffer,
     appended: Lsn,
@@ -110,7 +112,8 @@ impl<D: Disk> Journal<D> {
                     chain: 0,
                 };
                 segments.push_back((1, Lsn(1)));
-                next_segment(&disk, identity, &options, start)?
+                let draft = Draft::begin(&disk, &options)?;
+                next_segment(&disk, identity, draft, options.segment_sectors(), start)?
             }
         };
         recovered.segments = segments.len() as u64;
@@ -124,6 +127,7 @@ impl<D: Disk> Journal<D> {
             file,
             sectors,
             end,
+            draft: None,
             waiting: GroupBuffer::default(),
             appended: Lsn(end.lsn),
             poison: None,
@@ -176,6 +180,24 @@ impl<D: Disk> Journal<D> {
                 .inspect_err(|fatal| self.poison = Some(fatal.clone()))?;
         }
         Ok(self.durable())
+    }
+
+    /// Makes a part of the next segment ready, at most 1 MiB, if that is due:
+    /// if less of it is ready than of the present one is used. Called after each
+    /// commit, when the answers are on their way, it spares the commit that
+    /// starts the segment from writing all of it. Says whether it did something.
+    ///
+    /// # Errors
+    /// As [`Journal::commit`].
+    pub fn prepare(&mut self) -> Result<bool, FatalError> {
+        if let Some(fatal) = &self.poison {
+            return Err(fatal.clone());
+        }
+        if !self.options.prefill {
+            return Ok(false);
+        }
+        self.prepare_next()
+            .inspect_err(|fatal| self.poison = Some(fatal.clone()))
     }
 
     /// Removes the oldest segments while all their records are before `keep`,
@@ -265,11 +287,24 @@ impl<D: Disk> Journal<D> {
     /// Makes the next segment. Its header seals the present one; the watermark
     /// in the superblock tells if the new one is ever lost.
     fn start_segment(&mut self) -> Result<(), FatalError> {
+        let draft = match self.draft.take() {
+            Some(draft) => draft,
+            None => Draft::begin(&self.disk, &self.options)?,
+        };
+        let sectors = self.options.segment_sectors();
         let (file, sectors, end) =
-            next_segment(&self.disk, self.identity, &self.options, self.end)?;
+            next_segment(&self.disk, self.identity, draft, sectors, self.end)?;
         self.segments.push_back((end.segment, Lsn(end.lsn).next()));
         (self.file, self.sectors, self.end) = (file, sectors, end);
         self.write_superblock(false)
+    }
+
+    fn prepare_next(&mut self) -> Result<bool, FatalError> {
+        let draft = match &mut self.draft {
+            Some(draft) => draft,
+            none => none.insert(Draft::begin(&self.disk, &self.options)?),
+        };
+        draft.step(self.end.sectors, self.sectors)
     }
 
     fn remove_before(&mut self, keep: Lsn) -> Result<u64, FatalError> {
@@ -363,7 +398,7 @@ fn repair<F: DiskFile>(last: &mut Last<F>) -> Result<(), OpenError> {
     }
     if let Some(cut) = cut {
         let bytes = cut.start * SECTOR_BYTES as u64..cut.end * SECTOR_BYTES as u64;
-        segment::write_zeros(&mut last.file, bytes).map_err(failed("cut"))?;
+        draft::write_zeros(&mut last.file, bytes).map_err(failed("cut"))?;
     }
     last.file.sync().map_err(failed("sync"))
 }
@@ -373,19 +408,20 @@ fn repair<F: DiskFile>(last: &mut Last<F>) -> Result<(), OpenError> {
 fn next_segment<D: Disk>(
     disk: &D,
     identity: Identity,
-    options: &Options,
+    draft: Draft<D::File>,
+    sectors: u64,
     end: Position,
 ) -> Result<(D::File, u64, Position), FatalError> {
     let header = SegmentHeader {
         identity,
         segment: end.segment + 1,
-        sectors: options.segment_sectors(),
+        sectors,
         first_group: end.group + 1,
         first_lsn: end.lsn + 1,
         previous_sectors: end.sectors,
         previous_chain: end.chain,
     };
-    let (file, chain) = header.create(disk, options.prefill)?;
+    let (file, chain) = draft.publish(disk, &header)?;
     let start = Position {
         segment: header.segment,
         sectors: 1,

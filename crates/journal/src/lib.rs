@@ -98,6 +98,7 @@
 //! without having written anything.
 
 pub mod disk;
+mod draft;
 mod error;
 mod file;
 mod group;

@@ -159,6 +159,11 @@ impl MemoryDisk {
         self.state().failing.insert(operation, (after, error));
     }
 
+    /// Takes back all failures that were asked for and did not happen.
+    pub fn clear_failures(&self) {
+        self.state().failing.clear();
+    }
+
     /// How often the operation was called.
     pub fn count(&self, operation: Operation) -> u64 {
         self.state().counts.get(&operation).copied().unwrap_or(0)

@@ -1,4 +1,4 @@
-//! Segments: their names, their header, how one is made, how one is read.
+//! Segments: their names, their header, how one is read.
 //!
 //! Payload of the header sector, little-endian:
 //!
@@ -16,17 +16,13 @@
 //! The checksum of that segment's last sector stands where each sector has its
 //! predecessor's. So a header seals the segment before it.
 
-use std::io;
 use std::ops::Range;
 
-use crate::disk::{Disk, DiskFile};
-use crate::error::{Damage, FatalError, OpenError};
+use crate::disk::DiskFile;
+use crate::error::{Damage, OpenError};
 use crate::limits::READ_BYTES;
 use crate::sector::{PAYLOAD_AT, Place, Role, SECTOR_BYTES, Sector, SectorBytes, SectorHead};
 use crate::superblock::{FORMAT_VERSION, Identity};
-
-/// What a segment is called until its header and length are durable.
-pub(crate) const SEGMENT_DRAFT: &str = "segment.draft";
 
 const MAGIC: &[u8; 8] = b"ALTHSEGM";
 const HEADER_BYTES: u16 = 72;
@@ -56,34 +52,6 @@ pub(crate) struct SegmentHeader {
 }
 
 impl SegmentHeader {
-    /// Makes the segment. Its name appears only when length and header are
-    /// durable, so a crash never leaves half of one. Returns the file and the
-    /// header's checksum.
-    pub(crate) fn create<D: Disk>(
-        &self,
-        disk: &D,
-        prefill: bool,
-    ) -> Result<(D::File, u32), FatalError> {
-        let name = name(self.segment);
-        let failed = |operation| {
-            let name = &name;
-            move |source| FatalError::new(operation, name, source)
-        };
-        let (bytes, chain) = self.encode();
-        let mut file = disk.create(SEGMENT_DRAFT).map_err(failed("create"))?;
-        let len = self.sectors * SECTOR_BYTES as u64;
-        file.allocate(len).map_err(failed("preallocate"))?;
-        if prefill {
-            write_zeros(&mut file, 0..len).map_err(failed("prefill"))?;
-        }
-        file.write_at(&bytes, 0).map_err(failed("write"))?;
-        file.sync().map_err(failed("sync"))?;
-        disk.rename(SEGMENT_DRAFT, &name).map_err(failed("name"))?;
-        disk.sync_directory()
-            .map_err(failed("sync the directory of"))?;
-        Ok((file, chain))
-    }
-
     /// Reads the header of a file, and checks that it is this segment of this
     /// journal. Returns it with its checksum.
     pub(crate) fn read<F: DiskFile>(
@@ -142,7 +110,8 @@ impl SegmentHeader {
         Ok((header, chain))
     }
 
-    fn encode(&self) -> (SectorBytes, u32) {
+    /// The header sector, and its checksum.
+    pub(crate) fn encode(&self) -> (SectorBytes, u32) {
         let mut bytes = [0; SECTOR_BYTES];
         let payload = &mut bytes[PAYLOAD_AT..];
         payload[0..8].copy_from_slice(MAGIC);
@@ -165,18 +134,6 @@ impl SegmentHeader {
     }
 }
 
-/// Writes zeros, a bounded buffer at a time.
-pub(crate) fn write_zeros<F: DiskFile>(file: &mut F, range: Range<u64>) -> io::Result<()> {
-    let zeros = vec![0; ((range.end - range.start) as usize).min(READ_BYTES)];
-    let mut offset = range.start;
-    while offset < range.end {
-        let len = (range.end - offset).min(READ_BYTES as u64);
-        file.write_at(&zeros[..len as usize], offset)?;
-        offset += len;
-    }
-    Ok(())
-}
-
 /// Reads the sectors of a segment in order, with one buffer.
 pub(crate) struct SectorReader<'a, F> {
     file: &'a F,
@@ -185,23 +142,35 @@ pub(crate) struct SectorReader<'a, F> {
     buffer: &'a mut Vec<u8>,
     /// The sectors that the buffer holds.
     held: Range<u64>,
+    /// Bytes to read at once.
+    read_len: usize,
 }
 
 impl<'a, F: DiskFile> SectorReader<'a, F> {
-    pub(crate) fn new(file: &'a F, name: &'a str, place: Place, buffer: &'a mut Vec<u8>) -> Self {
+    /// Reads this segment, with a buffer that other segments use too.
+    pub(crate) fn new(
+        file: &'a F,
+        name: &'a str,
+        header: &SegmentHeader,
+        buffer: &'a mut Vec<u8>,
+    ) -> Self {
+        let bytes_len = header.sectors.saturating_mul(SECTOR_BYTES as u64);
+        let read_len = bytes_len.min(READ_BYTES as u64) as usize;
+        let place = Place::of_segment(header.identity, header.segment);
         Self {
             file,
             name,
             place,
             buffer,
             held: 0..0,
+            read_len,
         }
     }
 
     /// What the sector is, and its bytes; `None` beyond the file's end.
     pub(crate) fn read(&mut self, index: u64) -> Result<Option<(Sector, &SectorBytes)>, OpenError> {
         if !self.held.contains(&index) {
-            self.buffer.resize(READ_BYTES, 0);
+            self.buffer.resize(self.read_len, 0);
             let len = self
                 .file
                 .read_at(self.buffer, index * SECTOR_BYTES as u64)

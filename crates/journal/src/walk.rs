@@ -10,7 +10,7 @@ use crate::disk::{Disk, DiskFile};
 use crate::error::{BoxError, Damage, OpenError};
 use crate::limits::GROUP_BYTES_MAX;
 use crate::record::{Lsn, RECORD_HEADER_BYTES, Record};
-use crate::sector::{PAYLOAD_AT, PAYLOAD_BYTES, Place, Role, SECTOR_BYTES, Sector};
+use crate::sector::{PAYLOAD_AT, PAYLOAD_BYTES, Role, SECTOR_BYTES, Sector};
 use crate::segment::{self, SectorReader, SegmentHeader};
 use crate::superblock::{Position, Superblock};
 use crate::tail::{Repair, Tail};
@@ -204,9 +204,8 @@ impl Walker<'_> {
                 damage: Damage::Chain,
             });
         }
-        let place = Place::of_segment(self.superblock.identity, header.segment);
         let mut buffer = std::mem::take(&mut self.buffer);
-        let mut reader = SectorReader::new(file, &name, place, &mut buffer);
+        let mut reader = SectorReader::new(file, &name, header, &mut buffer);
         while self.position.sectors < end {
             match self.read_group(&mut reader, &name, end)? {
                 Step::Group { sectors, chain } => self.accept(&name, sectors, chain)?,
@@ -242,9 +241,8 @@ impl Walker<'_> {
         header: &SegmentHeader,
     ) -> Result<(Position, Repair), OpenError> {
         let name = segment::name(header.segment);
-        let place = Place::of_segment(self.superblock.identity, header.segment);
         let mut buffer = std::mem::take(&mut self.buffer);
-        let mut reader = SectorReader::new(file, &name, place, &mut buffer);
+        let mut reader = SectorReader::new(file, &name, header, &mut buffer);
         let mut mend = None;
         let stop = loop {
             match self.read_group(&mut reader, &name, header.sectors)? {
