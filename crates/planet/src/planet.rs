@@ -76,18 +76,15 @@ impl Planet {
     /// What is wrong with the text, with the line; see [`PlanetError`].
     pub fn from_csv(name: &str, text: &str) -> Result<Planet, PlanetError> {
         let rows = table::read(text)?;
-        let names: std::collections::BTreeSet<&str> = rows
-            .keys()
-            .flat_map(|(from, to)| [from.as_str(), to.as_str()])
-            .collect();
+        let names: std::collections::BTreeSet<&str> =
+            rows.keys().flat_map(|(from, to)| [from.as_str(), to.as_str()]).collect();
         let regions: Vec<Region> = names.into_iter().map(Region::new).collect();
 
         let mut pings = Vec::with_capacity(regions.len() * regions.len());
         for from in &regions {
             for to in &regions {
                 let directed = |a: &Region, b: &Region| {
-                    rows.get(&(a.name().to_owned(), b.name().to_owned()))
-                        .copied()
+                    rows.get(&(a.name().to_owned(), b.name().to_owned())).copied()
                 };
                 let ping = directed(from, to).or_else(|| directed(to, from));
                 pings.push(ping.ok_or_else(|| PlanetError::MissingPair {
@@ -97,23 +94,14 @@ impl Planet {
             }
         }
         let place_of = regions.iter().cloned().zip(0..).collect();
-        Ok(Planet {
-            name: name.to_owned(),
-            regions,
-            place_of,
-            pings,
-        })
+        Ok(Planet { name: name.to_owned(), regions, place_of, pings })
     }
 
     /// The table as CSV text, complete and in order; [`Planet::from_csv`] reads it back unchanged.
     pub fn to_csv(&self) -> String {
-        let pairs = self
-            .regions
-            .iter()
-            .flat_map(|from| self.regions.iter().map(move |to| (from, to)));
-        let rows = pairs
-            .zip(&self.pings)
-            .map(|((from, to), ping)| (from.name(), to.name(), *ping));
+        let pairs =
+            self.regions.iter().flat_map(|from| self.regions.iter().map(move |to| (from, to)));
+        let rows = pairs.zip(&self.pings).map(|((from, to), ping)| (from.name(), to.name(), *ping));
         table::write(rows)
     }
 
@@ -165,14 +153,11 @@ impl Planet {
     }
 
     fn place(&self, region: &Region) -> Result<usize, PlanetError> {
-        self.place_of
-            .get(region)
-            .copied()
-            .ok_or_else(|| PlanetError::UnknownRegion {
-                planet: self.name.clone(),
-                name: region.name().to_owned(),
-                nearest: nearest(region.name(), self.regions.iter().map(Region::name)).to_owned(),
-            })
+        self.place_of.get(region).copied().ok_or_else(|| PlanetError::UnknownRegion {
+            planet: self.name.clone(),
+            name: region.name().to_owned(),
+            nearest: nearest(region.name(), self.regions.iter().map(Region::name)).to_owned(),
+        })
     }
 }
 
@@ -190,9 +175,8 @@ mod tests {
     #[test]
     fn every_built_in_table_is_complete() {
         // Broken if a shipped table lost a row, or a name no longer finds its file.
-        let lens: Vec<_> = Planet::names()
-            .map(|name| Planet::named(name).unwrap().regions().len())
-            .collect();
+        let lens: Vec<_> =
+            Planet::names().map(|name| Planet::named(name).unwrap().regions().len()).collect();
         assert_eq!(lens, [19, 5, 20]);
     }
 
@@ -215,20 +199,9 @@ mod tests {
     fn a_misspelt_name_is_told_the_nearest() {
         // Broken if a user who mistypes a name is left to search the list.
         let error = Planet::named("aws-2021-02-31").unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("did you mean \"aws-2021-02-13\"?"),
-            "{error}"
-        );
-        let error = Planet::named("gcp-2020")
-            .unwrap()
-            .region("europe-wset1")
-            .unwrap_err();
-        assert!(
-            error.to_string().contains("did you mean \"europe-west1\"?"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("did you mean \"aws-2021-02-13\"?"), "{error}");
+        let error = Planet::named("gcp-2020").unwrap().region("europe-wset1").unwrap_err();
+        assert!(error.to_string().contains("did you mean \"europe-west1\"?"), "{error}");
         let planet = Planet::named("gcp-2020").unwrap();
         let mars = Region::new("mars-north-1");
         assert!(planet.round_trip_us(&mars, &mars).is_err());

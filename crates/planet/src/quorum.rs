@@ -14,10 +14,7 @@ pub const fn majority(n: usize) -> usize {
 /// # Panics
 /// If `f` is 0, or a minority of `n` has fewer than `f` members: no quorum of that kind exists.
 pub const fn fast_quorum_size(n: usize, f: usize) -> usize {
-    assert!(
-        f >= 1 && 2 * f < n,
-        "f must be at least 1 and leave a majority of n"
-    );
+    assert!(f >= 1 && 2 * f < n, "f must be at least 1 and leave a majority of n");
     n / 2 + f
 }
 
@@ -37,26 +34,17 @@ impl Planet {
         quorum_size: usize,
     ) -> Result<u64, PlanetError> {
         if quorum_size == 0 || quorum_size > members.len() {
-            return Err(PlanetError::QuorumSize {
-                quorum_size,
-                members_len: members.len(),
-            });
+            return Err(PlanetError::QuorumSize { quorum_size, members_len: members.len() });
         }
         let own = members
             .iter()
             .position(|member| member == region)
-            .ok_or_else(|| PlanetError::NotAMember {
-                region: region.name().to_owned(),
-            })?;
+            .ok_or_else(|| PlanetError::NotAMember { region: region.name().to_owned() })?;
 
         // The proposer's own answer is first and free, the others follow by distance.
         let mut answers_us = Vec::with_capacity(members.len());
         for (at, member) in members.iter().enumerate() {
-            answers_us.push(if at == own {
-                0
-            } else {
-                self.round_trip_us(region, member)?
-            });
+            answers_us.push(if at == own { 0 } else { self.round_trip_us(region, member)? });
         }
         answers_us.sort_unstable();
         Ok(answers_us[quorum_size - 1])
@@ -72,9 +60,7 @@ impl Planet {
         members: &[Region],
         quorum_size: usize,
     ) -> Result<u64, PlanetError> {
-        self.mean_us(members, quorum_size, |region| {
-            self.bound_us(region, members, quorum_size)
-        })
+        self.mean_us(members, quorum_size, |region| self.bound_us(region, members, quorum_size))
     }
 
     /// The least mean commit latency over clients at each member if every command goes through
@@ -90,11 +76,8 @@ impl Planet {
     ) -> Result<u64, PlanetError> {
         let quorum_us = self.bound_us(leader, members, quorum_size)?;
         self.mean_us(members, quorum_size, |region| {
-            let to_leader_us = if region == leader {
-                0
-            } else {
-                self.round_trip_us(region, leader)?
-            };
+            let to_leader_us =
+                if region == leader { 0 } else { self.round_trip_us(region, leader)? };
             Ok(to_leader_us + quorum_us)
         })
     }
@@ -106,10 +89,7 @@ impl Planet {
         latency_us: impl Fn(&Region) -> Result<u64, PlanetError>,
     ) -> Result<u64, PlanetError> {
         if members.is_empty() {
-            return Err(PlanetError::QuorumSize {
-                quorum_size,
-                members_len: 0,
-            });
+            return Err(PlanetError::QuorumSize { quorum_size, members_len: 0 });
         }
         let mut sum_us = 0;
         for region in members {
@@ -163,10 +143,7 @@ mod tests {
                             .unwrap_or(0)
                     })
                     .min();
-                assert_eq!(
-                    Some(planet.bound_us(region, members, size).unwrap()),
-                    fastest_subset
-                );
+                assert_eq!(Some(planet.bound_us(region, members, size).unwrap()), fastest_subset);
             }
         }
     }
@@ -188,13 +165,7 @@ mod tests {
         let planet = Planet::named("aws-2021-02-13").unwrap();
         let sites = planet.regions();
         let error = planet.bound_us(&sites[0], sites, 6).unwrap_err();
-        assert_eq!(
-            error,
-            PlanetError::QuorumSize {
-                quorum_size: 6,
-                members_len: 5
-            }
-        );
+        assert_eq!(error, PlanetError::QuorumSize { quorum_size: 6, members_len: 5 });
         assert!(planet.bound_us(&sites[0], sites, 0).is_err());
         assert!(planet.mean_bound_us(&[], 1).is_err());
         let error = planet.bound_us(&sites[0], &sites[1..], 2).unwrap_err();

@@ -35,9 +35,7 @@ struct Row<'a> {
 
 /// Reads all rows, each directed pair at most once, over at most [`REGIONS_MAX`] regions.
 pub(crate) fn read(text: &str) -> Result<BTreeMap<(String, String), Ping>, PlanetError> {
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|error| row_error(&error))?.clone();
     if header != HEADER[..] {
         return Err(PlanetError::Header {
@@ -50,20 +48,12 @@ pub(crate) fn read(text: &str) -> Result<BTreeMap<(String, String), Ping>, Plane
     let mut lines = BTreeMap::new();
     let mut rows = BTreeMap::new();
     let mut record = csv::StringRecord::new();
-    while reader
-        .read_record(&mut record)
-        .map_err(|error| row_error(&error))?
-    {
+    while reader.read_record(&mut record).map_err(|error| row_error(&error))? {
         let line = record.position().map_or(0, csv::Position::line);
-        let row: Row<'_> = record
-            .deserialize(Some(&header))
-            .map_err(|error| row_error(&error))?;
+        let row: Row<'_> = record.deserialize(Some(&header)).map_err(|error| row_error(&error))?;
         for name in [row.from, row.to] {
             if name.is_empty() || name.len() > REGION_NAME_LEN_MAX {
-                return Err(PlanetError::RegionName {
-                    line,
-                    len: name.len(),
-                });
+                return Err(PlanetError::RegionName { line, len: name.len() });
             }
             regions.insert(name.to_owned());
         }
@@ -79,20 +69,11 @@ pub(crate) fn read(text: &str) -> Result<BTreeMap<(String, String), Ping>, Plane
         let pair = (row.from.to_owned(), row.to.to_owned());
         if let Some(first_line) = lines.insert(pair.clone(), line) {
             let (from, to) = pair;
-            return Err(PlanetError::DuplicatePair {
-                line,
-                first_line,
-                from,
-                to,
-            });
+            return Err(PlanetError::DuplicatePair { line, first_line, from, to });
         }
         rows.insert(pair, ping);
     }
-    if rows.is_empty() {
-        Err(PlanetError::Empty)
-    } else {
-        Ok(rows)
-    }
+    if rows.is_empty() { Err(PlanetError::Empty) } else { Ok(rows) }
 }
 
 /// Writes rows in the order given, with whole microseconds as three decimals.
@@ -103,9 +84,7 @@ pub(crate) fn write<'a>(rows: impl Iterator<Item = (&'a str, &'a str, Ping)>) ->
     for (from, to, ping) in rows {
         let [min, avg, max, mdev] = [ping.min_us, ping.avg_us, ping.max_us, ping.mdev_us]
             .map(|us| format!("{}.{:03}", us / 1000, us % 1000));
-        writer
-            .write_record([from, to, &min, &avg, &max, &mdev])
-            .expect(in_memory);
+        writer.write_record([from, to, &min, &avg, &max, &mdev]).expect(in_memory);
     }
     let bytes = writer.into_inner().expect(in_memory);
     String::from_utf8(bytes).expect("names and numbers are text")
@@ -114,32 +93,18 @@ pub(crate) fn write<'a>(rows: impl Iterator<Item = (&'a str, &'a str, Ping)>) ->
 fn time_us(line: u64, column: &'static str, cell: &str) -> Result<u64, PlanetError> {
     let found = || cell.to_owned();
     match cell.parse::<f64>() {
-        Ok(ms) if ms < 0.0 => Err(PlanetError::Negative {
-            line,
-            column,
-            found: found(),
-        }),
-        Ok(ms) if ms > TIME_MS_MAX => Err(PlanetError::TooGreat {
-            line,
-            column,
-            found: found(),
-        }),
+        Ok(ms) if ms < 0.0 => Err(PlanetError::Negative { line, column, found: found() }),
+        Ok(ms) if ms > TIME_MS_MAX => Err(PlanetError::TooGreat { line, column, found: found() }),
         // Within the limits a double has far more digits than whole microseconds need.
         Ok(ms) if ms.is_finite() => Ok((ms * 1000.0).round() as u64),
-        _ => Err(PlanetError::BadNumber {
-            line,
-            column,
-            found: found(),
-        }),
+        _ => Err(PlanetError::BadNumber { line, column, found: found() }),
     }
 }
 
 fn row_error(error: &csv::Error) -> PlanetError {
     let line = error.position().map_or(1, csv::Position::line);
     let reason = match error.kind() {
-        csv::ErrorKind::UnequalLengths {
-            expected_len, len, ..
-        } => {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             format!("a row has {expected_len} cells, found {len}")
         }
         csv::ErrorKind::Utf8 { .. } => "the text is not UTF-8".to_owned(),
@@ -174,21 +139,9 @@ mod tests {
     fn a_missing_pair_is_named() {
         // Broken if an incomplete table were accepted or the user left to find the hole.
         let error = planet("a,a,0,0,0,0\nb,b,0,0,0,0\n").unwrap_err();
-        assert_eq!(
-            error,
-            PlanetError::MissingPair {
-                from: "a".into(),
-                to: "b".into()
-            }
-        );
+        assert_eq!(error, PlanetError::MissingPair { from: "a".into(), to: "b".into() });
         let error = planet("a,b,1,1,1,0\nb,b,0,0,0,0\n").unwrap_err();
-        assert_eq!(
-            error,
-            PlanetError::MissingPair {
-                from: "a".into(),
-                to: "a".into()
-            }
-        );
+        assert_eq!(error, PlanetError::MissingPair { from: "a".into(), to: "a".into() });
         assert_eq!(planet("").unwrap_err(), PlanetError::Empty);
     }
 
@@ -196,23 +149,11 @@ mod tests {
     fn a_bad_cell_is_named_with_its_line() {
         // Broken if a typing error gave a wrong latency, or an error without its place.
         for (cell, says) in [
-            (
-                "fast",
-                "line 3: avg_ms must be a number of milliseconds, found \"fast\"",
-            ),
-            (
-                "",
-                "line 3: avg_ms must be a number of milliseconds, found \"\"",
-            ),
-            (
-                "NaN",
-                "line 3: avg_ms must be a number of milliseconds, found \"NaN\"",
-            ),
+            ("fast", "line 3: avg_ms must be a number of milliseconds, found \"fast\""),
+            ("", "line 3: avg_ms must be a number of milliseconds, found \"\""),
+            ("NaN", "line 3: avg_ms must be a number of milliseconds, found \"NaN\""),
             ("-1", "line 3: avg_ms is negative (-1); a time can't be"),
-            (
-                "inf",
-                "line 3: avg_ms is inf, more than 3600000 ms: is it in milliseconds?",
-            ),
+            ("inf", "line 3: avg_ms is inf, more than 3600000 ms: is it in milliseconds?"),
         ] {
             let error = planet(&format!("a,a,0,0,0,0\na,b,1,{cell},1,1\n")).unwrap_err();
             assert_eq!(error.to_string(), says);
@@ -223,10 +164,7 @@ mod tests {
     fn a_malformed_text_is_named_with_its_line() {
         // Broken if a wrong file were half read.
         let error = planet("a,a,0,0,0,0\na,a,0,0,0,0\n").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "line 3: a to a is already on line 2; remove one of them"
-        );
+        assert_eq!(error.to_string(), "line 3: a to a is already on line 2; remove one of them");
         let error = planet("a,a,0,0,0\n").unwrap_err();
         assert_eq!(error.to_string(), "line 2: a row has 6 cells, found 5");
         let error = planet(",a,0,0,0,0\n").unwrap_err();
@@ -234,10 +172,7 @@ mod tests {
         let error = Planet::from_csv("mine", "from,to,rtt\na,a,1\n").unwrap_err();
         assert!(matches!(error, PlanetError::Header { .. }));
         let rows: String = (0..300).map(|i| format!("r{i},r{i},0,0,0,0\n")).collect();
-        assert_eq!(
-            planet(&rows).unwrap_err(),
-            PlanetError::TooManyRegions { line: 258 }
-        );
+        assert_eq!(planet(&rows).unwrap_err(), PlanetError::TooManyRegions { line: 258 });
     }
 
     #[test]
@@ -245,11 +180,7 @@ mod tests {
         // Broken if reading lost a digit of a measurement.
         for name in Planet::names() {
             let planet = Planet::named(name).unwrap();
-            let text = crate::builtin::TABLES
-                .iter()
-                .find(|table| table.0 == name)
-                .unwrap()
-                .1;
+            let text = crate::builtin::TABLES.iter().find(|table| table.0 == name).unwrap().1;
             assert_eq!(planet.to_csv(), text.replace("\r\n", "\n"));
         }
     }

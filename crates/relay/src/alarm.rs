@@ -21,10 +21,7 @@ impl Alarm {
     pub(crate) fn new() -> rustix::io::Result<Alarm> {
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-        Ok(Alarm {
-            timer,
-            set_to: None,
-        })
+        Ok(Alarm { timer, set_to: None })
     }
 
     /// Sets it to an instant, or to none. One in the past makes it readable at once.
@@ -33,20 +30,14 @@ impl Alarm {
             // Due later, or readable still.
             return Ok(());
         }
-        let zero = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
+        let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
         let it_value = at.map_or(zero, |at| {
             let wait = at.saturating_duration_since(Instant::now());
             // Zero would switch it off.
             let wait = wait.max(Duration::from_nanos(1));
             Timespec::try_from(wait).expect("a delay fits a timespec")
         });
-        let value = Itimerspec {
-            it_interval: zero,
-            it_value,
-        };
+        let value = Itimerspec { it_interval: zero, it_value };
         timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &value)?;
         self.set_to = at;
         Ok(())

@@ -74,12 +74,7 @@ pub(crate) struct NoRoom;
 impl Clients {
     pub(crate) fn new(links_len: usize, idle: Duration) -> Clients {
         let by_address = (0..links_len).map(|_| HashMap::new()).collect();
-        Clients {
-            by_id: HashMap::new(),
-            by_address,
-            opened: 0,
-            idle,
-        }
+        Clients { by_id: HashMap::new(), by_address, opened: 0, idle }
     }
 
     /// The client with this address on this link, if it is known.
@@ -101,14 +96,8 @@ impl Clients {
         let upstream = socket::open_towards(target).map_err(|_| NoRoom)?;
         let id = ClientId(self.opened);
         self.opened += 1;
-        let client = Client {
-            link,
-            address,
-            upstream,
-            in_flight: 0,
-            last_seen: now,
-            last_due: [now; 2],
-        };
+        let client =
+            Client { link, address, upstream, in_flight: 0, last_seen: now, last_due: [now; 2] };
         self.by_id.insert(id, client);
         self.by_address[link].insert(address, id);
         Ok(id)
@@ -168,24 +157,13 @@ mod tests {
         let silent = clients.open(0, address(1), target, start).unwrap();
         let busy = clients.open(0, address(2), target, start).unwrap();
         let waiting = clients.open(1, address(1), target, start).unwrap();
-        clients
-            .get_mut(waiting)
-            .unwrap()
-            .depart(Direction::There, start, true, start);
+        clients.get_mut(waiting).unwrap().depart(Direction::There, start, true, start);
 
         let later = start + IDLE;
         let client = clients.get_mut(busy).unwrap();
-        client.depart(
-            Direction::There,
-            start,
-            true,
-            later - Duration::from_secs(1),
-        );
+        client.depart(Direction::There, start, true, later - Duration::from_secs(1));
         client.arrive(later - Duration::from_secs(1));
-        assert_eq!(
-            clients.close_idle(later - Duration::from_secs(1)),
-            [] as [usize; 0]
-        );
+        assert_eq!(clients.close_idle(later - Duration::from_secs(1)), [] as [usize; 0]);
         assert_eq!(clients.close_idle(later), [0]);
         assert_eq!((clients.len(0), clients.len(1)), (1, 1));
         assert!(clients.get_mut(silent).is_none());
@@ -207,10 +185,7 @@ mod tests {
         let client = clients.get_mut(id).unwrap();
         assert_eq!(client.depart(Direction::There, at(50), true, start), at(50));
         assert_eq!(client.depart(Direction::There, at(10), true, start), at(50));
-        assert_eq!(
-            client.depart(Direction::There, at(20), false, start),
-            at(20)
-        );
+        assert_eq!(client.depart(Direction::There, at(20), false, start), at(20));
         assert_eq!(client.depart(Direction::There, at(60), true, start), at(60));
         // The other direction is another wire.
         assert_eq!(client.depart(Direction::Back, at(10), true, start), at(10));

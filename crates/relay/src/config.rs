@@ -19,6 +19,11 @@ pub struct Config {
     /// How long a client may be silent before its upstream socket closes. Its next datagram opens
     /// another one, so that the target sees a new address.
     pub client_idle: Duration,
+    /// Whether the relay's thread asks to run before others (real-time scheduling): the difference
+    /// between a p99 below and above a millisecond where nodes keep all cores busy. Needs the right to
+    /// (`CAP_SYS_NICE`, or a limit `rtprio` of 1); without it the relay runs as any thread does, and
+    /// [`RelayStats::real_time`](crate::RelayStats::real_time) says so.
+    pub real_time: bool,
     /// Datagrams in flight on all links, at most. Those beyond are dropped and counted.
     pub queue_datagrams_max: usize,
     /// Bytes of datagrams in flight on all links, at most. Those beyond are dropped and counted.
@@ -31,6 +36,7 @@ impl Default for Config {
             links: Vec::new(),
             seed: 0,
             client_idle: CLIENT_IDLE_MAX,
+            real_time: true,
             queue_datagrams_max: QUEUE_DATAGRAMS_MAX,
             queue_bytes_max: QUEUE_BYTES_MAX,
         }
@@ -62,14 +68,8 @@ impl LinkSpec {
             to: to.to_owned(),
             listen: crate::socket::free_loopback_port(target),
             target,
-            there: PathSpec {
-                delay_us: there_us,
-                ..PathSpec::default()
-            },
-            back: PathSpec {
-                delay_us: back_us,
-                ..PathSpec::default()
-            },
+            there: PathSpec { delay_us: there_us, ..PathSpec::default() },
+            back: PathSpec { delay_us: back_us, ..PathSpec::default() },
         }
     }
 }
@@ -112,17 +112,12 @@ impl Config {
     /// Refuses what can't be meant, before any socket is opened.
     pub(crate) fn check(&self) -> Result<(), RelayError> {
         if self.links.len() > LINKS_MAX {
-            return Err(RelayError::TooManyLinks {
-                len: self.links.len(),
-            });
+            return Err(RelayError::TooManyLinks { len: self.links.len() });
         }
         for link in &self.links {
             let name = || format!("{} to {}", link.from, link.to);
             if link.target.port() == 0 || link.target.ip().is_unspecified() {
-                return Err(RelayError::Target {
-                    link: name(),
-                    target: link.target,
-                });
+                return Err(RelayError::Target { link: name(), target: link.target });
             }
             for path in [&link.there, &link.back] {
                 check_loss(path.loss)?;
@@ -135,17 +130,9 @@ impl Config {
 }
 
 pub(crate) fn check_loss(loss: f64) -> Result<f64, RelayError> {
-    if (0.0..=1.0).contains(&loss) {
-        Ok(loss)
-    } else {
-        Err(RelayError::Loss { loss })
-    }
+    if (0.0..=1.0).contains(&loss) { Ok(loss) } else { Err(RelayError::Loss { loss }) }
 }
 
 pub(crate) fn check_delay(delay_us: u64) -> Result<u64, RelayError> {
-    if delay_us <= DELAY_US_MAX {
-        Ok(delay_us)
-    } else {
-        Err(RelayError::Delay { delay_us })
-    }
+    if delay_us <= DELAY_US_MAX { Ok(delay_us) } else { Err(RelayError::Delay { delay_us }) }
 }

@@ -92,12 +92,7 @@ impl Engine {
             let add = RelayError::system("watch a descriptor");
             watch(&epoll, &listen, Ready::Link(at)).map_err(add)?;
             let paths = Direction::BOTH.map(|direction| Path::new(config.seed, at, direction));
-            links.push(Link {
-                listen,
-                target: shared.target,
-                paths,
-                shared: Arc::clone(shared),
-            });
+            links.push(Link { listen, target: shared.target, paths, shared: Arc::clone(shared) });
         }
         let sweep_every = (config.client_idle / 4).max(Duration::from_millis(10));
         Ok(Engine {
@@ -121,9 +116,7 @@ impl Engine {
 
             events.clear();
             let wake_at = self.wake_at();
-            self.alarm
-                .set(wake_at)
-                .map_err(RelayError::system("set its timer"))?;
+            self.alarm.set(wake_at).map_err(RelayError::system("set its timer"))?;
             let spare = rustix::buffer::spare_capacity(&mut events);
             match epoll::wait(&self.epoll, spare, None) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -188,10 +181,7 @@ impl Engine {
         if let Some(id) = self.clients.find(link, address) {
             return Some(id);
         }
-        let id = self
-            .clients
-            .open(link, address, self.links[link].target, now)
-            .ok()?;
+        let id = self.clients.open(link, address, self.links[link].target, now).ok()?;
         let client = self.clients.get_mut(id)?;
         if watch(&self.epoll, &client.upstream, Ready::Client(id)).is_err() {
             self.clients.close(id);
@@ -217,18 +207,10 @@ impl Engine {
             Fate::Lost => shared.meter().on_loss(direction),
             Fate::Due(_) if !self.queue.has_room(len) => shared.meter().on_overflow(direction),
             Fate::Due(due) => {
-                let client = self
-                    .clients
-                    .get_mut(id)
-                    .expect("the caller found the client");
+                let client = self.clients.get_mut(id).expect("the caller found the client");
                 let due = client.depart(direction, due, controls.keeps_order(), now);
                 let payload = self.buffer[..len].into();
-                self.queue.push(InFlight {
-                    due,
-                    client: id,
-                    direction,
-                    payload,
-                });
+                self.queue.push(InFlight { due, client: id, direction, payload });
             }
         }
     }
@@ -240,16 +222,9 @@ impl Engine {
             let Some(datagram) = self.queue.pop_due(now) else {
                 return;
             };
-            let InFlight {
-                due,
-                client,
-                direction,
-                payload,
-            } = datagram;
-            let client = self
-                .clients
-                .get_mut(client)
-                .expect("a client stays while datagrams are in flight");
+            let InFlight { due, client, direction, payload } = datagram;
+            let client =
+                self.clients.get_mut(client).expect("a client stays while datagrams are in flight");
             client.arrive(now);
             let link = &self.links[client.link];
             if link.shared.controls[direction.index()].is_cut() {
@@ -293,8 +268,5 @@ fn watch(epoll: &OwnedFd, fd: impl std::os::fd::AsFd, ready: Ready) -> rustix::i
 
 /// Whether to read on: an error that belongs to one datagram, not to the socket.
 fn is_transient(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Interrupted | ErrorKind::ConnectionRefused
-    )
+    matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionRefused)
 }

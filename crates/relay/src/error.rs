@@ -61,9 +61,6 @@ pub enum RelayError {
 
 impl RelayError {
     pub(crate) fn system(what: &'static str) -> impl FnOnce(rustix::io::Errno) -> RelayError {
-        move |errno| RelayError::System {
-            what,
-            source: errno.into(),
-        }
+        move |errno| RelayError::System { what, source: errno.into() }
     }
 }

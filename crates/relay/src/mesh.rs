@@ -52,10 +52,7 @@ impl Relay {
             }
         }
         let relay = Relay::start(Config { links, ..config })?;
-        Ok(Mesh {
-            relay,
-            endpoints: endpoints.iter().map(|endpoint| endpoint.1).collect(),
-        })
+        Ok(Mesh { relay, endpoints: endpoints.iter().map(|endpoint| endpoint.1).collect() })
     }
 }
 
@@ -69,11 +66,7 @@ impl Mesh {
     /// The link over which `i` dials `j`. None for a node to itself.
     pub fn link(&self, i: usize, j: usize) -> Option<LinkId> {
         let len = self.endpoints.len();
-        assert!(
-            i < len && j < len,
-            "no node {} in a mesh of {len}",
-            i.max(j)
-        );
+        assert!(i < len && j < len, "no node {} in a mesh of {len}", i.max(j));
         // Row by row, each without the cell on the diagonal.
         (i != j).then(|| LinkId(i * (len - 1) + j - usize::from(j > i)))
     }
@@ -81,17 +74,13 @@ impl Mesh {
     /// What node `i`, or a client in its region, dials to reach node `j`. A node itself is reached
     /// directly.
     pub fn address_of(&self, i: usize, j: usize) -> SocketAddr {
-        self.link(i, j)
-            .map_or(self.endpoints[j], |link| self.relay.address(link))
+        self.link(i, j).map_or(self.endpoints[j], |link| self.relay.address(link))
     }
 
     /// [`Mesh::address_of`] for every pair: `table[i][j]` is what `i` dials to reach `j`.
     pub fn addresses(&self) -> Vec<Vec<SocketAddr>> {
         let nodes = 0..self.endpoints.len();
-        nodes
-            .clone()
-            .map(|i| nodes.clone().map(|j| self.address_of(i, j)).collect())
-            .collect()
+        nodes.clone().map(|i| nodes.clone().map(|j| self.address_of(i, j)).collect()).collect()
     }
 
     /// Stops all that goes from `i` to `j`, whoever dialled; what goes from `j` to `i` passes.

@@ -103,15 +103,10 @@ mod tests {
     use super::*;
 
     fn lost(seed: u64, link: usize, loss: f64) -> Vec<bool> {
-        let controls = PathControls::new(&PathSpec {
-            loss,
-            ..PathSpec::default()
-        });
+        let controls = PathControls::new(&PathSpec { loss, ..PathSpec::default() });
         let mut path = Path::new(seed, link, Direction::There);
         let now = Instant::now();
-        (0..10_000)
-            .map(|_| path.fate(&controls, now) == Fate::Lost)
-            .collect()
+        (0..10_000).map(|_| path.fate(&controls, now) == Fate::Lost).collect()
     }
 
     #[test]
@@ -130,11 +125,7 @@ mod tests {
     #[test]
     fn jitter_only_adds_and_spreads() {
         // Broken if jitter could bring a datagram in before the physical delay.
-        let spec = PathSpec {
-            delay_us: 1000,
-            jitter_us: 500,
-            ..PathSpec::default()
-        };
+        let spec = PathSpec { delay_us: 1000, jitter_us: 500, ..PathSpec::default() };
         let controls = PathControls::new(&spec);
         let mut path = Path::new(7, 3, Direction::Back);
         let now = Instant::now();
@@ -146,11 +137,7 @@ mod tests {
             .collect();
         delays_us.sort_unstable();
         assert!(delays_us[0] >= 1000 && delays_us[9999] <= 1500);
-        assert!(
-            (1240..1260).contains(&delays_us[5000]),
-            "median {}",
-            delays_us[5000]
-        );
+        assert!((1240..1260).contains(&delays_us[5000]), "median {}", delays_us[5000]);
     }
 
     #[test]
@@ -167,9 +154,6 @@ mod tests {
         assert_eq!(path.fate(&controls, now), Fate::Lost);
         controls.set_loss(0.0);
         controls.set_delay_us(70);
-        assert_eq!(
-            path.fate(&controls, now),
-            Fate::Due(now + Duration::from_micros(70))
-        );
+        assert_eq!(path.fate(&controls, now), Fate::Due(now + Duration::from_micros(70)));
     }
 }

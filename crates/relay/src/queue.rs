@@ -32,13 +32,7 @@ pub(crate) struct DueQueue {
 
 impl DueQueue {
     pub(crate) fn new(datagrams_max: usize, bytes_max: usize) -> DueQueue {
-        DueQueue {
-            heap: BinaryHeap::new(),
-            entered: 0,
-            bytes: 0,
-            datagrams_max,
-            bytes_max,
-        }
+        DueQueue { heap: BinaryHeap::new(), entered: 0, bytes: 0, datagrams_max, bytes_max }
     }
 
     /// Whether a datagram of this length still fits; asked before it is copied.
@@ -48,15 +42,9 @@ impl DueQueue {
 
     /// Takes a datagram that [`DueQueue::has_room`] for.
     pub(crate) fn push(&mut self, datagram: InFlight) {
-        assert!(
-            self.has_room(datagram.payload.len()),
-            "the caller asks before it copies"
-        );
+        assert!(self.has_room(datagram.payload.len()), "the caller asks before it copies");
         self.bytes += datagram.payload.len();
-        self.heap.push(Entry {
-            place: self.entered,
-            datagram,
-        });
+        self.heap.push(Entry { place: self.entered, datagram });
         self.entered += 1;
     }
 
@@ -112,12 +100,7 @@ mod tests {
 
     fn datagram(due: Instant, payload: &[u8]) -> InFlight {
         let (client, direction) = (ClientId::default(), Direction::There);
-        InFlight {
-            due,
-            client,
-            direction,
-            payload: payload.into(),
-        }
+        InFlight { due, client, direction, payload: payload.into() }
     }
 
     #[test]

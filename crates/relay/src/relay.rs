@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Builder, JoinHandle};
 
@@ -11,6 +12,7 @@ use crate::config::{Config, Direction, check_delay, check_loss};
 use crate::engine::Engine;
 use crate::error::RelayError;
 use crate::path::PathControls;
+use crate::precedence;
 use crate::socket;
 use crate::stats::{LatenessSum, Meter, RelayStats};
 
@@ -28,6 +30,7 @@ pub struct RelayHandle {
     links: Vec<Arc<SharedLink>>,
     /// Outlives the thread that watches it: dropping joins first.
     stop: OwnedFd,
+    real_time: bool,
     thread: Option<JoinHandle<Result<(), RelayError>>>,
 }
 
@@ -83,18 +86,17 @@ impl Relay {
         let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(RelayError::system("create an event descriptor"))?;
         let engine = Engine::new(&config, sockets, &links, &stop)?;
+        let (started, has_started) = sync_channel(1);
         let thread = Builder::new()
             .name("wan-relay".to_owned())
-            .spawn(move || engine.run())
-            .map_err(|source| RelayError::System {
-                what: "start a thread",
-                source,
-            })?;
-        Ok(RelayHandle {
-            links,
-            stop,
-            thread: Some(thread),
-        })
+            .spawn(move || {
+                // Received before the handle is given out, so it can't fail.
+                let _ = started.send(config.real_time && precedence::take());
+                engine.run()
+            })
+            .map_err(|source| RelayError::System { what: "start a thread", source })?;
+        let real_time = has_started.recv().unwrap_or(false);
+        Ok(RelayHandle { links, stop, real_time, thread: Some(thread) })
     }
 }
 
@@ -110,10 +112,7 @@ impl RelayHandle {
 
     /// The first link with these labels.
     pub fn find(&self, from: &str, to: &str) -> Option<LinkId> {
-        self.links
-            .iter()
-            .position(|link| link.from == from && link.to == to)
-            .map(LinkId)
+        self.links.iter().position(|link| link.from == from && link.to == to).map(LinkId)
     }
 
     /// Where clients of the link send to, with the actual port.
@@ -126,13 +125,9 @@ impl RelayHandle {
     /// # Errors
     /// [`RelayError::Delay`].
     pub fn set_delay(&self, link: LinkId, there_us: u64, back_us: u64) -> Result<(), RelayError> {
-        self.set_each(
-            link,
-            [check_delay(there_us)?, check_delay(back_us)?],
-            |controls, us| {
-                controls.set_delay_us(us);
-            },
-        );
+        self.set_each(link, [check_delay(there_us)?, check_delay(back_us)?], |controls, us| {
+            controls.set_delay_us(us);
+        });
         Ok(())
     }
 
@@ -141,13 +136,9 @@ impl RelayHandle {
     /// # Errors
     /// [`RelayError::Delay`].
     pub fn set_jitter(&self, link: LinkId, there_us: u64, back_us: u64) -> Result<(), RelayError> {
-        self.set_each(
-            link,
-            [check_delay(there_us)?, check_delay(back_us)?],
-            |controls, us| {
-                controls.set_jitter_us(us);
-            },
-        );
+        self.set_each(link, [check_delay(there_us)?, check_delay(back_us)?], |controls, us| {
+            controls.set_jitter_us(us);
+        });
         Ok(())
     }
 
@@ -156,13 +147,9 @@ impl RelayHandle {
     /// # Errors
     /// [`RelayError::Loss`].
     pub fn set_loss(&self, link: LinkId, there: f64, back: f64) -> Result<(), RelayError> {
-        self.set_each(
-            link,
-            [check_loss(there)?, check_loss(back)?],
-            |controls, loss| {
-                controls.set_loss(loss);
-            },
-        );
+        self.set_each(link, [check_loss(there)?, check_loss(back)?], |controls, loss| {
+            controls.set_loss(loss);
+        });
         Ok(())
     }
 
@@ -195,10 +182,7 @@ impl RelayHandle {
             meter.add_to(&mut sum);
             links.push(meter.stats(&link.from, &link.to));
         }
-        RelayStats {
-            links,
-            delay_error: sum.delay_error(),
-        }
+        RelayStats { links, delay_error: sum.delay_error(), real_time: self.real_time }
     }
 
     /// Starts counting anew, for the next phase of a measurement.

@@ -13,6 +13,8 @@ pub struct RelayStats {
     pub links: Vec<LinkStats>,
     /// How late datagrams were on all links.
     pub delay_error: DelayError,
+    /// Whether the relay's thread runs before others; see [`Config::real_time`](crate::Config).
+    pub real_time: bool,
 }
 
 /// What one link has done.
@@ -75,17 +77,12 @@ const LATE_US_MAX: u64 = 60_000_000;
 
 impl Meter {
     pub(crate) fn new() -> Meter {
-        Meter {
-            paths: [PathStats::default(); 2],
-            late_us: new_histogram(),
-            clients: 0,
-        }
+        Meter { paths: [PathStats::default(); 2], late_us: new_histogram(), clients: 0 }
     }
 
     pub(crate) fn on_forwarded(&mut self, direction: Direction, late: Duration) {
         self.paths[direction.index()].forwarded += 1;
-        self.late_us
-            .saturating_record(late.as_micros().try_into().unwrap_or(LATE_US_MAX));
+        self.late_us.saturating_record(late.as_micros().try_into().unwrap_or(LATE_US_MAX));
     }
 
     pub(crate) fn on_loss(&mut self, direction: Direction) {
@@ -123,9 +120,7 @@ impl Meter {
 
     /// Adds this link's lateness to the sum of several.
     pub(crate) fn add_to(&self, sum: &mut LatenessSum) {
-        sum.0
-            .add(&self.late_us)
-            .expect("all histograms have the same bounds");
+        sum.0.add(&self.late_us).expect("all histograms have the same bounds");
     }
 }
 
