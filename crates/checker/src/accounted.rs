@@ -47,9 +47,9 @@ impl Accounted {
             Some(Some(first)) => Err(violation(format!(
                 "operation {operation} ended twice: {first:?}, then {ending:?}"
             ))),
-            None => Err(violation(format!(
-                "operation {operation} ended ({ending:?}) but never began"
-            ))),
+            None => {
+                Err(violation(format!("operation {operation} ended ({ending:?}) but never began")))
+            }
         }
     }
 
@@ -62,11 +62,7 @@ impl Accounted {
                 "operation {operation} (and {others} more) never ended"
             )));
         }
-        let count = |ending| {
-            self.operations
-                .values()
-                .filter(move |e| **e == Some(ending))
-        };
+        let count = |ending| self.operations.values().filter(move |e| **e == Some(ending));
         Ok([Ending::Done, Ending::Failed, Ending::Unknown].map(|ending| count(ending).count()))
     }
 }

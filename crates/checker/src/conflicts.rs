@@ -184,11 +184,7 @@ impl CommittedConflicts {
                 let mut extras: Box<[u64]> = d.extras.into();
                 extras.sort_unstable();
                 let (column, prefix) = (self.column(d.column), d.prefix);
-                Deps {
-                    column,
-                    prefix,
-                    extras,
-                }
+                Deps { column, prefix, extras }
             })
             .collect();
         deps.sort_unstable_by_key(|d| d.column);
@@ -250,8 +246,7 @@ impl CommittedConflicts {
         }
         self.open = open;
         let nodes = &self.nodes;
-        self.open
-            .retain(|number| nodes[*number as usize].component == NONE);
+        self.open.retain(|number| nodes[*number as usize].component == NONE);
         self.open_after_pass = self.open.len();
         self.committed_since_pass = 0;
         result
@@ -295,9 +290,7 @@ impl CommittedConflicts {
             }
             if low == index {
                 let from = tarjan.stack.iter().rposition(|n| *n == at);
-                let members = tarjan
-                    .stack
-                    .split_off(from.expect("entered and not yet closed"));
+                let members = tarjan.stack.split_off(from.expect("entered and not yet closed"));
                 let outcome = self.close(members);
                 result = result.and(outcome);
             }
@@ -343,11 +336,7 @@ impl CommittedConflicts {
                 }
             }
         }
-        tarjan.frames.push(Frame {
-            node: number,
-            start,
-            next: start,
-        });
+        tarjan.frames.push(Frame { node: number, start, next: start });
         true
     }
 
@@ -641,12 +630,11 @@ mod tests {
     fn columns<'a>(
         deps: &'a [(u64, u64, &'a [u64])],
     ) -> impl Iterator<Item = ColumnDependencies<'a>> {
-        deps.iter()
-            .map(|(column, prefix, extras)| ColumnDependencies {
-                column: *column,
-                prefix: *prefix,
-                extras,
-            })
+        deps.iter().map(|(column, prefix, extras)| ColumnDependencies {
+            column: *column,
+            prefix: *prefix,
+            extras,
+        })
     }
 
     /// Two writes to one key that no replica can order would pass.
@@ -656,10 +644,7 @@ mod tests {
         commit(&mut oracle, (1, 0), WRITE, &[]).unwrap();
         let told = commit(&mut oracle, (2, 0), WRITE, &[]).unwrap_err();
         let told = told.to_string();
-        assert!(
-            told.contains("(1, 0) and (2, 0) conflict on resource \"k\""),
-            "{told}"
-        );
+        assert!(told.contains("(1, 0) and (2, 0) conflict on resource \"k\""), "{told}");
     }
 
     /// Dependencies shortened by transitivity would raise false alarms, or a path through a vertex
@@ -724,16 +709,10 @@ mod tests {
         oracle.committed(vertex(2, 0), nothing, []).unwrap();
         let everything = Some(Footprint::Everything);
         let deps: &[(u64, u64, &[u64])] = &[(1, 1, &[]), (2, 1, &[])];
-        oracle
-            .committed(vertex(3, 0), everything, columns(deps))
-            .unwrap();
+        oracle.committed(vertex(3, 0), everything, columns(deps)).unwrap();
         commit(&mut oracle, (4, 0), WRITE, &[(3, 1, &[])]).unwrap();
         assert!(oracle.committed(vertex(5, 0), nothing, []).is_err());
-        assert!(
-            oracle
-                .committed(vertex(6, 0), everything, columns(&[(4, 1, &[])]))
-                .is_err()
-        );
+        assert!(oracle.committed(vertex(6, 0), everything, columns(&[(4, 1, &[])])).is_err());
     }
 
     /// A chain of vertices that become committed from its far end overflows the stack.
@@ -751,11 +730,7 @@ mod tests {
     type Plan = Vec<(u64, u8, Vec<prop::sample::Index>)>;
 
     fn plans() -> impl Strategy<Value = Plan> {
-        let one = (
-            0..3u64,
-            0..5u8,
-            prop::collection::vec(any::<prop::sample::Index>(), 0..6),
-        );
+        let one = (0..3u64, 0..5u8, prop::collection::vec(any::<prop::sample::Index>(), 0..6));
         prop::collection::vec(one, 1..9)
     }
 

@@ -27,19 +27,13 @@ struct First {
 impl<V: Copy + Ord + Debug> ConsensusConsistency<V> {
     /// Remembers digests only. Enough to find a violation; its account shows one value in words.
     pub fn new() -> Self {
-        Self {
-            committed: BTreeMap::new(),
-            is_describing: false,
-        }
+        Self { committed: BTreeMap::new(), is_describing: false }
     }
 
     /// Also remembers each first value in words, one string a vertex: for replaying a seed that
     /// failed.
     pub fn describing() -> Self {
-        Self {
-            is_describing: true,
-            ..Self::new()
-        }
+        Self { is_describing: true, ..Self::new() }
     }
 
     /// `node` holds the value with that digest as committed in the vertex. `describe` is called
@@ -53,11 +47,7 @@ impl<V: Copy + Ord + Debug> ConsensusConsistency<V> {
     ) -> Result<(), Violation> {
         let Some(first) = self.committed.get(&vertex) else {
             let description = self.is_describing.then(describe);
-            let first = First {
-                node,
-                digest,
-                description,
-            };
+            let first = First { node, digest, description };
             self.committed.insert(vertex, first);
             return Ok(());
         };

@@ -50,10 +50,8 @@ impl DurableAck {
     pub fn finish(&self, healed: impl IntoIterator<Item = u32>) -> Result<(), Violation> {
         for replica in healed {
             let executed: HashSet<u128> = self.lives.log(replica).iter().copied().collect();
-            let mut lost = self
-                .acknowledged
-                .iter()
-                .filter(|(command, _)| !executed.contains(command));
+            let mut lost =
+                self.acknowledged.iter().filter(|(command, _)| !executed.contains(command));
             let named: Vec<String> = lost
                 .by_ref()
                 .take(LOST_NAMED_MAX)

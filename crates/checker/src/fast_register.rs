@@ -19,10 +19,13 @@ pub(crate) fn check<S: Specification>(part: &Part<'_, S>) -> Option<bool> {
     if part.keys.len() != 1 {
         return None;
     }
-    let mut clusters = vec![Cluster::default(); part.cells_len];
+    let mut clusters = vec![Cluster::default(); part.cells_len()];
     // The initial value was there before everything.
     clusters[0].write = Some((0, 0));
     for op in &part.ops {
+        if op.moves.is_some() {
+            return None;
+        }
         match (op.changes, &op.needs[..], &op.makes[..], &op.vague[..]) {
             (true, [], [(_, cell)], []) => {
                 let cluster = &mut clusters[*cell as usize];
@@ -63,11 +66,7 @@ struct Cluster {
 
 impl Default for Cluster {
     fn default() -> Self {
-        Self {
-            write: None,
-            read_returned: NEVER,
-            read_invoked: 0,
-        }
+        Self { write: None, read_returned: NEVER, read_invoked: 0 }
     }
 }
 

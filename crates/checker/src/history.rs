@@ -65,21 +65,13 @@ pub struct History<I, O> {
 impl<I, O> History<I, O> {
     /// Nothing happened yet.
     pub fn new() -> Self {
-        Self {
-            operations: Vec::new(),
-            events: 0,
-        }
+        Self { operations: Vec::new(), events: 0 }
     }
 
     /// A client invokes an operation. Until told otherwise its outcome is unknown.
     pub fn invoked(&mut self, client: u64, ns: u64, input: I) -> OperationId {
         let invoked = self.moment(ns);
-        self.operations.push(Operation {
-            client,
-            invoked,
-            input,
-            outcome: Outcome::Unknown,
-        });
+        self.operations.push(Operation { client, invoked, input, outcome: Outcome::Unknown });
         OperationId(self.operations.len() - 1)
     }
 
@@ -123,10 +115,7 @@ impl<I, O> History<I, O> {
             count += 1;
         }
         operations.sort_by_key(|operation| operation.invoked.event);
-        Self {
-            operations,
-            events: count,
-        }
+        Self { operations, events: count }
     }
 
     fn moment(&mut self, ns: u64) -> Moment {
@@ -137,10 +126,7 @@ impl<I, O> History<I, O> {
 
     fn end(&mut self, operation: OperationId, outcome: Outcome<O>) {
         let slot = &mut self.operations[operation.0].outcome;
-        assert!(
-            matches!(slot, Outcome::Unknown),
-            "an operation ends at most once"
-        );
+        assert!(matches!(slot, Outcome::Unknown), "an operation ends at most once");
         *slot = outcome;
     }
 }
@@ -247,11 +233,7 @@ mod tests {
         let d = other.invoked(9, 120, "d".to_string());
         other.returned(d, 121, 8);
         let merged = History::merged([other, sample()]);
-        let inputs: Vec<&str> = merged
-            .operations()
-            .iter()
-            .map(|o| o.input.as_str())
-            .collect();
+        let inputs: Vec<&str> = merged.operations().iter().map(|o| o.input.as_str()).collect();
         assert_eq!(inputs, ["a", "b", "c", "d"]);
         let Outcome::Returned { at, .. } = merged.operations()[1].outcome else {
             panic!("b returned");

@@ -71,9 +71,7 @@ impl fmt::Display for Account {
         writeln!(f, "  {}", self.culprit)?;
         writeln!(f, "{}", self.explanation)?;
         writeln!(f, "Around it:")?;
-        self.operations
-            .iter()
-            .try_for_each(|operation| writeln!(f, "  {operation}"))
+        self.operations.iter().try_for_each(|operation| writeln!(f, "  {operation}"))
     }
 }
 
@@ -112,11 +110,7 @@ pub fn check<S: Specification>(
         (true, false) => "sorting",
         (false, _) => "search",
     };
-    undecided.unwrap_or(Verdict::Linearizable {
-        checker,
-        partitions,
-        longest,
-    })
+    undecided.unwrap_or(Verdict::Linearizable { checker, partitions, longest })
 }
 
 enum Decision<State> {
@@ -196,7 +190,8 @@ fn told<S: Specification>(
         let initial = *cell < part.keys.len() as u32;
         initial
             || part.ops.iter().any(|op| {
-                op.makes.contains(&(*key, *cell)) || (op.changes && op.vague.contains(key))
+                op.makes.contains(&(*key, *cell))
+                    || (op.changes && (op.vague.contains(key) || op.moves == Some(*key)))
             })
     };
     let explanation = if !culprit.needs.iter().all(is_made) {
@@ -212,7 +207,7 @@ fn told<S: Specification>(
         "The values that clients saw cannot be put in one order.".to_string()
     };
     Account {
-        keys: words(&specification.keys(&culprit.operation.input)),
+        keys: words(specification.keys(&culprit.operation.input)),
         culprit: line(culprit),
         explanation,
         operations,
@@ -224,18 +219,10 @@ fn words<T: fmt::Debug>(of: impl IntoIterator<Item = T>) -> Vec<String> {
 }
 
 fn line<S: Specification>(op: &Op<'_, S>) -> String {
-    let Operation {
-        client,
-        invoked,
-        input,
-        ..
-    } = op.operation;
+    let Operation { client, invoked, input, .. } = op.operation;
     let from = invoked.event;
     match op.seen {
-        Some(seen) => format!(
-            "client {client} [{from}, {}] {input:?} -> {seen:?}",
-            op.returned
-        ),
+        Some(seen) => format!("client {client} [{from}, {}] {input:?} -> {seen:?}", op.returned),
         None => format!("client {client} [{from}, ?] {input:?} -> not known then"),
     }
 }

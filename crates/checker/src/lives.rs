@@ -34,18 +34,13 @@ pub(crate) struct Lives<E> {
 
 impl<E> Default for Lives<E> {
     fn default() -> Self {
-        Self {
-            by_replica: BTreeMap::new(),
-        }
+        Self { by_replica: BTreeMap::new() }
     }
 }
 
 impl<E: Clone> Lives<E> {
     pub(crate) fn push(&mut self, replica: u32, event: E) {
-        let lives = self
-            .by_replica
-            .entry(replica)
-            .or_insert_with(|| vec![Vec::new()]);
+        let lives = self.by_replica.entry(replica).or_insert_with(|| vec![Vec::new()]);
         let life = lives.last_mut().expect("made with one life");
         life.push(event);
     }

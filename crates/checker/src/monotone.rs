@@ -19,10 +19,7 @@ pub struct Ballots<B> {
 
 impl<B> Ballots<B> {
     fn none() -> Self {
-        Self {
-            promised: None,
-            voted: None,
-        }
+        Self { promised: None, voted: None }
     }
 }
 
@@ -41,9 +38,7 @@ struct Entry<B> {
 impl<V: Copy + Ord + Debug, B: Copy + Ord + Debug> AcceptorMonotone<V, B> {
     /// No acceptor has promised anything.
     pub fn new() -> Self {
-        Self {
-            nodes: BTreeMap::new(),
-        }
+        Self { nodes: BTreeMap::new() }
     }
 
     /// The node's state for the vertex in memory, after a step.
@@ -102,10 +97,9 @@ impl<V: Copy + Ord + Debug, B: Copy + Ord + Debug> AcceptorMonotone<V, B> {
 
     fn entry(&mut self, node: u32, vertex: V) -> &mut Entry<B> {
         let vertices = self.nodes.entry(node).or_default();
-        vertices.entry(vertex).or_insert(Entry {
-            current: Ballots::none(),
-            durable: Ballots::none(),
-        })
+        vertices
+            .entry(vertex)
+            .or_insert(Entry { current: Ballots::none(), durable: Ballots::none() })
     }
 }
 

@@ -151,11 +151,7 @@ impl SameOrder {
                 Some(number) if here => self.commands[number as usize].replica_first,
                 _ => other.replica_first,
             };
-            let (first, second) = if here {
-                (other.id, command)
-            } else {
-                (command, other.id)
-            };
+            let (first, second) = if here { (other.id, command) } else { (command, other.id) };
             return violation(format!(
                 "on {}, replica {replica} executes {first:032x} before {second:032x}, replica \
                  {witness} the other way round",
@@ -195,9 +191,7 @@ impl World {
                     // Weighted by position: what is missing on one resource must not be made up
                     // for by the same command in excess on another.
                     before.count += tally.count;
-                    before.sum = before
-                        .sum
-                        .wrapping_add(tally.sum.wrapping_mul(2 * position + 1));
+                    before.sum = before.sum.wrapping_add(tally.sum.wrapping_mul(2 * position + 1));
                 }
             }
         }
@@ -321,21 +315,13 @@ mod tests {
     fn resources_are_apart_and_everything_is_a_barrier() {
         let mut oracle = SameOrder::new(commutes);
         let on = |key: &'static [u8]| [(key, WRITE)];
-        oracle
-            .executed(1, 1, Footprint::Resources(&on(b"a")))
-            .unwrap();
-        oracle
-            .executed(1, 2, Footprint::Resources(&on(b"b")))
-            .unwrap();
+        oracle.executed(1, 1, Footprint::Resources(&on(b"a"))).unwrap();
+        oracle.executed(1, 2, Footprint::Resources(&on(b"b"))).unwrap();
         oracle.executed(1, 3, Footprint::Everything).unwrap();
-        oracle
-            .executed(2, 2, Footprint::Resources(&on(b"b")))
-            .unwrap();
+        oracle.executed(2, 2, Footprint::Resources(&on(b"b"))).unwrap();
         let early = oracle.executed(2, 3, Footprint::Everything);
         assert!(early.unwrap_err().to_string().contains("on everything"));
-        oracle
-            .executed(2, 1, Footprint::Resources(&on(b"a")))
-            .unwrap();
+        oracle.executed(2, 1, Footprint::Resources(&on(b"a"))).unwrap();
         oracle.executed(2, 3, Footprint::Everything).unwrap();
     }
 

@@ -1,7 +1,7 @@
 //! Cuts a history into parts that share no key, which are linearizable apart if and only if the
 //! whole is (Herlihy and Wing 1990, locality).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::history::{History, Operation, Outcome};
 use crate::specification::Specification;
@@ -16,11 +16,18 @@ pub(crate) struct Part<'h, S: Specification> {
     /// In the order of their invocation. Those that failed for sure, and reads of unknown outcome,
     /// are left out: they explain nothing.
     pub(crate) ops: Vec<Op<'h, S>>,
-    /// How many cells there are; the first `keys.len()` are the keys' initial ones.
-    pub(crate) cells_len: usize,
-    /// Cells by key and fingerprint.
-    pub(crate) cells: HashMap<(u32, u128), u32>,
+    /// Cells by key; the first `keys.len()` are the keys' initial ones.
+    pub(crate) cells: HashMap<(u32, S::Cell), u32>,
+    /// By cell: the cells that some operation needs and that moves can turn it into.
+    pub(crate) leads: Vec<Vec<u32>>,
+    /// By cell that some operation needs: the cells that moves can turn into it, itself among
+    /// them if they go round.
+    pub(crate) origins: Vec<Vec<u32>>,
 }
+
+/// How many cells, counted once for each cell that they lead to, are worked out for moves. With
+/// more, moves are vague operations, and the search is slower. About 100 bytes each.
+const MOVED_MAX: usize = 500_000;
 
 pub(crate) struct Op<'h, S: Specification> {
     pub(crate) operation: &'h Operation<S::Input, S::Output>,
@@ -33,6 +40,9 @@ pub(crate) struct Op<'h, S: Specification> {
     pub(crate) needs: Vec<(u32, u32)>,
     pub(crate) makes: Vec<(u32, u32)>,
     pub(crate) vague: Vec<u32>,
+    /// It is a *move*: of unknown outcome, on this key alone, and the specification tells what it
+    /// turns into what (a swap, an increment). Then it stands in none of the above.
+    pub(crate) moves: Option<u32>,
 }
 
 impl<S: Specification> Op<'_, S> {
@@ -53,8 +63,9 @@ impl<'h, S: Specification> Part<'h, S> {
         let mut part = Self {
             keys: Vec::new(),
             ops: Vec::new(),
-            cells_len: 0,
             cells: HashMap::new(),
+            leads: Vec::new(),
+            origins: Vec::new(),
         };
         let operations: Vec<_> = operations.into_iter().collect();
         for operation in &operations {
@@ -70,7 +81,6 @@ impl<'h, S: Specification> Part<'h, S> {
             let cell = specification.cell(&initial, key);
             part.cells.insert((number, cell), number);
         }
-        part.cells_len = part.keys.len();
         for operation in operations {
             let (seen, returned) = match &operation.outcome {
                 Outcome::Returned { at, output } if at.event <= until => (Some(output), at.event),
@@ -81,7 +91,7 @@ impl<'h, S: Specification> Part<'h, S> {
             if seen.is_none() && !outline.changes {
                 continue;
             }
-            let mut numbered = |cells: Vec<(S::Key, u128)>| -> Vec<(u32, u32)> {
+            let mut numbered = |cells: Vec<(S::Key, S::Cell)>| -> Vec<(u32, u32)> {
                 let cells = cells.into_iter();
                 cells
                     .map(|(key, cell)| {
@@ -99,6 +109,17 @@ impl<'h, S: Specification> Part<'h, S> {
             }
             vague.sort_unstable();
             vague.dedup();
+            let mut moves = None;
+            if let (None, [key], true) = (seen, &vague[..], makes.is_empty())
+                && specification.keys(&operation.input).len() == 1
+            {
+                let initial = specification.cell(&initial, &part.keys[*key as usize]);
+                let told = specification.turned_into(&operation.input, &initial);
+                moves = told.map(|_| *key);
+            }
+            if moves.is_some() {
+                vague.clear();
+            }
             part.ops.push(Op {
                 operation,
                 seen,
@@ -108,16 +129,82 @@ impl<'h, S: Specification> Part<'h, S> {
                 needs,
                 makes,
                 vague,
+                moves,
             });
         }
+        part.follow_moves(specification);
         part
     }
 
-    fn cell(&mut self, key: u32, fingerprint: u128) -> u32 {
-        let next = self.cells_len as u32;
-        let cell = *self.cells.entry((key, fingerprint)).or_insert(next);
-        self.cells_len += usize::from(cell == next);
-        cell
+    /// How many cells there are.
+    pub(crate) fn cells_len(&self) -> usize {
+        self.cells.len()
+    }
+
+    fn cell(&mut self, key: u32, cell: S::Cell) -> u32 {
+        let next = self.cells.len() as u32;
+        *self.cells.entry((key, cell)).or_insert(next)
+    }
+
+    /// Works out what moves can turn into what, backwards from each cell that is needed, in as
+    /// many steps as there are moves.
+    fn follow_moves(&mut self, specification: &S) {
+        let mut moves: BTreeMap<u32, (usize, HashSet<&S::Input>)> = BTreeMap::new();
+        for op in &self.ops {
+            if let Some(key) = op.moves {
+                let (count, inputs) = moves.entry(key).or_default();
+                *count += 1;
+                inputs.insert(&op.operation.input);
+            }
+        }
+        let needs = self.ops.iter().flat_map(|op| &op.needs);
+        let needed: HashSet<u32> = needs.map(|(_, cell)| *cell).collect();
+        let mut targets: Vec<(u32, S::Cell, u32)> = Vec::new();
+        for ((key, cell), number) in &self.cells {
+            if moves.contains_key(key) && needed.contains(number) {
+                targets.push((*key, cell.clone(), *number));
+            }
+        }
+        targets.sort_unstable_by_key(|(.., number)| *number);
+        let mut edges: Vec<(u32, u32)> = Vec::new();
+        for (key, cell, number) in targets {
+            let (count, inputs) = &moves[&key];
+            let mut found: HashSet<S::Cell> = HashSet::new();
+            let mut layer = vec![cell];
+            for _ in 0..*count {
+                let mut further = Vec::new();
+                for (cell, input) in layer.iter().flat_map(|c| inputs.iter().map(move |i| (c, i))) {
+                    for origin in specification.turned_into(input, cell).unwrap_or_default() {
+                        if found.insert(origin.clone()) {
+                            further.push(origin);
+                        }
+                    }
+                }
+                layer = further;
+                if layer.is_empty() || edges.len() + found.len() > MOVED_MAX {
+                    break;
+                }
+            }
+            for origin in found {
+                let next = self.cells.len() as u32;
+                let origin = *self.cells.entry((key, origin)).or_insert(next);
+                edges.push((origin, number));
+            }
+            if edges.len() > MOVED_MAX {
+                edges.clear();
+                for op in &mut self.ops {
+                    op.vague.extend(op.moves.take());
+                }
+                break;
+            }
+        }
+        self.leads = vec![Vec::new(); self.cells.len()];
+        self.origins = vec![Vec::new(); self.cells.len()];
+        edges.sort_unstable();
+        for (origin, target) in edges {
+            self.leads[origin as usize].push(target);
+            self.origins[target as usize].push(origin);
+        }
     }
 }
 

@@ -39,11 +39,7 @@ pub enum Input {
     Delete { key: Blob },
     /// Sets `new` if the key holds `expected` (`None`: nothing). [`Output::Done`] if it did, else
     /// [`Output::Differs`] or [`Output::DiffersHolding`].
-    CompareAndSwap {
-        key: Blob,
-        expected: Option<Blob>,
-        new: Option<Blob>,
-    },
+    CompareAndSwap { key: Blob, expected: Option<Blob>, new: Option<Blob> },
     /// Adds to a decimal integer without leading zeros or plus sign, nothing counting as 0:
     /// [`Output::Integer`] with the sum ([`Output::Done`] where the client is not told), or
     /// [`Output::NotAnInteger`].
@@ -119,11 +115,11 @@ impl State {
     fn with(&self, key: &Blob, value: Option<&Blob>) -> Self {
         let mut next = self.clone();
         if let Some(old) = next.entries.get(key) {
-            next.fingerprint = next.fingerprint.wrapping_sub(cell(key, Some(old)));
+            next.fingerprint = next.fingerprint.wrapping_sub(fingerprint(key, old));
         }
         match value {
             Some(value) => {
-                next.fingerprint = next.fingerprint.wrapping_add(cell(key, Some(value)));
+                next.fingerprint = next.fingerprint.wrapping_add(fingerprint(key, value));
                 next.entries.insert_mut(key.clone(), value.clone());
             }
             None => {
@@ -139,12 +135,10 @@ impl Specification for RegisterMap {
     type Input = Input;
     type Output = Output;
     type Key = Blob;
+    type Cell = Option<Blob>;
 
     fn initial(&self) -> State {
-        State {
-            entries: RedBlackTreeMapSync::new_sync(),
-            fingerprint: 0,
-        }
+        State { entries: RedBlackTreeMapSync::new_sync(), fingerprint: 0 }
     }
 
     fn apply(&self, state: &State, input: &Input) -> (State, Output) {
@@ -171,9 +165,9 @@ impl Specification for RegisterMap {
                 }
             }
             Input::MultiPut { entries } => {
-                let next = entries.iter().fold(state.clone(), |state, (key, value)| {
-                    state.with(key, Some(value))
-                });
+                let next = entries
+                    .iter()
+                    .fold(state.clone(), |state, (key, value)| state.with(key, Some(value)));
                 (next, Output::Done)
             }
             Input::MultiGet { keys } => {
@@ -208,18 +202,35 @@ impl Specification for RegisterMap {
         state.fingerprint
     }
 
-    fn cell(&self, state: &State, key: &Blob) -> u128 {
-        cell(key, state.get(key))
+    fn cell(&self, state: &State, key: &Blob) -> Option<Blob> {
+        state.get(key).cloned()
     }
 
-    fn outline(&self, input: &Input, seen: Option<&Output>) -> Outline<Blob> {
-        let mut outline = Outline {
-            changes: true,
-            needs: Vec::new(),
-            makes: Vec::new(),
-            vague: Vec::new(),
-        };
-        let of = |key: &Blob, value: Option<&Blob>| (key.clone(), cell(key, value));
+    fn turned_into(&self, input: &Input, cell: &Option<Blob>) -> Option<Vec<Option<Blob>>> {
+        match input {
+            Input::CompareAndSwap { expected, new, .. } => {
+                let turns = cell == new && expected != new;
+                Some(turns.then(|| expected.clone()).into_iter().collect())
+            }
+            Input::Increment { by, .. } => {
+                let sum = cell.as_ref().and_then(Blob::integer);
+                let Some(held) = sum.and_then(|sum| sum.checked_sub(*by)) else {
+                    return Some(Vec::new());
+                };
+                let mut cells = vec![Some(integer(held))];
+                // Of 0 there are two: the number, and nothing.
+                cells.extend((held == 0).then_some(None));
+                cells.retain(|c| c != cell);
+                Some(cells)
+            }
+            _ => None,
+        }
+    }
+
+    fn outline(&self, input: &Input, seen: Option<&Output>) -> Outline<Blob, Option<Blob>> {
+        let mut outline =
+            Outline { changes: true, needs: Vec::new(), makes: Vec::new(), vague: Vec::new() };
+        let of = |key: &Blob, value: Option<&Blob>| (key.clone(), value.cloned());
         match (input, seen) {
             (Input::Get { .. } | Input::MultiGet { .. }, None) => {
                 outline.changes = false;
@@ -242,9 +253,7 @@ impl Specification for RegisterMap {
             (Input::MultiPut { entries }, None | Some(Output::Done)) => {
                 let last: std::collections::BTreeMap<_, _> =
                     entries.iter().map(|(k, v)| (k, v)).collect();
-                outline
-                    .makes
-                    .extend(last.into_iter().map(|(k, v)| of(k, Some(v))));
+                outline.makes.extend(last.into_iter().map(|(k, v)| of(k, Some(v))));
             }
             (Input::Delete { key }, Some(Output::Existed(false))) => {
                 outline.changes = false;
@@ -264,13 +273,11 @@ impl Specification for RegisterMap {
                     outline.makes.push(of(key, new.as_ref()));
                 }
             }
-            (Input::CompareAndSwap { key, .. }, Some(Output::DiffersHolding(held))) => {
+            (Input::CompareAndSwap { key, expected, .. }, Some(Output::DiffersHolding(held)))
+                if held != expected =>
+            {
                 outline.changes = false;
                 outline.needs.push(of(key, held.as_ref()));
-            }
-            (Input::CompareAndSwap { key, new, .. }, None) => {
-                outline.makes.push(of(key, new.as_ref()));
-                outline.vague.push(key.clone());
             }
             (Input::Increment { key, by }, Some(Output::Integer(sum))) => {
                 let sum_cell = of(key, Some(&integer(*sum)));
@@ -288,7 +295,7 @@ impl Specification for RegisterMap {
                 outline.changes = false;
                 outline.vague = self.keys(input);
             }
-            // An unknown increment, or an output that the input cannot have.
+            // A swap or an increment of unknown outcome, or an output that the input cannot have.
             _ => outline.vague = self.keys(input),
         }
         outline
@@ -300,7 +307,7 @@ fn integer(number: i64) -> Blob {
 }
 
 /// A fingerprint of one key and what is under it.
-fn cell(key: &Blob, value: Option<&Blob>) -> u128 {
+fn fingerprint(key: &Blob, value: &Blob) -> u128 {
     let half = |salt: u64| {
         let mut hasher = DefaultHasher::new();
         (salt, key, value).hash(&mut hasher);
@@ -373,9 +380,7 @@ impl<'de> Deserialize<'de> for Blob {
         };
         let pair = |pair: &[u8]| {
             let text = std::str::from_utf8(pair).ok()?;
-            (pair.len() == 2)
-                .then(|| u8::from_str_radix(text, 16).ok())
-                .flatten()
+            (pair.len() == 2).then(|| u8::from_str_radix(text, 16).ok()).flatten()
         };
         let bytes: Option<Vec<u8>> = digits.as_bytes().chunks(2).map(pair).collect();
         let bytes = bytes.ok_or_else(|| serde::de::Error::custom("hex: needs pairs of digits"))?;

@@ -10,13 +10,15 @@
 //!   state, is placed without an alternative: moving it here from any later place changes nothing
 //!   for the others.
 //! - **Dead ends.** A cell (what is under one key) that an operation still to be placed needs, and
-//!   that no other can make again, must not be overwritten.
+//!   that no other can make again, must not be overwritten. Nor one that moves (swaps and increments
+//!   of unknown outcome) could turn into such a cell.
 //! - **No regrets.** A write whose reads are all placed, over a cell that nobody needs any more, has
 //!   no alternative either: moved to the front of any order that works, the order still works. The
 //!   same holds for a chain of a write and the swaps and increments that each need the one before.
 //!   Without this rule k concurrent writes that nobody reads cost 2^k on a wrong history.
 //! - **Twins.** Of equal operations of unknown outcome the one invoked first is placed first.
-//! - **Useless writes.** One of unknown outcome is not placed while nobody needs what it makes.
+//! - **Useless writes.** One of unknown outcome is not placed while nobody needs what it makes, nor
+//!   what moves could turn that into.
 //! - **Earliest deadline first.** Candidates are tried by the first return among themselves and
 //!   what needs their cell.
 //! - **Memory.** A pair (placed set, state) that was reached before is not entered again. It is kept
@@ -93,17 +95,16 @@ pub(crate) fn search<S: Specification>(
             }
             _ => {}
         }
-        let before = frame.chain;
-        let chain = search.chain_with(op, at, before);
+        if op.moves.is_some_and(|key| search.is_vain(key, &state)) {
+            continue;
+        }
+        let chain = search.chain_with(op, at, frame.chain);
         search.place(number, &state);
         search.absorb(&state);
         let mut chain_next = None;
         if let Some(chain) = chain {
-            if op
-                .makes
-                .iter()
-                .all(|(_, cell)| search.must[*cell as usize] == 0)
-            {
+            let start = frames[chain.start].cells_before;
+            if search.is_left_for_good(start) {
                 for frame in &mut frames[chain.start..=at] {
                     frame.next = frame.end;
                 }
@@ -122,8 +123,9 @@ pub(crate) fn search<S: Specification>(
 
 struct Frame<State> {
     state: State,
-    /// How many operations were placed when the frame was made.
+    /// How many operations were placed when the frame was made, and cells overwritten.
     placed: usize,
+    cells_before: usize,
     /// Its candidates in the arena.
     next: usize,
     end: usize,
@@ -147,12 +149,14 @@ struct Search<'p, 'h, S: Specification> {
     by_invocation: Links,
     by_return: Links,
     known_left: usize,
-    /// By cell: operations to be placed that need it (known outcome), and that may make it.
+    /// By cell: operations to be placed that need it, and that may make it.
     must: Vec<u32>,
     makers: Vec<u32>,
     /// By key: operations to be placed that may leave any cell, and that may need any.
     opaque: Vec<u32>,
     vague: Vec<u32>,
+    /// By key: moves to be placed.
+    moves: Vec<u32>,
     /// By operation: the first return among it and what needs what it makes.
     deadline: Vec<u64>,
     /// By operation: an equal one of unknown outcome, invoked before it.
@@ -183,10 +187,11 @@ impl<'p, 'h, S: Specification> Search<'p, 'h, S> {
             by_invocation: Links::new(ops.len(), 0..ops.len() as u32),
             known_left: by_return.len(),
             by_return: Links::new(ops.len(), by_return),
-            must: vec![0; part.cells_len],
-            makers: vec![0; part.cells_len],
+            must: vec![0; part.cells_len()],
+            makers: vec![0; part.cells_len()],
             opaque: vec![0; part.keys.len()],
             vague: vec![0; part.keys.len()],
+            moves: vec![0; part.keys.len()],
             deadline: ops.iter().map(|op| op.returned).collect(),
             twin: vec![NONE; ops.len()],
             placed: Vec::new(),
@@ -205,12 +210,9 @@ impl<'p, 'h, S: Specification> Search<'p, 'h, S> {
             }
         }
         // From the last invocation back: what needs a cell is mostly invoked after what makes it.
-        let mut cell_deadline = vec![NEVER; part.cells_len];
+        let mut cell_deadline = vec![NEVER; part.cells_len()];
         for (number, op) in ops.iter().enumerate().rev() {
-            let made = op
-                .makes
-                .iter()
-                .map(|(_, cell)| cell_deadline[*cell as usize]);
+            let made = op.makes.iter().map(|(_, cell)| cell_deadline[*cell as usize]);
             let deadline = made.fold(op.returned, u64::min);
             search.deadline[number] = deadline;
             for (_, cell) in &op.needs {
@@ -230,6 +232,7 @@ impl<'p, 'h, S: Specification> Search<'p, 'h, S> {
         Frame {
             state,
             placed: self.placed.len(),
+            cells_before: self.cells_before.len(),
             next: candidates.start,
             end: candidates.end,
             chain,
@@ -260,10 +263,7 @@ impl<'p, 'h, S: Specification> Search<'p, 'h, S> {
                 continue;
             }
             let (_, output) = self.specification.apply(state, &op.operation.input);
-            if op
-                .seen
-                .is_some_and(|seen| self.specification.accepts(&output, seen))
-            {
+            if op.seen.is_some_and(|seen| self.specification.accepts(&output, seen)) {
                 self.place(number, state);
             }
         }
@@ -290,7 +290,12 @@ impl<'p, 'h, S: Specification> Search<'p, 'h, S> {
             if op.is_unknown() && self.is_useless(op) {
                 continue;
             }
-            let overwrites = self.overwrites_needed(op);
+            let overwrites = match op.moves {
+                Some(key) => (self.current[key as usize] != NONE
+                    && self.is_wanted(key, self.current[key as usize]))
+                .then_some(Needed::ForNow),
+                None => self.overwrites_needed(op),
+            };
             if overwrites == Some(Needed::ForGood) {
                 continue;
             }
@@ -304,32 +309,82 @@ impl<'p, 'h, S: Specification> Search<'p, 'h, S> {
         start..arena.len()
     }
 
+    /// Whether an operation to be placed needs the cell, or one that moves can turn it into.
+    fn is_wanted(&self, key: u32, cell: u32) -> bool {
+        let needed = |cell: &u32| self.must[*cell as usize] > 0;
+        cell != NONE && (needed(&cell) || self.leads(key, cell).iter().any(needed))
+    }
+
+    /// The needed cells into which moves that are to be placed may turn this one.
+    fn leads(&self, key: u32, cell: u32) -> &[u32] {
+        match self.moves[key as usize] {
+            0 => &[],
+            _ => &self.part.leads[cell as usize],
+        }
+    }
+
+    /// Whether an operation to be placed may make the cell, or one that moves can turn into it.
+    fn may_be_made(&self, key: u32, cell: u32) -> bool {
+        let is_made = |cell: &u32| self.makers[*cell as usize] > 0;
+        let origins = match self.moves[key as usize] {
+            0 => &[],
+            _ => &self.part.origins[cell as usize][..],
+        };
+        self.opaque[key as usize] > 0
+            || is_made(&cell)
+            || origins.iter().any(|o| *o == cell || is_made(o))
+    }
+
     /// A write of unknown outcome that nobody still to be placed could see.
     fn is_useless(&self, op: &Op<'_, S>) -> bool {
         op.vague.is_empty()
+            && op.moves.is_none()
             && op
                 .makes
                 .iter()
-                .all(|(key, cell)| self.must[*cell as usize] == 0 && self.vague[*key as usize] == 0)
+                .all(|(key, cell)| !self.is_wanted(*key, *cell) && self.vague[*key as usize] == 0)
     }
 
-    /// Whether it overwrites a cell that another operation needs.
+    /// A move to this state that nobody could see, or that leaves a dead end.
+    fn is_vain(&self, key: u32, state: &S::State) -> bool {
+        let cell = self.cell(key, state);
+        if !self.is_wanted(key, cell) && self.vague[key as usize] == 0 {
+            return true;
+        }
+        let old = self.current[key as usize];
+        let onward = |needed: u32| {
+            cell != NONE && (needed == cell || self.leads(key, cell).contains(&needed))
+        };
+        let is_lost = |needed: u32| {
+            self.must[needed as usize] > 0 && !onward(needed) && !self.may_be_made(key, needed)
+        };
+        old != NONE && (is_lost(old) || self.leads(key, old).iter().any(|n| is_lost(*n)))
+    }
+
+    /// Whether it overwrites a cell that another operation needs, by itself or through moves.
     fn overwrites_needed(&self, op: &Op<'_, S>) -> Option<Needed> {
-        let mut needed = None;
+        let mut overwrites = None;
         for (key, made) in &op.makes {
             let old = self.current[*key as usize];
             if old == NONE || old == *made {
                 continue;
             }
             let own = u32::from(op.needs.contains(&(*key, old)));
-            if self.must[old as usize] > own {
-                if self.makers[old as usize] == 0 && self.opaque[*key as usize] == 0 {
+            let needed_old = (self.must[old as usize] > own).then_some(&old);
+            let needed_on = self.leads(*key, old).iter().filter(|n| **n != old);
+            for needed in needed_old.into_iter().chain(needed_on) {
+                if self.must[*needed as usize] == 0 {
+                    continue;
+                }
+                if !self.may_be_made(*key, *needed) {
                     return Some(Needed::ForGood);
                 }
-                needed = Some(Needed::ForNow);
+                if *needed == old {
+                    overwrites = Some(Needed::ForNow);
+                }
             }
         }
-        needed
+        overwrites
     }
 
     /// The chain that the operation, not placed yet, would begin or go on.
@@ -338,20 +393,27 @@ impl<'p, 'h, S: Specification> Search<'p, 'h, S> {
             return None;
         }
         match (&op.needs[..], &op.makes[..]) {
-            ([], makes) => {
-                let is_free = makes.iter().all(|(key, _)| {
-                    let old = self.current[*key as usize];
-                    self.vague[*key as usize] == 0 && (old == NONE || self.must[old as usize] == 0)
-                });
-                let key = makes.first().map_or(NONE, |(key, _)| *key);
-                is_free.then_some(Chain { start: at, key })
+            ([], [(key, _), ..]) => Some(Chain { start: at, key: *key }),
+            ([(needs, _)], [(makes, _)]) => {
+                before.filter(|chain| *needs == chain.key && *makes == chain.key)
             }
-            // Nobody but this one needs what its predecessor made.
-            ([(needs, old)], [(makes, _)]) => before.filter(|chain| {
-                *needs == chain.key && *makes == chain.key && self.must[*old as usize] == 1
-            }),
             _ => None,
         }
+    }
+
+    /// Whether no operation to be placed can depend on a cell that was overwritten or made since.
+    fn is_left_for_good(&self, cells_before: usize) -> bool {
+        let overwritten = self.cells_before[cells_before..].iter().rev();
+        overwritten.copied().all(|(key, old)| {
+            let now = self.current[key as usize];
+            !self.is_wanted(key, now) && !self.is_wanted(key, old) && self.vague[key as usize] == 0
+        })
+    }
+
+    fn cell(&self, key: u32, state: &S::State) -> u32 {
+        let name = &self.part.keys[key as usize];
+        let cell = self.specification.cell(state, name);
+        self.part.cells.get(&(key, cell)).copied().unwrap_or(NONE)
     }
 
     /// Whether this set and this state were never reached before.
@@ -390,10 +452,7 @@ impl<S: Specification> Search<'_, '_, S> {
         self.count(op, false);
         self.placed_hash ^= hash_of(number);
         let cells_before = self.cells_before.len();
-        let op_placed = Placed {
-            op: number,
-            cells_before,
-        };
+        let op_placed = Placed { op: number, cells_before };
         self.placed.push(op_placed);
         if !op.changes {
             return;
@@ -401,12 +460,10 @@ impl<S: Specification> Search<'_, '_, S> {
         for (key, cell) in &op.makes {
             self.set_current(*key, *cell);
         }
-        for key in &op.vague {
+        for key in op.vague.iter().chain(&op.moves) {
             if op.makes.iter().all(|(made, _)| made != key) {
-                let name = &self.part.keys[*key as usize];
-                let fingerprint = self.specification.cell(state, name);
-                let cell = self.part.cells.get(&(*key, fingerprint));
-                self.set_current(*key, cell.copied().unwrap_or(NONE));
+                let cell = self.cell(*key, state);
+                self.set_current(*key, cell);
             }
         }
     }
@@ -445,6 +502,9 @@ impl<S: Specification> Search<'_, '_, S> {
         }
         for (_, cell) in &op.makes {
             change(&mut self.makers[*cell as usize]);
+        }
+        if let Some(key) = &op.moves {
+            change(&mut self.moves[*key as usize]);
         }
         for key in &op.vague {
             change(&mut self.vague[*key as usize]);

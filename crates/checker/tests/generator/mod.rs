@@ -1,10 +1,10 @@
 //! Random histories that are right by construction: a register map that takes each operation's
 //! effect at one moment between its invocation and its return.
 
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub)]
 
 use althing_checker::register_map::{Input, Output, State};
-use althing_checker::{History, OperationId, RegisterMap, Specification};
+use althing_checker::{History, OperationId, Outcome, RegisterMap, Specification};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -98,6 +98,37 @@ pub fn hot_key(rng: &mut StdRng, _client: usize, number: usize) -> Input {
     }
 }
 
+/// Gets, unique puts, swaps from a recent value and deletes on one key.
+pub fn hot_swaps(rng: &mut StdRng, _client: usize, number: usize) -> Input {
+    match rng.random_range(0..12) {
+        0..5 => Input::get("hot"),
+        5..8 => Input::put("hot", number.to_string()),
+        8..11 => Input::CompareAndSwap {
+            key: "hot".into(),
+            expected: Some(number.saturating_sub(rng.random_range(1..60)).to_string().into()),
+            new: Some(number.to_string().into()),
+        },
+        _ => Input::delete("hot"),
+    }
+}
+
+/// Single-key and multi-key gets and unique puts on ten keys.
+pub fn hot_pairs(rng: &mut StdRng, _client: usize, number: usize) -> Input {
+    let key = |rng: &mut StdRng| rng.random_range(0..10).to_string().into();
+    match rng.random_range(0..10) {
+        0..4 => Input::Get { key: key(rng) },
+        4..7 => Input::put(key(rng), number.to_string()),
+        7 => Input::increment(key(rng), 1),
+        8 => Input::MultiGet { keys: vec![key(rng), key(rng), key(rng)] },
+        _ => Input::MultiPut {
+            entries: vec![
+                (key(rng), format!("{number}/1").into()),
+                (key(rng), format!("{number}/2").into()),
+            ],
+        },
+    }
+}
+
 /// Keys private to a client, single-key operations of every kind.
 pub fn private_keys(rng: &mut StdRng, client: usize, number: usize) -> Input {
     let key = format!("{client}/{}", rng.random_range(0..100));
@@ -115,61 +146,49 @@ pub fn mixed(rng: &mut StdRng, _client: usize, _number: usize) -> Input {
     let value = |rng: &mut StdRng| ["0", "1", "2", "x"][rng.random_range(0..4)].into();
     match rng.random_range(0..9) {
         0 | 1 => Input::Get { key: key(rng) },
-        2 => Input::Put {
-            key: key(rng),
-            value: value(rng),
-        },
+        2 => Input::Put { key: key(rng), value: value(rng) },
         3 => Input::Delete { key: key(rng) },
         4 | 5 => Input::CompareAndSwap {
             key: key(rng),
             expected: rng.random_bool(0.7).then(|| value(rng)),
             new: rng.random_bool(0.8).then(|| value(rng)),
         },
-        6 => Input::Increment {
-            key: key(rng),
-            by: rng.random_range(-1..2),
-        },
-        7 => Input::MultiPut {
-            entries: vec![(key(rng), value(rng)), (key(rng), value(rng))],
-        },
-        _ => Input::MultiGet {
-            keys: vec![key(rng), key(rng)],
-        },
+        6 => Input::Increment { key: key(rng), by: rng.random_range(-1..2) },
+        7 => Input::MultiPut { entries: vec![(key(rng), value(rng)), (key(rng), value(rng))] },
+        _ => Input::MultiGet { keys: vec![key(rng), key(rng)] },
     }
 }
 
-/// The history with the outputs of two operations swapped, chosen so that they differ.
+/// The history with the outputs of two operations swapped, of two that `may` be, whose outputs
+/// differ, and which were invoked at least `apart` operations apart (of two that overlap the outputs
+/// may well be exchanged). `None` when a few hundred draws find no such two.
 pub fn with_two_outputs_swapped(
     seed: u64,
     history: &History<Input, Output>,
+    apart: usize,
     may: impl Fn(&Input) -> bool,
-) -> History<Input, Output> {
-    use althing_checker::Outcome;
+) -> Option<History<Input, Output>> {
     let mut rng = StdRng::seed_from_u64(seed);
     let operations = history.operations();
     let output = |n: usize| match &operations[n].outcome {
         Outcome::Returned { output, .. } if may(&operations[n].input) => Some(output.clone()),
         _ => None,
     };
-    let (a, b) = loop {
+    let (a, b) = (0..300).find_map(|_| {
         let [a, b] = [(); 2].map(|()| rng.random_range(0..operations.len()));
-        if let (Some(x), Some(y)) = (output(a), output(b))
-            && x != y
-        {
-            break (a, b);
-        }
-    };
+        let (x, y) = (output(a)?, output(b)?);
+        (x != y && a.abs_diff(b) >= apart).then_some((a, b))
+    })?;
     let mut lines = Vec::new();
-    history.write_json_lines(&mut lines).unwrap();
-    let lines = String::from_utf8(lines).unwrap();
+    history.write_json_lines(&mut lines).ok()?;
     let mut lines: Vec<serde_json::Value> = lines
-        .lines()
-        .map(|l| serde_json::from_str(l).unwrap())
+        .split_inclusive(|byte| *byte == b'\n')
+        .map(|line| serde_json::from_slice(line).expect("written just now"))
         .collect();
     let taken = lines[a]["outcome"]["returned"]["output"].take();
     let other = lines[b]["outcome"]["returned"]["output"].take();
     lines[a]["outcome"]["returned"]["output"] = other;
     lines[b]["outcome"]["returned"]["output"] = taken;
     let text: String = lines.iter().map(|l| format!("{l}\n")).collect();
-    History::read_json_lines(text.as_bytes()).unwrap()
+    Some(History::read_json_lines(text.as_bytes()).expect("only outputs changed"))
 }
