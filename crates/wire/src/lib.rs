@@ -70,10 +70,13 @@
 
 mod acceptor_to_proposer;
 mod client_to_proposer;
+mod codec;
 mod dependency_to_proposer;
 mod effect;
 pub mod frame;
+mod generated;
 mod ignored;
+pub mod limits;
 mod message;
 mod proposer_to_acceptor;
 mod proposer_to_client;
@@ -89,6 +92,7 @@ mod voter_to_replica;
 
 pub use acceptor_to_proposer::{Accepted, Chosen, FastQuorum, Promised, Refused, Vote};
 pub use client_to_proposer::Submit;
+pub use codec::{DecodeError, Fault};
 pub use dependency_to_proposer::{Depended, Held, Inspected};
 pub use effect::{Address, ClientId, Durable, Effect, Effects, Plain, Then};
 pub use ignored::Ignored;

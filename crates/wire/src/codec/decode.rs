@@ -1,0 +1,343 @@
+//! From the parts of the schema to those of messages and records: everything that roles rely on is
+//! checked here, so that a value that exists is a value that may exist.
+
+use super::{DecodeError, Fault};
+use crate::generated as pb;
+use crate::limits::*;
+use crate::{FastQuorum, Held, Vote};
+use althing_model::{
+    Ballot, Column, Command, Commands, DepSet, Epoch, Footprint, Mode, NodeId, Operation, Reply,
+    RequestId, SessionId, Value, VertexId,
+};
+use bytes::Bytes;
+
+type Result<T> = std::result::Result<T, DecodeError>;
+
+/// The body that is being decoded.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Body {
+    /// What it is of, for errors.
+    pub(super) message: &'static str,
+    /// How long it is.
+    pub(super) len: usize,
+}
+
+impl Body {
+    pub(super) fn fault<T>(self, field: &'static str, fault: Fault) -> Result<T> {
+        Err(DecodeError { message: self.message, field, fault })
+    }
+
+    fn required<T>(self, field: &'static str, part: Option<T>) -> Result<T> {
+        match part {
+            Some(part) => Ok(part),
+            None => self.fault(field, Fault::Missing),
+        }
+    }
+
+    fn at_most(self, field: &'static str, found: usize, max: usize) -> Result<()> {
+        if found > max {
+            return self.fault(field, Fault::TooMany { found, max });
+        }
+        Ok(())
+    }
+
+    fn no_longer(self, field: &'static str, found: usize, max: usize) -> Result<()> {
+        if found > max {
+            return self.fault(field, Fault::TooLong { found, max });
+        }
+        Ok(())
+    }
+
+    /// A number that counts from 0 and that others are computed from.
+    pub(super) fn number(self, field: &'static str, found: u64, max: u64) -> Result<u64> {
+        if found > max {
+            return self.fault(field, Fault::TooHigh { found, max });
+        }
+        Ok(found)
+    }
+
+    /// Bytes that may outlive the message. A slice keeps the whole body alive: one that is less
+    /// than half of it is copied out, so that what is kept costs at most twice its length.
+    fn own(self, slice: Bytes) -> Bytes {
+        if slice.len() < self.len / 2 { Bytes::copy_from_slice(&slice) } else { slice }
+    }
+
+    pub(super) fn vertex(self, id: Option<pb::VertexId>) -> Result<VertexId> {
+        let id = self.required("vertex", id)?;
+        Ok(VertexId {
+            epoch: Epoch(id.epoch),
+            proposer: NodeId(id.proposer),
+            seq: self.number("vertex.seq", id.seq, SEQ_END - 1)?,
+        })
+    }
+
+    /// A ballot of that vertex, of `least_round` or higher.
+    pub(super) fn ballot(
+        self,
+        ballot: Option<pb::Ballot>,
+        vertex: VertexId,
+        least_round: u32,
+    ) -> Result<Ballot> {
+        self.ballot_in("ballot", ballot, vertex, least_round)
+    }
+
+    pub(super) fn ballot_in(
+        self,
+        field: &'static str,
+        ballot: Option<pb::Ballot>,
+        vertex: VertexId,
+        least_round: u32,
+    ) -> Result<Ballot> {
+        let ballot = self.required(field, ballot)?;
+        self.number(field, ballot.round.into(), ROUND_MAX.into())?;
+        let ballot = Ballot { round: ballot.round, proposer: NodeId(ballot.proposer) };
+        if ballot.round < least_round {
+            return self
+                .fault(field, Fault::RoundTooLow { round: ballot.round, least: least_round });
+        }
+        if !ballot.is_allowed_in(vertex) {
+            return self.fault(field, Fault::NotAllowed { ballot, vertex });
+        }
+        Ok(ballot)
+    }
+
+    pub(super) fn deps(self, field: &'static str, deps: Option<pb::DepSet>) -> Result<DepSet> {
+        let deps = self.required(field, deps)?;
+        let columns = deps.proposer.len();
+        self.at_most("DepSet.proposer", columns, COLUMNS_MAX)?;
+        self.at_most("DepSet.extra_delta", deps.extra_delta.len(), EXTRAS_MAX)?;
+        if deps.below.len() != columns {
+            let found = deps.below.len();
+            return self.fault("DepSet.below", Fault::Uneven { found, expected: columns });
+        }
+        for (name, found) in
+            [("DepSet.epoch", deps.epoch.len()), ("DepSet.extra_count", deps.extra_count.len())]
+        {
+            if found > columns {
+                let expected = columns;
+                return self.fault(name, Fault::Uneven { found, expected });
+            }
+        }
+        let described = deps.extra_count.iter().map(|count| u64::from(*count)).sum();
+        if deps.extra_delta.len() as u64 != described {
+            return self.fault(
+                "DepSet.extra_delta",
+                Fault::Uneven {
+                    found: deps.extra_delta.len(),
+                    expected: usize::try_from(described).unwrap_or(usize::MAX),
+                },
+            );
+        }
+
+        // Columns and extras ascend, so each is added at the end: the work is linear.
+        let mut set = DepSet::default();
+        let mut deltas = deps.extra_delta.iter();
+        let mut previous = None;
+        for (index, proposer) in deps.proposer.iter().enumerate() {
+            let column = Column {
+                epoch: Epoch(deps.epoch.get(index).copied().unwrap_or(0)),
+                proposer: NodeId(*proposer),
+            };
+            if previous.is_some_and(|previous| previous >= column) {
+                return self.fault("DepSet.proposer", Fault::NotAscending);
+            }
+            previous = Some(column);
+            let below = self.number("DepSet.below", deps.below[index], SEQ_END)?;
+            let extras = deps.extra_count.get(index).copied().unwrap_or(0);
+            if below == 0 && extras == 0 {
+                return self.fault("DepSet.below", Fault::Empty);
+            }
+            set.insert_below(column, below);
+            let mut seq = below;
+            for delta in deltas.by_ref().take(extras as usize) {
+                if *delta == 0 {
+                    return self.fault("DepSet.extra_delta", Fault::NotAscending);
+                }
+                seq = self.number("DepSet.extra_delta", seq.saturating_add(*delta), SEQ_END - 1)?;
+                set.insert(column.vertex(seq));
+            }
+        }
+        Ok(set)
+    }
+
+    pub(super) fn commands(self, commands: Option<pb::Commands>) -> Result<Commands> {
+        let commands = self.required("commands", commands)?;
+        match (commands.noop, commands.batch.is_empty()) {
+            (true, true) => return Ok(Commands::Noop),
+            (true, false) => return self.fault("Commands.noop", Fault::Contradictory),
+            (false, true) => return self.fault("Commands.batch", Fault::Empty),
+            (false, false) => {}
+        }
+        self.at_most("Commands.batch", commands.batch.len(), COMMANDS_PER_VERTEX_MAX)?;
+        let (mut len, mut resources, mut closed) = (0, 0, 0);
+        let batch = commands
+            .batch
+            .into_iter()
+            .map(|command| {
+                let command = self.command(command)?;
+                len += command_len(&command);
+                if let Footprint::Resources(touched) = &command.footprint {
+                    resources += touched.len();
+                }
+                if let Operation::CloseSessions(sessions) = &command.operation {
+                    closed += sessions.len();
+                }
+                Ok(command)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        self.no_longer("Commands.batch", len, COMMANDS_LEN_MAX)?;
+        self.at_most("Footprint.resource", resources, RESOURCES_PER_VERTEX_MAX)?;
+        self.at_most("CloseSessions.sessions", closed, CLOSED_SESSIONS_MAX)?;
+        Ok(Commands::Batch(batch.into()))
+    }
+
+    fn command(self, command: pb::Command) -> Result<Command> {
+        Ok(Command {
+            operation: self.operation(command.operation)?,
+            footprint: self.footprint(command.footprint)?,
+        })
+    }
+
+    fn footprint(self, footprint: Option<pb::Footprint>) -> Result<Footprint> {
+        let footprint = self.required("Command.footprint", footprint)?;
+        let resources = footprint.resource.len();
+        self.at_most("Footprint.resource", resources, RESOURCES_PER_COMMAND_MAX)?;
+        if footprint.mode.len() != resources {
+            return self.fault(
+                "Footprint.mode",
+                Fault::Uneven { found: footprint.mode.len(), expected: resources },
+            );
+        }
+        if footprint.everything {
+            if resources > 0 {
+                return self.fault("Footprint.everything", Fault::Contradictory);
+            }
+            return Ok(Footprint::Everything);
+        }
+        let mut touched: Vec<(Bytes, Mode)> = Vec::with_capacity(resources);
+        for (name, mode) in footprint.resource.into_iter().zip(footprint.mode) {
+            self.no_longer("Footprint.resource", name.len(), RESOURCE_LEN_MAX)?;
+            let next = (self.own(name), Mode(mode));
+            if touched.last().is_some_and(|last| *last >= next) {
+                return self.fault("Footprint.resource", Fault::NotAscending);
+            }
+            touched.push(next);
+        }
+        Ok(Footprint::Resources(touched))
+    }
+
+    pub(super) fn operation(self, operation: Option<pb::Operation>) -> Result<Operation> {
+        use pb::operation::Kind;
+        let kind = operation.and_then(|operation| operation.kind);
+        Ok(match self.required("operation", kind)? {
+            Kind::OpenSession(pb::Nothing {}) => Operation::OpenSession,
+            Kind::CloseSessions(close) => {
+                self.at_most("CloseSessions.sessions", close.sessions.len(), CLOSED_SESSIONS_MAX)?;
+                let sessions = close.sessions.into_iter();
+                Operation::CloseSessions(
+                    sessions
+                        .map(|session| self.session("CloseSessions.sessions", Some(session)))
+                        .collect::<Result<_>>()?,
+                )
+            }
+            Kind::Apply(apply) => {
+                self.no_longer("Apply.payload", apply.payload.len(), PAYLOAD_LEN_MAX)?;
+                Operation::Apply {
+                    request: RequestId {
+                        session: self.session("Apply.session", apply.session)?,
+                        sequence: self.number("Apply.sequence", apply.sequence, SEQ_END - 1)?,
+                    },
+                    acknowledged_below: self.number(
+                        "Apply.acknowledged_below",
+                        apply.acknowledged_below,
+                        SEQ_END,
+                    )?,
+                    payload: self.own(apply.payload),
+                }
+            }
+        })
+    }
+
+    fn session(self, field: &'static str, session: Option<pb::SessionId>) -> Result<SessionId> {
+        let session = self.required(field, session)?;
+        self.number(field, session.slot.into(), COMMANDS_PER_VERTEX_MAX as u64 - 1)?;
+        Ok(SessionId {
+            opened: VertexId {
+                epoch: Epoch(session.epoch),
+                proposer: NodeId(session.proposer),
+                seq: self.number(field, session.seq, SEQ_END - 1)?,
+            },
+            slot: session.slot,
+        })
+    }
+
+    pub(super) fn value(self, value: Option<pb::Value>) -> Result<Value> {
+        let value = self.required("value", value)?;
+        Ok(Value {
+            commands: self.commands(value.commands)?,
+            deps: self.deps("Value.deps", value.deps)?,
+        })
+    }
+
+    pub(super) fn held(self, held: pb::Held) -> Result<Held> {
+        Ok(Held {
+            commands: self.commands(held.commands)?,
+            deps: self.deps("Held.deps", held.deps)?,
+        })
+    }
+
+    pub(super) fn quorum(
+        self,
+        field: &'static str,
+        quorum: Option<pb::FastQuorum>,
+    ) -> Result<FastQuorum> {
+        let quorum = self.required(field, quorum)?;
+        self.at_most("FastQuorum.members", quorum.members.len(), QUORUM_MAX)?;
+        if !quorum.members.is_sorted_by(|a, b| a < b) {
+            return self.fault("FastQuorum.members", Fault::NotAscending);
+        }
+        if quorum.members.binary_search(&quorum.anchor).is_err() {
+            return self.fault("FastQuorum.anchor", Fault::AnchorOutside);
+        }
+        Ok(FastQuorum {
+            members: quorum.members.into_iter().map(NodeId).collect(),
+            anchor: NodeId(quorum.anchor),
+        })
+    }
+
+    /// A vote in that vertex: of round 0 exactly when it says whose votes the fast path counts.
+    pub(super) fn vote(self, vote: pb::Vote, vertex: VertexId) -> Result<Vote> {
+        let ballot = self.ballot_in("Vote.ballot", vote.ballot, vertex, 0)?;
+        let value = self.value(vote.value)?;
+        let fast = match (ballot.round, vote.fast) {
+            (0, fast) => Some(self.quorum("Vote.fast", fast)?),
+            (_, None) => None,
+            (_, Some(_)) => return self.fault("Vote.fast", Fault::Contradictory),
+        };
+        Ok(Vote { ballot, value, fast })
+    }
+
+    pub(super) fn replies(self, replies: Vec<pb::Reply>) -> Result<Vec<Reply>> {
+        self.at_most("replies", replies.len(), COMMANDS_PER_VERTEX_MAX)?;
+        replies.into_iter().map(|reply| self.reply(reply)).collect()
+    }
+
+    pub(super) fn reply(self, reply: pb::Reply) -> Result<Reply> {
+        use pb::reply::Kind;
+        Ok(match self.required("Reply.kind", reply.kind)? {
+            Kind::Opened(session) => Reply::Opened(self.session("Reply.opened", Some(session))?),
+            Kind::Closed(pb::Nothing {}) => Reply::Closed,
+            Kind::Applied(bytes) => {
+                self.no_longer("Reply.applied", bytes.len(), REPLY_LEN_MAX)?;
+                Reply::Applied(self.own(bytes))
+            }
+            Kind::SessionUnknown(pb::Nothing {}) => Reply::SessionUnknown,
+            Kind::Forgotten(pb::Nothing {}) => Reply::Forgotten,
+        })
+    }
+
+    pub(super) fn reason(self, text: String) -> Result<String> {
+        self.no_longer("invalid", text.len(), REASON_LEN_MAX)?;
+        Ok(text)
+    }
+}

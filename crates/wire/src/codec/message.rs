@@ -1,0 +1,270 @@
+//! Each message to and from its body.
+
+use super::{DecodeError, Fault, count, encode, parse, to_bytes};
+use crate::generated as pb;
+use crate::limits::SEQ_END;
+use crate::*;
+use althing_model::Ballot;
+use bytes::Bytes;
+
+/// The lowest round of an attempt that has a classic round: everything but the fast path.
+const CLASSIC: u32 = 1;
+const RECOVERY: u32 = Ballot::FIRST_RECOVERY_ROUND;
+
+impl Message {
+    /// The body of the frame that carries the message; its kind is [`Message::kind`]. The message
+    /// is within [`crate::limits`]: nothing is checked here.
+    pub fn encode(&self) -> Bytes {
+        match self {
+            Self::Submit(m) => to_bytes(&pb::Submit {
+                ticket: m.ticket,
+                operation: encode::operation(&m.operation),
+            }),
+            Self::Answer(m) => to_bytes(&pb::Answer {
+                ticket: m.ticket,
+                outcome: Some(match &m.outcome {
+                    Outcome::Executed(reply) => pb::answer::Outcome::Executed(encode::reply(reply)),
+                    Outcome::Invalid(why) => pb::answer::Outcome::Invalid(encode::reason(why)),
+                    Outcome::Overloaded => pb::answer::Outcome::Overloaded(pb::Nothing {}),
+                }),
+            }),
+            Self::PreAccept(m) => to_bytes(&pb::PreAccept {
+                vertex: encode::vertex(m.vertex),
+                commands: encode::commands(&m.commands),
+                base: encode::deps(&m.base),
+                quorum: encode::quorum(&m.quorum, m.anchor),
+            }),
+            Self::PreAccepted(m) => to_bytes(&pb::PreAccepted {
+                vertex: encode::vertex(m.vertex),
+                deps: encode::deps(&m.deps),
+            }),
+            Self::Conclude(m) => to_bytes(&pb::Conclude {
+                vertex: encode::vertex(m.vertex),
+                deps: encode::deps(&m.deps),
+            }),
+            Self::Concluded(m) => to_bytes(&pb::Concluded { vertex: encode::vertex(m.vertex) }),
+            Self::Depend(m) => to_bytes(&pb::Depend {
+                vertex: encode::vertex(m.vertex),
+                ballot: encode::ballot(m.ballot),
+                commands: encode::commands(&m.commands),
+                base: encode::deps(&m.base),
+            }),
+            Self::Depended(m) => to_bytes(&pb::Depended {
+                vertex: encode::vertex(m.vertex),
+                ballot: encode::ballot(m.ballot),
+                deps: encode::deps(&m.deps),
+            }),
+            Self::Inspect(m) => to_bytes(&pb::Inspect {
+                vertex: encode::vertex(m.vertex),
+                ballot: encode::ballot(m.ballot),
+            }),
+            Self::Inspected(m) => to_bytes(&pb::Inspected {
+                vertex: encode::vertex(m.vertex),
+                ballot: encode::ballot(m.ballot),
+                held: m.held.as_ref().map(encode::held),
+            }),
+            Self::Prepare(m) => to_bytes(&pb::Prepare {
+                vertex: encode::vertex(m.vertex),
+                ballot: encode::ballot(m.ballot),
+            }),
+            Self::Promised(m) => to_bytes(&pb::Promised {
+                vertex: encode::vertex(m.vertex),
+                ballot: encode::ballot(m.ballot),
+                vote: m.vote.as_ref().map(encode::vote),
+            }),
+            Self::Accept(m) => to_bytes(&pb::Accept {
+                vertex: encode::vertex(m.vertex),
+                ballot: encode::ballot(m.ballot),
+                value: encode::value(&m.value),
+            }),
+            Self::Accepted(m) => to_bytes(&pb::Accepted {
+                vertex: encode::vertex(m.vertex),
+                ballot: encode::ballot(m.ballot),
+            }),
+            Self::Refused(m) => to_bytes(&pb::Refused {
+                vertex: encode::vertex(m.vertex),
+                ballot: encode::ballot(m.ballot),
+                promised: encode::ballot(m.promised),
+            }),
+            Self::Chosen(m) => to_bytes(&pb::Chosen {
+                vertex: encode::vertex(m.vertex),
+                value: encode::value(&m.value),
+            }),
+            Self::Commit(m) => to_bytes(&pb::Commit {
+                vertex: encode::vertex(m.vertex),
+                value: encode::value(&m.value),
+            }),
+            Self::Learned(m) => to_bytes(&pb::Learned {
+                vertex: encode::vertex(m.vertex),
+                value: encode::value(&m.value),
+            }),
+            Self::Executed(m) => to_bytes(&pb::Executed {
+                vertex: encode::vertex(m.vertex),
+                replies: m.replies.iter().map(encode::reply).collect(),
+            }),
+            Self::Recover(m) => to_bytes(&pb::Recover { vertex: encode::vertex(m.vertex) }),
+            Self::Frontier(m) => to_bytes(&pb::Frontier { committed: encode::deps(&m.committed) }),
+            Self::Reserved(m) => to_bytes(&pb::Reserved { until: m.until }),
+        }
+    }
+
+    /// The message in a body of that kind.
+    ///
+    /// # Errors
+    /// When the body is no such message, or breaks a rule that roles rely on.
+    pub fn decode(kind: Kind, body: Bytes) -> Result<Self, DecodeError> {
+        let (name, shape) = (kind.name(), count::shape(kind));
+        Ok(match kind {
+            Kind::Submit => {
+                let (body, m): (_, pb::Submit) = parse(name, body, shape)?;
+                Self::Submit(Submit { ticket: m.ticket, operation: body.operation(m.operation)? })
+            }
+            Kind::Answer => {
+                use pb::answer::Outcome as Coded;
+                let (body, m): (_, pb::Answer) = parse(name, body, shape)?;
+                Self::Answer(Answer {
+                    ticket: m.ticket,
+                    outcome: match m.outcome {
+                        Some(Coded::Executed(reply)) => Outcome::Executed(body.reply(reply)?),
+                        Some(Coded::Invalid(why)) => Outcome::Invalid(body.reason(why)?),
+                        Some(Coded::Overloaded(pb::Nothing {})) => Outcome::Overloaded,
+                        None => return body.fault("outcome", Fault::Missing),
+                    },
+                })
+            }
+            Kind::PreAccept => {
+                let (body, m): (_, pb::PreAccept) = parse(name, body, shape)?;
+                let FastQuorum { members, anchor } = body.quorum("quorum", m.quorum)?;
+                Self::PreAccept(PreAccept {
+                    vertex: body.vertex(m.vertex)?,
+                    commands: body.commands(m.commands)?,
+                    base: body.deps("base", m.base)?,
+                    quorum: members,
+                    anchor,
+                })
+            }
+            Kind::PreAccepted => {
+                let (body, m): (_, pb::PreAccepted) = parse(name, body, shape)?;
+                Self::PreAccepted(PreAccepted {
+                    vertex: body.vertex(m.vertex)?,
+                    deps: body.deps("deps", m.deps)?,
+                })
+            }
+            Kind::Conclude => {
+                let (body, m): (_, pb::Conclude) = parse(name, body, shape)?;
+                Self::Conclude(Conclude {
+                    vertex: body.vertex(m.vertex)?,
+                    deps: body.deps("deps", m.deps)?,
+                })
+            }
+            Kind::Concluded => {
+                let (body, m): (_, pb::Concluded) = parse(name, body, shape)?;
+                Self::Concluded(Concluded { vertex: body.vertex(m.vertex)? })
+            }
+            Kind::Depend => {
+                let (body, m): (_, pb::Depend) = parse(name, body, shape)?;
+                let vertex = body.vertex(m.vertex)?;
+                Self::Depend(Depend {
+                    vertex,
+                    ballot: body.ballot(m.ballot, vertex, CLASSIC)?,
+                    commands: body.commands(m.commands)?,
+                    base: body.deps("base", m.base)?,
+                })
+            }
+            Kind::Depended => {
+                let (body, m): (_, pb::Depended) = parse(name, body, shape)?;
+                let vertex = body.vertex(m.vertex)?;
+                Self::Depended(Depended {
+                    vertex,
+                    ballot: body.ballot(m.ballot, vertex, CLASSIC)?,
+                    deps: body.deps("deps", m.deps)?,
+                })
+            }
+            Kind::Inspect => {
+                let (body, m): (_, pb::Inspect) = parse(name, body, shape)?;
+                let vertex = body.vertex(m.vertex)?;
+                Self::Inspect(Inspect { vertex, ballot: body.ballot(m.ballot, vertex, RECOVERY)? })
+            }
+            Kind::Inspected => {
+                let (body, m): (_, pb::Inspected) = parse(name, body, shape)?;
+                let vertex = body.vertex(m.vertex)?;
+                Self::Inspected(Inspected {
+                    vertex,
+                    ballot: body.ballot(m.ballot, vertex, RECOVERY)?,
+                    held: m.held.map(|held| body.held(held)).transpose()?,
+                })
+            }
+            Kind::Prepare => {
+                let (body, m): (_, pb::Prepare) = parse(name, body, shape)?;
+                let vertex = body.vertex(m.vertex)?;
+                Self::Prepare(Prepare { vertex, ballot: body.ballot(m.ballot, vertex, RECOVERY)? })
+            }
+            Kind::Promised => {
+                let (body, m): (_, pb::Promised) = parse(name, body, shape)?;
+                let vertex = body.vertex(m.vertex)?;
+                Self::Promised(Promised {
+                    vertex,
+                    ballot: body.ballot(m.ballot, vertex, RECOVERY)?,
+                    vote: m.vote.map(|vote| body.vote(vote, vertex)).transpose()?,
+                })
+            }
+            Kind::Accept => {
+                let (body, m): (_, pb::Accept) = parse(name, body, shape)?;
+                let vertex = body.vertex(m.vertex)?;
+                Self::Accept(Accept {
+                    vertex,
+                    ballot: body.ballot(m.ballot, vertex, CLASSIC)?,
+                    value: body.value(m.value)?,
+                })
+            }
+            Kind::Accepted => {
+                let (body, m): (_, pb::Accepted) = parse(name, body, shape)?;
+                let vertex = body.vertex(m.vertex)?;
+                Self::Accepted(Accepted { vertex, ballot: body.ballot(m.ballot, vertex, CLASSIC)? })
+            }
+            Kind::Refused => {
+                let (body, m): (_, pb::Refused) = parse(name, body, shape)?;
+                let vertex = body.vertex(m.vertex)?;
+                Self::Refused(Refused {
+                    vertex,
+                    ballot: body.ballot(m.ballot, vertex, 0)?,
+                    promised: body.ballot_in("promised", m.promised, vertex, CLASSIC)?,
+                })
+            }
+            Kind::Chosen => {
+                let (body, m): (_, pb::Chosen) = parse(name, body, shape)?;
+                Self::Chosen(Chosen { vertex: body.vertex(m.vertex)?, value: body.value(m.value)? })
+            }
+            Kind::Commit => {
+                let (body, m): (_, pb::Commit) = parse(name, body, shape)?;
+                Self::Commit(Commit { vertex: body.vertex(m.vertex)?, value: body.value(m.value)? })
+            }
+            Kind::Learned => {
+                let (body, m): (_, pb::Learned) = parse(name, body, shape)?;
+                Self::Learned(Learned {
+                    vertex: body.vertex(m.vertex)?,
+                    value: body.value(m.value)?,
+                })
+            }
+            Kind::Executed => {
+                let (body, m): (_, pb::Executed) = parse(name, body, shape)?;
+                Self::Executed(Executed {
+                    vertex: body.vertex(m.vertex)?,
+                    replies: body.replies(m.replies)?,
+                })
+            }
+            Kind::Recover => {
+                let (body, m): (_, pb::Recover) = parse(name, body, shape)?;
+                Self::Recover(Recover { vertex: body.vertex(m.vertex)? })
+            }
+            Kind::Frontier => {
+                let (body, m): (_, pb::Frontier) = parse(name, body, shape)?;
+                Self::Frontier(Frontier { committed: body.deps("committed", m.committed)? })
+            }
+            Kind::Reserved => {
+                let (body, m): (_, pb::Reserved) = parse(name, body, shape)?;
+                Self::Reserved(Reserved { until: body.number("until", m.until, SEQ_END)? })
+            }
+        })
+    }
+}

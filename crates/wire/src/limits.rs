@@ -1,0 +1,66 @@
+//! What messages and records may hold, and the memory that follows.
+//!
+//! A decoder refuses whatever is over a limit. Whoever builds a message keeps within them: encoding
+//! does not look. The largest vertex within them fits a frame of [`crate::frame::BODY_LEN_MAX`];
+//! a decoded message takes at most about 20 MiB, whatever its sender put into the body.
+
+use althing_model::{Command, Footprint};
+
+/// Commands in one vertex. A decoded command takes about 100 bytes beside its data: 400 KiB.
+pub const COMMANDS_PER_VERTEX_MAX: usize = 4096;
+
+/// Bytes of one command's payload: 1 MiB.
+pub const PAYLOAD_LEN_MAX: usize = 1 << 20;
+
+/// Bytes that the commands of one vertex bring, as [`command_len`] counts them: 2 MiB. One command
+/// with the longest payload and the most and longest resources just fits.
+pub const COMMANDS_LEN_MAX: usize = 2 << 20;
+
+/// Resources in one footprint: 40 KiB beside their names.
+pub const RESOURCES_PER_COMMAND_MAX: usize = 1024;
+
+/// Resources in all footprints of one vertex: 2.5 MiB beside their names.
+pub const RESOURCES_PER_VERTEX_MAX: usize = 1 << 16;
+
+/// Bytes of one resource's name: 1 KiB.
+pub const RESOURCE_LEN_MAX: usize = 1 << 10;
+
+/// Sessions that the commands of one vertex close: 96 KiB.
+pub const CLOSED_SESSIONS_MAX: usize = 4096;
+
+/// Columns of a dependency set, that is, proposers times epochs in use: 160 KiB.
+pub const COLUMNS_MAX: usize = 4096;
+
+/// Members of a dependency set above the prefixes: 512 KiB.
+pub const EXTRAS_MAX: usize = 1 << 16;
+
+/// Members of a fast quorum: 256 bytes.
+pub const QUORUM_MAX: usize = 64;
+
+/// Bytes of one reply of the state machine: 1 MiB.
+pub const REPLY_LEN_MAX: usize = 1 << 20;
+
+/// Bytes of the text that tells a client why its command was refused: 1 KiB. A longer one is cut
+/// when it is encoded.
+pub const REASON_LEN_MAX: usize = 1 << 10;
+
+/// Sequence numbers, of vertices and of requests, are below this, and prefixes of them not above:
+/// adding to one cannot overflow.
+pub const SEQ_END: u64 = 1 << 62;
+
+/// The highest round of a ballot: the next one is still a number.
+pub const ROUND_MAX: u32 = (1 << 31) - 1;
+
+const _: () = assert!(
+    PAYLOAD_LEN_MAX + RESOURCES_PER_COMMAND_MAX * RESOURCE_LEN_MAX <= COMMANDS_LEN_MAX,
+    "the largest command fits a vertex"
+);
+
+/// What a command counts for [`COMMANDS_LEN_MAX`]: its payload and the names of its resources.
+pub fn command_len(command: &Command) -> usize {
+    let names = match &command.footprint {
+        Footprint::Resources(resources) => resources.iter().map(|(name, _)| name.len()).sum(),
+        Footprint::Everything => 0,
+    };
+    command.operation.payload_len() + names
+}

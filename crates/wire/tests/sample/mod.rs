@@ -1,0 +1,213 @@
+//! One message or record of every shape, with values that show in the bytes.
+
+use althing_model::*;
+use althing_wire::*;
+use bytes::Bytes;
+
+/// Every kind of message, with a name.
+pub(crate) fn messages() -> Vec<(String, Message)> {
+    let submit = |ticket, operation| Submit { ticket, operation }.into();
+    let answer = |ticket, outcome| Answer { ticket, outcome }.into();
+    let named: Vec<(&str, Message)> = vec![
+        ("submit apply", submit(1, apply(b"set x"))),
+        ("submit open", submit(2, Operation::OpenSession)),
+        ("submit close", submit(3, Operation::CloseSessions(vec![session(4), session(5)]))),
+        (
+            "answer executed",
+            answer(1, Outcome::Executed(Reply::Applied(Bytes::from_static(b"ok")))),
+        ),
+        ("answer invalid", answer(2, Outcome::Invalid("no command".into()))),
+        ("answer overloaded", answer(3, Outcome::Overloaded)),
+        (
+            "pre-accept",
+            PreAccept {
+                vertex: vertex(7),
+                commands: commands(),
+                base: deps(),
+                quorum: vec![NodeId(0), NodeId(1), NodeId(4)],
+                anchor: NodeId(1),
+            }
+            .into(),
+        ),
+        ("pre-accepted", PreAccepted { vertex: vertex(7), deps: deps() }.into()),
+        ("conclude", Conclude { vertex: vertex(7), deps: deps() }.into()),
+        ("concluded", Concluded { vertex: vertex(7) }.into()),
+        (
+            "depend",
+            Depend {
+                vertex: vertex(7),
+                ballot: recovery(),
+                commands: commands(),
+                base: DepSet::default(),
+            }
+            .into(),
+        ),
+        (
+            "depended",
+            Depended { vertex: vertex(7), ballot: Ballot::classic(vertex(7)), deps: deps() }.into(),
+        ),
+        ("inspect", Inspect { vertex: vertex(7), ballot: recovery() }.into()),
+        (
+            "inspected held",
+            Inspected {
+                vertex: vertex(7),
+                ballot: recovery(),
+                held: Some(Held { commands: commands(), deps: deps() }),
+            }
+            .into(),
+        ),
+        (
+            "inspected nothing",
+            Inspected { vertex: vertex(7), ballot: recovery(), held: None }.into(),
+        ),
+        ("prepare", Prepare { vertex: vertex(7), ballot: recovery() }.into()),
+        (
+            "promised fast vote",
+            Promised { vertex: vertex(7), ballot: recovery(), vote: Some(fast_vote()) }.into(),
+        ),
+        (
+            "promised classic vote",
+            Promised {
+                vertex: vertex(7),
+                ballot: recovery(),
+                vote: Some(Vote { ballot: Ballot::classic(vertex(7)), value: value(), fast: None }),
+            }
+            .into(),
+        ),
+        ("promised no vote", Promised { vertex: vertex(7), ballot: recovery(), vote: None }.into()),
+        ("accept", Accept { vertex: vertex(7), ballot: recovery(), value: noop() }.into()),
+        ("accepted", Accepted { vertex: vertex(7), ballot: Ballot::classic(vertex(7)) }.into()),
+        (
+            "refused",
+            Refused { vertex: vertex(7), ballot: Ballot::fast(vertex(7)), promised: recovery() }
+                .into(),
+        ),
+        ("chosen", Chosen { vertex: vertex(7), value: value() }.into()),
+        ("commit", Commit { vertex: vertex(7), value: value() }.into()),
+        ("learned", Learned { vertex: vertex(7), value: noop() }.into()),
+        (
+            "executed",
+            Executed {
+                vertex: vertex(7),
+                replies: vec![
+                    Reply::Opened(session(4)),
+                    Reply::Closed,
+                    Reply::Applied(Bytes::from_static(b"ok")),
+                    Reply::SessionUnknown,
+                    Reply::Forgotten,
+                ],
+            }
+            .into(),
+        ),
+        ("recover", Recover { vertex: vertex(7) }.into()),
+        ("frontier", Frontier { committed: deps() }.into()),
+        ("reserved", Reserved { until: 1024 }.into()),
+    ];
+    for kind in Kind::ALL {
+        assert!(
+            named.iter().any(|(_, message)| message.kind() == *kind),
+            "{} has no sample",
+            kind.name()
+        );
+    }
+    named
+        .into_iter()
+        .map(|(name, message)| (format!("message {} {name}", message.kind() as u8), message))
+        .collect()
+}
+
+/// Every kind of record, with a name.
+pub(crate) fn records() -> Vec<(String, NodeRecord)> {
+    let vertex = vertex(7);
+    let ballot = recovery();
+    let all: Vec<NodeRecord> = vec![
+        ProposerRecord::Reserved { until: 2048, resolved: 1000 }.into(),
+        ProposerRecord::Attempted { vertex, ballot }.into(),
+        DependencyRecord { vertex, commands: commands(), deps: deps() }.into(),
+        AcceptorRecord::Promised { vertex, ballot }.into(),
+        AcceptorRecord::Voted { vertex, ballot, value: value() }.into(),
+        VoterRecord::Promised { vertex, ballot }.into(),
+        VoterRecord::Voted { vertex, vote: fast_vote() }.into(),
+        VoterRecord::Depended { vertex, ballot, commands: commands(), deps: deps() }.into(),
+        VoterRecord::Committed { vertex, value: value() }.into(),
+        ReplicaRecord { vertex, value: noop() }.into(),
+    ];
+    NodeRecord::KINDS
+        .iter()
+        .map(|(number, name)| {
+            let record = all.iter().find(|record| record.kind() == *number);
+            let record = record.unwrap_or_else(|| panic!("{name} has no sample"));
+            (format!("record {number} {name}"), record.clone())
+        })
+        .collect()
+}
+
+fn vertex(seq: u64) -> VertexId {
+    VertexId { epoch: Epoch(0), proposer: NodeId(1), seq }
+}
+
+fn recovery() -> Ballot {
+    Ballot { round: 2, proposer: NodeId(3) }
+}
+
+fn session(seq: u64) -> SessionId {
+    SessionId { opened: vertex(seq), slot: 2 }
+}
+
+fn apply(payload: &'static [u8]) -> Operation {
+    Operation::Apply {
+        request: RequestId { session: session(4), sequence: 300 },
+        acknowledged_below: 299,
+        payload: Bytes::from_static(payload),
+    }
+}
+
+fn commands() -> Commands {
+    Commands::Batch(
+        [
+            Command {
+                operation: apply(b"set x"),
+                footprint: Footprint::of([
+                    (Bytes::from_static(b"x"), Mode(1)),
+                    (Bytes::from_static(b"y"), Mode(200)),
+                ]),
+            },
+            Command { operation: Operation::OpenSession, footprint: Footprint::NOTHING },
+            Command {
+                operation: Operation::CloseSessions(vec![session(4)]),
+                footprint: Footprint::Everything,
+            },
+        ]
+        .into(),
+    )
+}
+
+/// Two epochs, a column of extras alone, one of a prefix alone, one of both.
+fn deps() -> DepSet {
+    let column = |epoch, proposer| Column { epoch: Epoch(epoch), proposer: NodeId(proposer) };
+    DepSet::from_columns([
+        (column(0, 0), 0, vec![5, 300]),
+        (column(0, 2), 130, vec![]),
+        (column(1, 0), 4, vec![6, 7, 9]),
+        (column(1, 9), 1, vec![]),
+    ])
+}
+
+fn value() -> Value {
+    Value { commands: commands(), deps: deps() }
+}
+
+fn noop() -> Value {
+    Value { commands: Commands::Noop, deps: deps() }
+}
+
+fn fast_vote() -> Vote {
+    Vote {
+        ballot: Ballot::fast(vertex(7)),
+        value: value(),
+        fast: Some(FastQuorum {
+            members: vec![NodeId(0), NodeId(1), NodeId(4)],
+            anchor: NodeId(1),
+        }),
+    }
+}

@@ -1,0 +1,243 @@
+//! Arbitrary messages and records, within the limits.
+
+use althing_model::*;
+use althing_wire::limits::*;
+use althing_wire::*;
+use bytes::Bytes;
+use proptest::collection::{btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// Any message.
+pub(crate) fn message() -> impl Strategy<Value = Message> {
+    select(Kind::ALL).prop_flat_map(message_of)
+}
+
+/// Any message of that kind.
+pub(crate) fn message_of(kind: Kind) -> BoxedStrategy<Message> {
+    match kind {
+        Kind::Submit => (any::<u64>(), operation())
+            .prop_map(|(ticket, operation)| Submit { ticket, operation }.into())
+            .boxed(),
+        Kind::Answer => (any::<u64>(), outcome())
+            .prop_map(|(ticket, outcome)| Answer { ticket, outcome }.into())
+            .boxed(),
+        Kind::PreAccept => (vertex(), commands(), deps(), quorum())
+            .prop_map(|(vertex, commands, base, FastQuorum { members, anchor })| {
+                PreAccept { vertex, commands, base, quorum: members, anchor }.into()
+            })
+            .boxed(),
+        Kind::PreAccepted => (vertex(), deps())
+            .prop_map(|(vertex, deps)| PreAccepted { vertex, deps }.into())
+            .boxed(),
+        Kind::Conclude => {
+            (vertex(), deps()).prop_map(|(vertex, deps)| Conclude { vertex, deps }.into()).boxed()
+        }
+        Kind::Concluded => vertex().prop_map(|vertex| Concluded { vertex }.into()).boxed(),
+        Kind::Depend => (attempt(1), commands(), deps())
+            .prop_map(|((vertex, ballot), commands, base)| {
+                Depend { vertex, ballot, commands, base }.into()
+            })
+            .boxed(),
+        Kind::Depended => (attempt(1), deps())
+            .prop_map(|((vertex, ballot), deps)| Depended { vertex, ballot, deps }.into())
+            .boxed(),
+        Kind::Inspect => {
+            attempt(2).prop_map(|(vertex, ballot)| Inspect { vertex, ballot }.into()).boxed()
+        }
+        Kind::Inspected => (attempt(2), option::of((commands(), deps())))
+            .prop_map(|((vertex, ballot), held)| {
+                Inspected {
+                    vertex,
+                    ballot,
+                    held: held.map(|(commands, deps)| Held { commands, deps }),
+                }
+                .into()
+            })
+            .boxed(),
+        Kind::Prepare => {
+            attempt(2).prop_map(|(vertex, ballot)| Prepare { vertex, ballot }.into()).boxed()
+        }
+        Kind::Promised => attempt(2)
+            .prop_flat_map(|(vertex, ballot)| {
+                option::of(vote(vertex))
+                    .prop_map(move |vote| Promised { vertex, ballot, vote }.into())
+            })
+            .boxed(),
+        Kind::Accept => (attempt(1), value())
+            .prop_map(|((vertex, ballot), value)| Accept { vertex, ballot, value }.into())
+            .boxed(),
+        Kind::Accepted => {
+            attempt(1).prop_map(|(vertex, ballot)| Accepted { vertex, ballot }.into()).boxed()
+        }
+        Kind::Refused => attempt(0)
+            .prop_flat_map(|(vertex, ballot)| {
+                ballot_in(vertex, 1)
+                    .prop_map(move |promised| Refused { vertex, ballot, promised }.into())
+            })
+            .boxed(),
+        Kind::Chosen => {
+            (vertex(), value()).prop_map(|(vertex, value)| Chosen { vertex, value }.into()).boxed()
+        }
+        Kind::Commit => {
+            (vertex(), value()).prop_map(|(vertex, value)| Commit { vertex, value }.into()).boxed()
+        }
+        Kind::Learned => {
+            (vertex(), value()).prop_map(|(vertex, value)| Learned { vertex, value }.into()).boxed()
+        }
+        Kind::Executed => (vertex(), vec(reply(), 0..5))
+            .prop_map(|(vertex, replies)| Executed { vertex, replies }.into())
+            .boxed(),
+        Kind::Recover => vertex().prop_map(|vertex| Recover { vertex }.into()).boxed(),
+        Kind::Frontier => deps().prop_map(|committed| Frontier { committed }.into()).boxed(),
+        Kind::Reserved => (0..=SEQ_END).prop_map(|until| Reserved { until }.into()).boxed(),
+    }
+}
+
+/// Any record.
+pub(crate) fn record() -> impl Strategy<Value = NodeRecord> {
+    prop_oneof![
+        (0..=SEQ_END, 0..=SEQ_END).prop_map(|(until, resolved)| ProposerRecord::Reserved {
+            until,
+            resolved
+        }
+        .into()),
+        attempt(0).prop_map(|(vertex, ballot)| ProposerRecord::Attempted { vertex, ballot }.into()),
+        (vertex(), commands(), deps()).prop_map(|(vertex, commands, deps)| {
+            DependencyRecord { vertex, commands, deps }.into()
+        }),
+        attempt(0).prop_map(|(vertex, ballot)| AcceptorRecord::Promised { vertex, ballot }.into()),
+        (attempt(1), value()).prop_map(|((vertex, ballot), value)| {
+            AcceptorRecord::Voted { vertex, ballot, value }.into()
+        }),
+        attempt(0).prop_map(|(vertex, ballot)| VoterRecord::Promised { vertex, ballot }.into()),
+        vertex().prop_flat_map(|vertex| vote(vertex).prop_map(move |vote| VoterRecord::Voted {
+            vertex,
+            vote
+        }
+        .into())),
+        (attempt(1), commands(), deps()).prop_map(|((vertex, ballot), commands, deps)| {
+            VoterRecord::Depended { vertex, ballot, commands, deps }.into()
+        }),
+        (vertex(), value())
+            .prop_map(|(vertex, value)| VoterRecord::Committed { vertex, value }.into()),
+        (vertex(), value()).prop_map(|(vertex, value)| ReplicaRecord { vertex, value }.into()),
+    ]
+}
+
+fn seq() -> impl Strategy<Value = u64> {
+    prop_oneof![0u64..300, 0..SEQ_END, Just(SEQ_END - 1)]
+}
+
+fn number() -> impl Strategy<Value = u32> {
+    prop_oneof![0u32..5, any::<u32>()]
+}
+
+fn vertex() -> impl Strategy<Value = VertexId> {
+    (number(), number(), seq()).prop_map(|(epoch, proposer, seq)| VertexId {
+        epoch: Epoch(epoch),
+        proposer: NodeId(proposer),
+        seq,
+    })
+}
+
+fn ballot_in(vertex: VertexId, least: u32) -> impl Strategy<Value = Ballot> {
+    let round = prop_oneof![least..least + 4, least..=ROUND_MAX];
+    (round, number()).prop_map(move |(round, proposer)| {
+        let ballot = Ballot { round, proposer: NodeId(proposer) };
+        if ballot.is_allowed_in(vertex) {
+            ballot
+        } else {
+            Ballot { round, proposer: vertex.proposer }
+        }
+    })
+}
+
+fn attempt(least: u32) -> impl Strategy<Value = (VertexId, Ballot)> {
+    vertex().prop_flat_map(move |vertex| (Just(vertex), ballot_in(vertex, least)))
+}
+
+fn session() -> impl Strategy<Value = SessionId> {
+    (vertex(), 0..COMMANDS_PER_VERTEX_MAX as u32)
+        .prop_map(|(opened, slot)| SessionId { opened, slot })
+}
+
+fn data(len: usize) -> impl Strategy<Value = Bytes> {
+    vec(any::<u8>(), 0..len).prop_map(Bytes::from)
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        Just(Operation::OpenSession),
+        vec(session(), 0..4).prop_map(Operation::CloseSessions),
+        (session(), seq(), 0..=SEQ_END, data(200)).prop_map(
+            |(session, sequence, acknowledged_below, payload)| Operation::Apply {
+                request: RequestId { session, sequence },
+                acknowledged_below,
+                payload,
+            }
+        ),
+    ]
+}
+
+fn footprint() -> impl Strategy<Value = Footprint> {
+    prop_oneof![
+        1 => Just(Footprint::Everything),
+        4 => vec((data(12), any::<u8>().prop_map(Mode)), 0..5).prop_map(Footprint::of),
+    ]
+}
+
+fn commands() -> impl Strategy<Value = Commands> {
+    let command = (operation(), footprint())
+        .prop_map(|(operation, footprint)| Command { operation, footprint });
+    prop_oneof![
+        1 => Just(Commands::Noop),
+        4 => vec(command, 1..4).prop_map(|batch| Commands::Batch(batch.into())),
+    ]
+}
+
+fn deps() -> impl Strategy<Value = DepSet> {
+    let column = (number(), number())
+        .prop_map(|(epoch, proposer)| Column { epoch: Epoch(epoch), proposer: NodeId(proposer) });
+    let below = prop_oneof![Just(0), 0u64..40, Just(SEQ_END)];
+    let extras = vec(prop_oneof![0u64..40, seq()], 0..6);
+    vec((column, below, extras), 0..6).prop_map(DepSet::from_columns)
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    (commands(), deps()).prop_map(|(commands, deps)| Value { commands, deps })
+}
+
+fn quorum() -> impl Strategy<Value = FastQuorum> {
+    (btree_set(number(), 1..8), any::<prop::sample::Index>()).prop_map(|(members, anchor)| {
+        let members: Vec<NodeId> = members.into_iter().map(NodeId).collect();
+        FastQuorum { anchor: *anchor.get(&members), members }
+    })
+}
+
+fn vote(vertex: VertexId) -> impl Strategy<Value = Vote> {
+    (ballot_in(vertex, 0), value(), quorum()).prop_map(|(ballot, value, fast)| Vote {
+        ballot,
+        value,
+        fast: (ballot.round == 0).then_some(fast),
+    })
+}
+
+fn reply() -> impl Strategy<Value = Reply> {
+    prop_oneof![
+        session().prop_map(Reply::Opened),
+        Just(Reply::Closed),
+        data(100).prop_map(Reply::Applied),
+        Just(Reply::SessionUnknown),
+        Just(Reply::Forgotten),
+    ]
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        reply().prop_map(Outcome::Executed),
+        "[a-z\u{e9} ]{0,40}".prop_map(Outcome::Invalid),
+        Just(Outcome::Overloaded),
+    ]
+}
