@@ -22,19 +22,11 @@ const RAW_FILE_BYTES: u64 = 256 << 20;
 const ROUNDS: usize = 1000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let parent = std::env::args_os()
-        .nth(1)
-        .map_or_else(std::env::temp_dir, PathBuf::from);
+    let parent = std::env::args_os().nth(1).map_or_else(std::env::temp_dir, PathBuf::from);
     let directory = tempfile::tempdir_in(parent)?;
     let disk = FileDisk::new(directory.path().join("journal"));
-    let identity = Identity {
-        cluster: [0; 16],
-        node: 0,
-    };
-    let options = Options {
-        segment_bytes: 256 << 20,
-        ..Options::default()
-    };
+    let identity = Identity { cluster: [0; 16], node: 0 };
+    let options = Options { segment_bytes: 256 << 20, ..Options::default() };
     segment_start(directory.path())?;
     let (mut journal, _) = Journal::open(disk, identity, options, |_| Ok(()))?;
 
@@ -94,19 +86,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// How long the commit that starts a segment takes: with the zeros reserved,
 /// written at once, and written a step after each commit.
 fn segment_start(directory: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    let identity = Identity {
-        cluster: [0; 16],
-        node: 0,
-    };
-    for (name, prefill, prepare) in [
-        ("reserved", false, false),
-        ("prefilled", true, false),
-        ("prepared", true, true),
-    ] {
-        let options = Options {
-            prefill,
-            ..Options::default()
-        };
+    let identity = Identity { cluster: [0; 16], node: 0 };
+    for (name, prefill, prepare) in
+        [("reserved", false, false), ("prefilled", true, false), ("prepared", true, true)]
+    {
+        let options = Options { prefill, ..Options::default() };
         let mib = options.segment_bytes >> 20;
         let disk = FileDisk::new(directory.join(format!("start-{name}")));
         let (mut journal, _) = Journal::open(disk, identity, options, |_| Ok(()))?;
@@ -126,10 +110,7 @@ fn segment_start(directory: &Path) -> Result<(), Box<dyn std::error::Error>> {
             slowest.extend(times.into_iter().max());
         }
         let Quantiles { p50, .. } = Quantiles::of(slowest);
-        println!(
-            "slowest commit in each {mib} MiB, next segment {name}: {:.0} ms",
-            p50 / 1e3
-        );
+        println!("slowest commit in each {mib} MiB, next segment {name}: {:.0} ms", p50 / 1e3);
     }
     Ok(())
 }
@@ -144,10 +125,7 @@ impl Quantiles {
     fn of(mut times: Vec<Duration>) -> Self {
         times.sort_unstable();
         let at = |quantile: usize| times[times.len() * quantile / 100].as_secs_f64() * 1e6;
-        Self {
-            p50: at(50),
-            p99: at(99),
-        }
+        Self { p50: at(50), p99: at(99) }
     }
 }
 

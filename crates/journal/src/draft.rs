@@ -33,11 +33,7 @@ impl<F: DiskFile> Draft<F> {
         let mut file = disk.create(SEGMENT_DRAFT).map_err(failed("create"))?;
         file.allocate(bytes_len).map_err(failed("preallocate"))?;
         let filled = if options.prefill { 0 } else { bytes_len };
-        Ok(Self {
-            file,
-            filled,
-            bytes_len,
-        })
+        Ok(Self { file, filled, bytes_len })
     }
 
     /// Fills one step of at most [`READ_BYTES`], unless this share of the file is
@@ -50,9 +46,7 @@ impl<F: DiskFile> Draft<F> {
             return Ok(false);
         }
         self.fill(to)?;
-        self.file
-            .sync()
-            .map_err(|source| FatalError::new("sync", SEGMENT_DRAFT, source))?;
+        self.file.sync().map_err(|source| FatalError::new("sync", SEGMENT_DRAFT, source))?;
         Ok(true)
     }
 
@@ -74,8 +68,7 @@ impl<F: DiskFile> Draft<F> {
         self.file.write_at(&bytes, 0).map_err(failed("write"))?;
         self.file.sync().map_err(failed("sync"))?;
         disk.rename(SEGMENT_DRAFT, &name).map_err(failed("name"))?;
-        disk.sync_directory()
-            .map_err(failed("sync the directory of"))?;
+        disk.sync_directory().map_err(failed("sync the directory of"))?;
         Ok((self.file, chain))
     }
 

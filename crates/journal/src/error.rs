@@ -27,11 +27,7 @@ pub struct FatalError {
 
 impl FatalError {
     pub(crate) fn new(operation: &'static str, file: &str, source: io::Error) -> Self {
-        Self {
-            operation,
-            file: file.into(),
-            source: Arc::new(source),
-        }
+        Self { operation, file: file.into(), source: Arc::new(source) }
     }
 }
 
@@ -91,10 +87,7 @@ impl fmt::Display for Damage {
             Self::Checksum => f.write_str("its checksum is wrong"),
             Self::Chain => f.write_str("it does not follow what precedes it"),
             Self::Hole { later } => {
-                write!(
-                    f,
-                    "it is missing or cut short, but offset {later} was written after it"
-                )
+                write!(f, "it is missing or cut short, but offset {later} was written after it")
             }
             Self::Lost => f.write_str("it is missing or cut short, but was synced"),
             Self::Record => f.write_str("a record in it has a wrong length, position or checksum"),
@@ -245,20 +238,12 @@ pub enum OpenError {
 
 impl OpenError {
     pub(crate) fn io(operation: &'static str, file: &str, source: io::Error) -> Self {
-        Self::Io {
-            operation,
-            file: file.into(),
-            source: Arc::new(source),
-        }
+        Self::Io { operation, file: file.into(), source: Arc::new(source) }
     }
 }
 
 impl From<FatalError> for OpenError {
     fn from(error: FatalError) -> Self {
-        Self::Io {
-            operation: error.operation,
-            file: error.file,
-            source: error.source,
-        }
+        Self::Io { operation: error.operation, file: error.file, source: error.source }
     }
 }

@@ -22,9 +22,7 @@ pub struct FileDisk {
 impl FileDisk {
     /// The disk of this directory. Touches nothing yet.
     pub fn new(directory: impl AsRef<Path>) -> Self {
-        Self {
-            directory: directory.as_ref().into(),
-        }
+        Self { directory: directory.as_ref().into() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -34,16 +32,11 @@ impl FileDisk {
     /// Makes the directory, durably: the names of the directories that were
     /// made are synced in their parents.
     fn create_directory(&self) -> io::Result<()> {
-        let missing: Vec<_> = self
-            .directory
-            .ancestors()
-            .take_while(|path| !path.exists())
-            .collect();
+        let missing: Vec<_> =
+            self.directory.ancestors().take_while(|path| !path.exists()).collect();
         fs::create_dir_all(&self.directory)?;
         for path in missing {
-            let parent = path
-                .parent()
-                .filter(|parent| !parent.as_os_str().is_empty());
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
             File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
         }
         Ok(())
@@ -86,11 +79,7 @@ impl Disk for FileDisk {
     fn list(&self) -> io::Result<Vec<String>> {
         // A name that isn't UTF-8 is none of ours.
         fs::read_dir(&self.directory)?
-            .filter_map(|entry| {
-                entry
-                    .map(|entry| entry.file_name().into_string().ok())
-                    .transpose()
-            })
+            .filter_map(|entry| entry.map(|entry| entry.file_name().into_string().ok()).transpose())
             .collect()
     }
 
@@ -99,19 +88,11 @@ impl Disk for FileDisk {
     }
 
     fn open(&self, name: &str) -> io::Result<File> {
-        OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(self.path(name))
+        OpenOptions::new().read(true).write(true).open(self.path(name))
     }
 
     fn create(&self, name: &str) -> io::Result<File> {
-        OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(self.path(name))
+        OpenOptions::new().read(true).write(true).create(true).truncate(true).open(self.path(name))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

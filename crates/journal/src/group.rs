@@ -52,10 +52,7 @@ impl GroupBuffer {
     pub(crate) fn seal(&mut self, place: Place, index: u64, group: u64, previous: u32) -> u32 {
         let count = self.bytes.len() / SECTOR_BYTES;
         let (sectors, rest) = self.bytes.as_chunks_mut::<SECTOR_BYTES>();
-        assert!(
-            rest.is_empty() && count > 0,
-            "a group is whole sectors, at least one"
-        );
+        assert!(rest.is_empty() && count > 0, "a group is whole sectors, at least one");
         let last_length = self.payload_len - (count - 1) * PAYLOAD_BYTES;
         let mut chain = previous;
         for (i, sector) in sectors.iter_mut().enumerate() {
@@ -65,10 +62,7 @@ impl GroupBuffer {
                 previous: chain,
                 group,
                 length: u16::try_from(length).expect("at most one sector's payload"),
-                role: Role::Group {
-                    first: i == 0,
-                    last,
-                },
+                role: Role::Group { first: i == 0, last },
             };
             chain = head.seal(sector, place, index + i as u64);
         }

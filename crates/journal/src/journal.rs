@@ -92,9 +92,7 @@ impl<D: Disk> Journal<D> {
         };
 
         remove_leftovers(&disk, &superblock)?;
-        let Walk {
-            mut segments, last, ..
-        } = walk;
+        let Walk { mut segments, last, .. } = walk;
         let (file, sectors, end) = match last {
             Some(mut last) => {
                 repair(&mut last)?;
@@ -104,13 +102,7 @@ impl<D: Disk> Journal<D> {
                 (last.file, last.sectors, last.end)
             }
             None => {
-                let start = Position {
-                    segment: 0,
-                    sectors: 0,
-                    group: 0,
-                    lsn: 0,
-                    chain: 0,
-                };
+                let start = Position { segment: 0, sectors: 0, group: 0, lsn: 0, chain: 0 };
                 segments.push_back((1, Lsn(1)));
                 let draft = Draft::begin(&disk, &options)?;
                 next_segment(&disk, identity, draft, options.segment_sectors(), start)?
@@ -153,10 +145,7 @@ impl<D: Disk> Journal<D> {
         }
         let max = self.options.group_bytes_max;
         if self.waiting.bytes_len_with(RECORD_HEADER_BYTES + len) > max {
-            return Err(AppendError::Full {
-                waiting: self.waiting.bytes_len(),
-                max,
-            });
+            return Err(AppendError::Full { waiting: self.waiting.bytes_len(), max });
         }
         let lsn = self.appended.next();
         self.waiting.push(Record { lsn, kind, body });
@@ -176,8 +165,7 @@ impl<D: Disk> Journal<D> {
             return Err(fatal.clone());
         }
         if !self.waiting.is_empty() {
-            self.write_group()
-                .inspect_err(|fatal| self.poison = Some(fatal.clone()))?;
+            self.write_group().inspect_err(|fatal| self.poison = Some(fatal.clone()))?;
         }
         Ok(self.durable())
     }
@@ -196,8 +184,7 @@ impl<D: Disk> Journal<D> {
         if !self.options.prefill {
             return Ok(false);
         }
-        self.prepare_next()
-            .inspect_err(|fatal| self.poison = Some(fatal.clone()))
+        self.prepare_next().inspect_err(|fatal| self.poison = Some(fatal.clone()))
     }
 
     /// Removes the oldest segments while all their records are before `keep`,
@@ -209,8 +196,7 @@ impl<D: Disk> Journal<D> {
         if let Some(fatal) = &self.poison {
             return Err(fatal.clone());
         }
-        self.remove_before(keep)
-            .inspect_err(|fatal| self.poison = Some(fatal.clone()))
+        self.remove_before(keep).inspect_err(|fatal| self.poison = Some(fatal.clone()))
     }
 
     /// Commits, and notes that nothing follows: from then on every byte of the
@@ -254,17 +240,8 @@ impl<D: Disk> Journal<D> {
         if self.end.sectors + sectors > self.sectors {
             self.start_segment()?;
         }
-        let Position {
-            segment,
-            sectors: at,
-            group,
-            chain,
-            ..
-        } = self.end;
-        assert!(
-            at + sectors <= self.sectors,
-            "the options give each group room in a segment"
-        );
+        let Position { segment, sectors: at, group, chain, .. } = self.end;
+        assert!(at + sectors <= self.sectors, "the options give each group room in a segment");
         let place = Place::of_segment(self.identity, segment);
         let chain = self.waiting.seal(place, at, group + 1, chain);
         let failed =
@@ -309,11 +286,7 @@ impl<D: Disk> Journal<D> {
 
     fn remove_before(&mut self, keep: Lsn) -> Result<u64, FatalError> {
         let mut removed = Vec::new();
-        while self
-            .segments
-            .get(1)
-            .is_some_and(|(_, first)| *first <= keep)
-        {
+        while self.segments.get(1).is_some_and(|(_, first)| *first <= keep) {
             removed.extend(self.segments.pop_front());
         }
         if removed.is_empty() {
@@ -323,21 +296,15 @@ impl<D: Disk> Journal<D> {
         self.write_superblock(false)?;
         for (segment, _) in &removed {
             let name = segment::name(*segment);
-            self.disk
-                .remove(&name)
-                .map_err(|source| FatalError::new("remove", &name, source))?;
+            self.disk.remove(&name).map_err(|source| FatalError::new("remove", &name, source))?;
         }
         Ok(removed.len() as u64)
     }
 
     fn write_superblock(&self, closed: bool) -> Result<(), FatalError> {
         let (first_segment, _) = *self.segments.front().expect("a journal has a segment");
-        let superblock = Superblock {
-            identity: self.identity,
-            first_segment,
-            watermark: self.end,
-            closed,
-        };
+        let superblock =
+            Superblock { identity: self.identity, first_segment, watermark: self.end, closed };
         superblock.write(&self.disk)
     }
 }
@@ -353,9 +320,7 @@ fn superblock<D: Disk>(
         return Ok((superblock, false));
     }
     if !create {
-        return Err(OpenError::Missing {
-            location: disk.location(),
-        });
+        return Err(OpenError::Missing { location: disk.location() });
     }
     let superblock = Superblock::new(identity);
     superblock.write(disk)?;
@@ -364,15 +329,12 @@ fn superblock<D: Disk>(
 
 /// Removes what a crash left: drafts, and segments that were being trimmed.
 fn remove_leftovers<D: Disk>(disk: &D, superblock: &Superblock) -> Result<(), OpenError> {
-    let names = disk
-        .list()
-        .map_err(|source| OpenError::io("list", &disk.location(), source))?;
+    let names = disk.list().map_err(|source| OpenError::io("list", &disk.location(), source))?;
     for name in names {
         let trimmed =
             segment::number(&name).is_some_and(|segment| segment < superblock.first_segment);
         if trimmed || name == SEGMENT_DRAFT || name == SUPERBLOCK_DRAFT {
-            disk.remove(&name)
-                .map_err(|source| OpenError::io("remove", &name, source))?;
+            disk.remove(&name).map_err(|source| OpenError::io("remove", &name, source))?;
         }
     }
     Ok(())
@@ -392,9 +354,7 @@ fn repair<F: DiskFile>(last: &mut Last<F>) -> Result<(), OpenError> {
     }
     if let Some(at) = mend {
         let offset = at * SECTOR_BYTES as u64 + MARK_AT as u64;
-        last.file
-            .write_at(&MARK, offset)
-            .map_err(failed("repair"))?;
+        last.file.write_at(&MARK, offset).map_err(failed("repair"))?;
     }
     if let Some(cut) = cut {
         let bytes = cut.start * SECTOR_BYTES as u64..cut.end * SECTOR_BYTES as u64;
@@ -422,11 +382,6 @@ fn next_segment<D: Disk>(
         previous_chain: end.chain,
     };
     let (file, chain) = draft.publish(disk, &header)?;
-    let start = Position {
-        segment: header.segment,
-        sectors: 1,
-        chain,
-        ..end
-    };
+    let start = Position { segment: header.segment, sectors: 1, chain, ..end };
     Ok((file, header.sectors, start))
 }

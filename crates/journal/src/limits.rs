@@ -97,30 +97,11 @@ mod tests {
     fn sizes_that_do_not_fit_each_other_are_refused_by_name() {
         // If this failed, an append that was accepted could find no segment to go to.
         assert_eq!(Options::default().contradiction(), None);
-        let small = Options {
-            segment_bytes: 100,
-            ..Options::default()
-        };
+        let small = Options { segment_bytes: 100, ..Options::default() };
         assert!(small.contradiction().unwrap().starts_with("segment_bytes"));
-        let group = Options {
-            segment_bytes: 1 << 20,
-            ..Options::default()
-        };
-        assert!(
-            group
-                .contradiction()
-                .unwrap()
-                .starts_with("group_bytes_max")
-        );
-        let record = Options {
-            record_bytes_max: 16 << 20,
-            ..Options::default()
-        };
-        assert!(
-            record
-                .contradiction()
-                .unwrap()
-                .starts_with("record_bytes_max")
-        );
+        let group = Options { segment_bytes: 1 << 20, ..Options::default() };
+        assert!(group.contradiction().unwrap().starts_with("group_bytes_max"));
+        let record = Options { record_bytes_max: 16 << 20, ..Options::default() };
+        assert!(record.contradiction().unwrap().starts_with("record_bytes_max"));
     }
 }

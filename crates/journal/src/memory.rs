@@ -62,7 +62,7 @@ struct State {
     names: BTreeMap<String, u64>,
     names_durable: BTreeMap<String, u64>,
     names_pending: Vec<NameChange>,
-    /// Counts crashes; what belongs to an earlier life is dead.
+    /// Counts crashes and kills; what belongs to an earlier life is dead.
     life: u64,
     exclusive: bool,
     shared: u32,
@@ -139,18 +139,17 @@ impl MemoryDisk {
         state.restart();
     }
 
-    /// The process dies, the machine does not: everything written survives.
+    /// The process dies, the machine does not: everything written can be read
+    /// by the next one, and is as little durable as before.
     pub fn kill(&self) {
-        self.crash_after_bytes(u64::MAX);
+        self.state().end_life();
     }
 
     /// Another disk with the same content, synced and not, in use by nobody.
     pub fn fork(&self) -> Self {
         let mut state = self.state().clone();
         (state.exclusive, state.shared) = (false, 0);
-        Self {
-            state: Arc::new(Mutex::new(state)),
-        }
+        Self { state: Arc::new(Mutex::new(state)) }
     }
 
     /// Lets one call of this operation fail, after `after` more that succeed.
@@ -192,10 +191,7 @@ impl MemoryDisk {
             None => state.insert(name),
         };
         state.names_durable.insert(name.into(), id);
-        let content = state
-            .contents
-            .get_mut(&id)
-            .expect("named files have content");
+        let content = state.contents.get_mut(&id).expect("named files have content");
         edit(&mut content.cached);
         content.durable = content.cached.clone();
         content.pending.clear();
@@ -257,6 +253,10 @@ impl State {
         for content in self.contents.values_mut() {
             content.cached = content.durable.clone();
         }
+        self.end_life();
+    }
+
+    fn end_life(&mut self) {
         self.life += 1;
         (self.exclusive, self.shared) = (false, 0);
     }
@@ -301,10 +301,7 @@ impl Content {
 impl Change {
     fn apply(&self, bytes: &mut Vec<u8>) {
         match self {
-            Self::Write {
-                offset,
-                bytes: written,
-            } => write(bytes, written, *offset),
+            Self::Write { offset, bytes: written } => write(bytes, written, *offset),
             Self::Length(len) => bytes.resize(*len, 0),
         }
     }
@@ -346,11 +343,7 @@ impl Disk for MemoryDisk {
             LockMode::Shared => state.shared += 1,
         }
         let life = state.life;
-        Ok(Some(MemoryLock {
-            state: Arc::clone(&self.state),
-            mode,
-            life,
-        }))
+        Ok(Some(MemoryLock { state: Arc::clone(&self.state), mode, life }))
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
@@ -360,11 +353,7 @@ impl Disk for MemoryDisk {
     fn open_read(&self, name: &str) -> io::Result<MemoryFile> {
         let state = self.state();
         let (id, life) = (state.find(name)?, state.life);
-        Ok(MemoryFile {
-            state: Arc::clone(&self.state),
-            id,
-            life,
-        })
+        Ok(MemoryFile { state: Arc::clone(&self.state), id, life })
     }
 
     fn open(&self, name: &str) -> io::Result<MemoryFile> {
@@ -377,11 +366,7 @@ impl Disk for MemoryDisk {
         let id = state.insert(name);
         state.change_names(NameChange::Set(name.into(), id));
         let life = state.life;
-        Ok(MemoryFile {
-            state: Arc::clone(&self.state),
-            id,
-            life,
-        })
+        Ok(MemoryFile { state: Arc::clone(&self.state), id, life })
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -426,10 +411,7 @@ impl MemoryFile {
         let entered = operation.map_or(Ok(()), |operation| state.enter(operation));
         match state.contents.get_mut(&self.id) {
             Some(content) => act(content, entered),
-            None => Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                "the file was removed",
-            )),
+            None => Err(io::Error::new(io::ErrorKind::NotFound, "the file was removed")),
         }
     }
 }
@@ -453,10 +435,7 @@ impl DiskFile for MemoryFile {
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.with(Some(Operation::Write), |content, entered| {
             let offset = usize::try_from(offset).map_err(io::Error::other)?;
-            let change = Change::Write {
-                offset,
-                bytes: bytes.to_vec(),
-            };
+            let change = Change::Write { offset, bytes: bytes.to_vec() };
             change.apply(&mut content.cached);
             content.pending.push(change);
             entered

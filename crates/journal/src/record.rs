@@ -21,11 +21,7 @@ impl Lsn {
 
     /// The position after this one.
     pub fn next(self) -> Self {
-        Self(
-            self.0
-                .checked_add(1)
-                .expect("2^64 records are never reached"),
-        )
+        Self(self.0.checked_add(1).expect("2^64 records are never reached"))
     }
 }
 
@@ -78,17 +74,11 @@ impl<'a> Record<'a> {
         };
         let length = u32::from_le_bytes(header[0..4].try_into().expect("4 bytes"));
         let checksum = u32::from_le_bytes(header[4..8].try_into().expect("4 bytes"));
-        let lsn = Lsn(u64::from_le_bytes(
-            header[8..16].try_into().expect("8 bytes"),
-        ));
+        let lsn = Lsn(u64::from_le_bytes(header[8..16].try_into().expect("8 bytes")));
         let Some((body, rest)) = rest.split_at_checked(length as usize) else {
             return Err(RecordFault::Length);
         };
-        let record = Self {
-            lsn,
-            kind: header[16],
-            body,
-        };
+        let record = Self { lsn, kind: header[16], body };
         if record.checksum(length) != checksum {
             return Err(RecordFault::Checksum);
         }
@@ -117,20 +107,13 @@ mod tests {
     #[test]
     fn each_flipped_byte_of_a_record_is_seen() {
         // If this failed, a record that changed in memory would be replayed as it is.
-        let bytes = encoded(Record {
-            lsn: Lsn(9),
-            kind: 4,
-            body: b"vote",
-        });
+        let bytes = encoded(Record { lsn: Lsn(9), kind: 4, body: b"vote" });
         assert_eq!(Record::take(&bytes, Lsn(9)).unwrap().0.body, b"vote");
         for at in 0..bytes.len() {
             for mask in 1..=255 {
                 let mut changed = bytes.clone();
                 changed[at] ^= mask;
-                assert!(
-                    Record::take(&changed, Lsn(9)).is_err(),
-                    "byte {at} ^ {mask}"
-                );
+                assert!(Record::take(&changed, Lsn(9)).is_err(), "byte {at} ^ {mask}");
             }
         }
     }
@@ -138,30 +121,16 @@ mod tests {
     #[test]
     fn a_length_beyond_the_payload_is_refused() {
         // If this failed, a length bomb would be allocated or read past the group.
-        let mut bytes = encoded(Record {
-            lsn: Lsn(1),
-            kind: 0,
-            body: b"x",
-        });
+        let mut bytes = encoded(Record { lsn: Lsn(1), kind: 0, body: b"x" });
         bytes[0..4].copy_from_slice(&u32::MAX.to_le_bytes());
-        assert_eq!(
-            Record::take(&bytes, Lsn(1)).unwrap_err(),
-            RecordFault::Length
-        );
-        assert_eq!(
-            Record::take(&bytes[..5], Lsn(1)).unwrap_err(),
-            RecordFault::Length
-        );
+        assert_eq!(Record::take(&bytes, Lsn(1)).unwrap_err(), RecordFault::Length);
+        assert_eq!(Record::take(&bytes[..5], Lsn(1)).unwrap_err(), RecordFault::Length);
     }
 
     #[test]
     fn a_record_of_another_position_is_refused() {
         // If this failed, a record could be left out or doubled without notice.
-        let bytes = encoded(Record {
-            lsn: Lsn(2),
-            kind: 0,
-            body: b"x",
-        });
+        let bytes = encoded(Record { lsn: Lsn(2), kind: 0, body: b"x" });
         assert_eq!(Record::take(&bytes, Lsn(3)).unwrap_err(), RecordFault::Lsn);
     }
 }

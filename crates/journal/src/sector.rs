@@ -43,9 +43,7 @@ impl Place {
     pub(crate) fn of_segment(identity: Identity, segment: u64) -> Self {
         let seed = crc32c::crc32c(&identity.cluster);
         let seed = crc32c::crc32c_append(seed, &identity.node.to_le_bytes());
-        Self {
-            seed: crc32c::crc32c_append(seed, &segment.to_le_bytes()),
-        }
+        Self { seed: crc32c::crc32c_append(seed, &segment.to_le_bytes()) }
     }
 
     /// The place of a segment's header. It is the same for all journals, so
@@ -100,11 +98,7 @@ impl Sector {
             return Self::Blank;
         }
         let mark = &bytes[MARK_AT..];
-        let whole = mark
-            .iter()
-            .zip(MARK)
-            .take_while(|(found, want)| *found == want)
-            .count();
+        let whole = mark.iter().zip(MARK).take_while(|(found, want)| *found == want).count();
         if mark[whole..].iter().any(|byte| *byte != 0) {
             return Self::Damaged;
         }
@@ -148,10 +142,9 @@ impl SectorHead {
         let length = u16::from_le_bytes(bytes[16..18].try_into().expect("2 bytes"));
         let role = match bytes[18] {
             FLAG_SEGMENT => Role::Segment,
-            flags if flags & !(FLAG_FIRST | FLAG_LAST) == 0 => Role::Group {
-                first: flags & FLAG_FIRST != 0,
-                last: flags & FLAG_LAST != 0,
-            },
+            flags if flags & !(FLAG_FIRST | FLAG_LAST) == 0 => {
+                Role::Group { first: flags & FLAG_FIRST != 0, last: flags & FLAG_LAST != 0 }
+            }
             _ => return None,
         };
         if usize::from(length) > PAYLOAD_BYTES || bytes[19] != 0 {
@@ -175,10 +168,7 @@ mod tests {
         previous: 5,
         group: 6,
         length: 3,
-        role: Role::Group {
-            first: true,
-            last: true,
-        },
+        role: Role::Group { first: true, last: true },
     };
 
     fn sealed() -> SectorBytes {

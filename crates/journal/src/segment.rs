@@ -60,20 +60,13 @@ impl SegmentHeader {
         segment: u64,
     ) -> Result<(Self, u32), OpenError> {
         let name = name(segment);
-        let damaged = || OpenError::Damaged {
-            file: name.clone(),
-            offset: 0,
-            damage: Damage::Header,
-        };
+        let damaged =
+            || OpenError::Damaged { file: name.clone(), offset: 0, damage: Damage::Header };
         let mut bytes = [0; SECTOR_BYTES];
-        let len = file
-            .read_at(&mut bytes, 0)
-            .map_err(|source| OpenError::io("read", &name, source))?;
+        let len =
+            file.read_at(&mut bytes, 0).map_err(|source| OpenError::io("read", &name, source))?;
         if len < SECTOR_BYTES {
-            return Err(OpenError::Truncated {
-                file: name,
-                len: len as u64,
-            });
+            return Err(OpenError::Truncated { file: name, len: len as u64 });
         }
         let Sector::Valid(head, chain) = Sector::read(&bytes, Place::HEADER, 0) else {
             return Err(damaged());
@@ -157,14 +150,7 @@ impl<'a, F: DiskFile> SectorReader<'a, F> {
         let bytes_len = header.sectors.saturating_mul(SECTOR_BYTES as u64);
         let read_len = bytes_len.min(READ_BYTES as u64) as usize;
         let place = Place::of_segment(header.identity, header.segment);
-        Self {
-            file,
-            name,
-            place,
-            buffer,
-            held: 0..0,
-            read_len,
-        }
+        Self { file, name, place, buffer, held: 0..0, read_len }
     }
 
     /// What the sector is, and its bytes; `None` beyond the file's end.
@@ -181,9 +167,7 @@ impl<'a, F: DiskFile> SectorReader<'a, F> {
             }
         }
         let at = (index - self.held.start) as usize * SECTOR_BYTES;
-        let bytes = self.buffer[at..]
-            .first_chunk()
-            .expect("held sectors are whole");
+        let bytes = self.buffer[at..].first_chunk().expect("held sectors are whole");
         Ok(Some((Sector::read(bytes, self.place, index), bytes)))
     }
 }

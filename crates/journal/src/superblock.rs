@@ -73,19 +73,8 @@ pub(crate) struct Superblock {
 impl Superblock {
     /// That of a journal without a segment yet.
     pub(crate) fn new(identity: Identity) -> Self {
-        let watermark = Position {
-            segment: 0,
-            sectors: 0,
-            group: 0,
-            lsn: 0,
-            chain: 0,
-        };
-        Self {
-            identity,
-            first_segment: 1,
-            watermark,
-            closed: false,
-        }
+        let watermark = Position { segment: 0, sectors: 0, group: 0, lsn: 0, chain: 0 };
+        Self { identity, first_segment: 1, watermark, closed: false }
     }
 
     /// Reads it; `None` if the directory holds no journal.
@@ -122,10 +111,8 @@ impl Superblock {
         let mut file = disk.create(SUPERBLOCK_DRAFT).map_err(failed("create"))?;
         file.write_at(&self.encode(), 0).map_err(failed("write"))?;
         file.sync().map_err(failed("sync"))?;
-        disk.rename(SUPERBLOCK_DRAFT, SUPERBLOCK)
-            .map_err(failed("replace"))?;
-        disk.sync_directory()
-            .map_err(failed("sync the directory of"))
+        disk.rename(SUPERBLOCK_DRAFT, SUPERBLOCK).map_err(failed("replace"))?;
+        disk.sync_directory().map_err(failed("sync the directory of"))
     }
 
     fn encode(&self) -> [u8; BYTES] {
@@ -148,10 +135,7 @@ impl Superblock {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, OpenError> {
-        let damaged = |why| OpenError::DamagedSuperblock {
-            file: SUPERBLOCK.into(),
-            why,
-        };
+        let damaged = |why| OpenError::DamagedSuperblock { file: SUPERBLOCK.into(), why };
         let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"));
         let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
         if !(BYTES_ANY_VERSION_MIN..=BYTES_ANY_VERSION_MAX).contains(&bytes.len()) {

@@ -60,11 +60,7 @@ impl Tail<'_> {
                 return Err(self.truncated());
             }
         }
-        Ok(Repair {
-            cut,
-            mend: None,
-            extend,
-        })
+        Ok(Repair { cut, mend: None, extend })
     }
 
     /// The sectors of a torn group after `end`.
@@ -109,17 +105,10 @@ impl Tail<'_> {
 
     fn damaged(&self, index: u64, damage: Damage) -> OpenError {
         let offset = index * SECTOR_BYTES as u64;
-        OpenError::Damaged {
-            file: self.name.into(),
-            offset,
-            damage,
-        }
+        OpenError::Damaged { file: self.name.into(), offset, damage }
     }
 
     fn truncated(&self) -> OpenError {
-        OpenError::Truncated {
-            file: self.name.into(),
-            len: self.bytes_len,
-        }
+        OpenError::Truncated { file: self.name.into(), len: self.bytes_len }
     }
 }

@@ -59,11 +59,7 @@ pub fn verify_disk<D: Disk>(disk: &D) -> Result<Report, OpenError> {
     let (last, torn_bytes) = match &walk.last {
         None => (Lsn::ZERO, 0),
         Some(last) => {
-            let cut = last
-                .repair
-                .cut
-                .as_ref()
-                .map_or(0, |cut| cut.end - cut.start);
+            let cut = last.repair.cut.as_ref().map_or(0, |cut| cut.end - cut.start);
             (Lsn(last.end.lsn), cut * SECTOR_BYTES as u64)
         }
     };

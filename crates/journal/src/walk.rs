@@ -35,19 +35,10 @@ pub(crate) struct Last<F> {
 
 /// The segments on disk, without gaps, from the superblock's first.
 pub(crate) fn segments(names: &[String], superblock: &Superblock) -> Result<Vec<u64>, OpenError> {
-    let present: BTreeSet<u64> = names
-        .iter()
-        .filter_map(|name| segment::number(name))
-        .collect();
+    let present: BTreeSet<u64> = names.iter().filter_map(|name| segment::number(name)).collect();
     let first = superblock.first_segment;
-    let last = present
-        .last()
-        .copied()
-        .unwrap_or(0)
-        .max(superblock.watermark.segment);
-    let missing = |segment| OpenError::MissingSegment {
-        file: segment::name(segment),
-    };
+    let last = present.last().copied().unwrap_or(0).max(superblock.watermark.segment);
+    let missing = |segment| OpenError::MissingSegment { file: segment::name(segment) };
     if last == 0 {
         return Ok(Vec::new());
     }
@@ -56,12 +47,7 @@ pub(crate) fn segments(names: &[String], superblock: &Superblock) -> Result<Vec<
     }
     // Stops at the first gap, so a stray file with a huge number costs nothing.
     (first..=last)
-        .map(|segment| {
-            present
-                .contains(&segment)
-                .then_some(segment)
-                .ok_or(missing(segment))
-        })
+        .map(|segment| present.contains(&segment).then_some(segment).ok_or(missing(segment)))
         .collect()
 }
 
@@ -72,9 +58,7 @@ pub(crate) fn walk<D: Disk>(
     open: impl Fn(&D, &str) -> std::io::Result<D::File>,
     visit: &mut dyn FnMut(Record<'_>) -> Result<(), BoxError>,
 ) -> Result<Walk<D::File>, OpenError> {
-    let names = disk
-        .list()
-        .map_err(|source| OpenError::io("list", &disk.location(), source))?;
+    let names = disk.list().map_err(|source| OpenError::io("list", &disk.location(), source))?;
     let numbers = segments(&names, superblock)?;
     let open_segment = |segment: u64| {
         let name = segment::name(segment);
@@ -86,13 +70,7 @@ pub(crate) fn walk<D: Disk>(
     let mut walker = Walker {
         superblock,
         visit,
-        position: Position {
-            segment: 0,
-            sectors: 0,
-            group: 0,
-            lsn: 0,
-            chain: 0,
-        },
+        position: Position { segment: 0, sectors: 0, group: 0, lsn: 0, chain: 0 },
         watermark_seen: superblock.watermark.segment == 0,
         payload: Vec::new(),
         buffer: Vec::new(),
@@ -101,22 +79,14 @@ pub(crate) fn walk<D: Disk>(
     };
     let mut segments = VecDeque::new();
     let mut last = None;
-    let mut ahead = numbers
-        .first()
-        .map(|first| open_segment(*first))
-        .transpose()?;
+    let mut ahead = numbers.first().map(|first| open_segment(*first)).transpose()?;
     for segment in &numbers {
         let (file, header, chain) = ahead.take().expect("opened while its predecessor was read");
         segments.push_back((*segment, Lsn(header.first_lsn)));
         walker.enter(&header, chain)?;
         if numbers.last() == Some(segment) {
             let (end, repair) = walker.read_last(&file, &header)?;
-            last = Some(Last {
-                file,
-                sectors: header.sectors,
-                end,
-                repair,
-            });
+            last = Some(Last { file, sectors: header.sectors, end, repair });
         } else {
             let next = open_segment(segment + 1)?;
             walker.read_sealed(&file, &header, &next.1)?;
@@ -131,12 +101,7 @@ pub(crate) fn walk<D: Disk>(
             damage: Damage::Watermark,
         });
     }
-    Ok(Walk {
-        segments,
-        last,
-        records: walker.records,
-        bytes: walker.bytes,
-    })
+    Ok(Walk { segments, last, records: walker.records, bytes: walker.bytes })
 }
 
 struct Walker<'a> {
@@ -171,11 +136,7 @@ impl Walker<'_> {
             && header.previous_chain == before.chain;
         if before.segment != 0 && !follows {
             let file = segment::name(header.segment);
-            return Err(OpenError::Damaged {
-                file,
-                offset: 0,
-                damage: Damage::Chain,
-            });
+            return Err(OpenError::Damaged { file, offset: 0, damage: Damage::Chain });
         }
         self.position = Position {
             segment: header.segment,
@@ -198,11 +159,7 @@ impl Walker<'_> {
         let end = next.previous_sectors;
         if !(1..=header.sectors).contains(&end) {
             let file = segment::name(next.segment);
-            return Err(OpenError::Damaged {
-                file,
-                offset: 0,
-                damage: Damage::Chain,
-            });
+            return Err(OpenError::Damaged { file, offset: 0, damage: Damage::Chain });
         }
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut reader = SectorReader::new(file, &name, header, &mut buffer);
@@ -217,10 +174,7 @@ impl Walker<'_> {
                     let len = length(file, &name)?;
                     return Err(OpenError::Truncated { file: name, len });
                 }
-                Step::Stop {
-                    at,
-                    found: Some(found),
-                } => {
+                Step::Stop { at, found: Some(found) } => {
                     let damage = match found {
                         Sector::Blank | Sector::Unfinished => Damage::Lost,
                         Sector::Frayed(..) | Sector::Damaged => Damage::Checksum,
@@ -297,10 +251,7 @@ impl Walker<'_> {
                 Sector::Valid(head, checksum) if head.group == group => (head, checksum, false),
                 Sector::Frayed(head, checksum) if head.group == group => (head, checksum, true),
                 _ => {
-                    return Ok(Step::Stop {
-                        at,
-                        found: Some(found),
-                    });
+                    return Ok(Step::Stop { at, found: Some(found) });
                 }
             };
             let Role::Group { first, last } = head.role else {
@@ -315,16 +266,12 @@ impl Walker<'_> {
                 return Err(damaged(name, at, Damage::Chain));
             }
             if frayed && !last {
-                return Ok(Step::Stop {
-                    at,
-                    found: Some(found),
-                });
+                return Ok(Step::Stop { at, found: Some(found) });
             }
             if self.payload.len() + length > GROUP_BYTES_MAX {
                 return Err(damaged(name, at, Damage::Length));
             }
-            self.payload
-                .extend_from_slice(&bytes[PAYLOAD_AT..PAYLOAD_AT + length]);
+            self.payload.extend_from_slice(&bytes[PAYLOAD_AT..PAYLOAD_AT + length]);
             chain = checksum;
             let sectors = at + 1 - start;
             match (last, frayed) {
@@ -333,10 +280,7 @@ impl Walker<'_> {
                 (false, _) => {}
             }
         }
-        Ok(Step::Stop {
-            at: end,
-            found: Some(Sector::Blank),
-        })
+        Ok(Step::Stop { at: end, found: Some(Sector::Blank) })
     }
 
     /// Hands out the gathered group's records, and goes on behind it.
@@ -393,14 +337,9 @@ impl Walker<'_> {
 }
 
 fn length<F: DiskFile>(file: &F, name: &str) -> Result<u64, OpenError> {
-    file.len()
-        .map_err(|source| OpenError::io("measure", name, source))
+    file.len().map_err(|source| OpenError::io("measure", name, source))
 }
 
 fn damaged(name: &str, sector: u64, damage: Damage) -> OpenError {
-    OpenError::Damaged {
-        file: name.into(),
-        offset: sector * SECTOR_BYTES as u64,
-        damage,
-    }
+    OpenError::Damaged { file: name.into(), offset: sector * SECTOR_BYTES as u64, damage }
 }

@@ -13,32 +13,17 @@ use crate::{ME, append, body, open, segment, small, written};
 /// and for records longer than a sector or empty.
 #[test]
 fn what_was_committed_comes_back_in_order() {
-    let (disk, journal, bodies) = written(&[
-        &[0],
-        &[1, 487, 488, 489],
-        &[2048],
-        &[2000],
-        &[5, 0, 0, 700],
-        &[1500],
-    ]);
+    let (disk, journal, bodies) =
+        written(&[&[0], &[1, 487, 488, 489], &[2048], &[2000], &[5, 0, 0, 700], &[1500]]);
     journal.close().unwrap();
     let report = verify_disk(&disk).unwrap();
     let (journal, recovered, seen) = open(&disk).unwrap();
     assert_eq!(seen, bodies);
     assert_eq!(recovered.records, bodies.len() as u64);
     assert!(recovered.segments > 1 && recovered.closed && !recovered.created);
-    assert_eq!(
-        (recovered.truncated_bytes, recovered.last),
-        (0, journal.durable())
-    );
-    assert_eq!(
-        (report.records, report.segments),
-        (recovered.records, recovered.segments)
-    );
-    assert_eq!(
-        (report.bytes, report.last),
-        (recovered.bytes, recovered.last)
-    );
+    assert_eq!((recovered.truncated_bytes, recovered.last), (0, journal.durable()));
+    assert_eq!((report.records, report.segments), (recovered.records, recovered.segments));
+    assert_eq!((report.bytes, report.last), (recovered.bytes, recovered.last));
 }
 
 /// Broken: the real disk would behave differently from the one in memory.
@@ -100,10 +85,7 @@ fn a_failed_sync_or_write_poisons_for_ever() {
         append(&mut journal, &mut bodies, 10);
         disk.fail(operation, 0, ErrorKind::Other);
         let first = journal.commit().unwrap_err().to_string();
-        assert!(
-            first.contains(&segment(1)) && first.contains("injected"),
-            "{first}"
-        );
+        assert!(first.contains(&segment(1)) && first.contains("injected"), "{first}");
         // The disk works again, the journal must not.
         assert_eq!(journal.commit().unwrap_err().to_string(), first);
         assert_eq!(journal.trim(Lsn(9)).unwrap_err().to_string(), first);
@@ -136,13 +118,7 @@ fn a_segment_that_cannot_be_made_is_fatal_and_loses_nothing() {
 fn oversized_and_too_much_are_refused_and_leave_no_trace() {
     let (disk, mut journal, mut bodies) = written(&[]);
     let oversized = journal.append(1, &[1; 2049]).unwrap_err();
-    assert!(matches!(
-        oversized,
-        AppendError::Oversized {
-            len: 2049,
-            max: 2048
-        }
-    ));
+    assert!(matches!(oversized, AppendError::Oversized { len: 2049, max: 2048 }));
     append(&mut journal, &mut bodies, 2048);
     let full = journal.append(1, &[1; 2048]).unwrap_err();
     assert!(matches!(full, AppendError::Full { max: 4096, .. }));
@@ -156,10 +132,7 @@ fn oversized_and_too_much_are_refused_and_leave_no_trace() {
 #[test]
 fn contradicting_options_are_refused_before_anything_is_touched() {
     let disk = MemoryDisk::new();
-    let options = Options {
-        segment_bytes: 4096,
-        ..Options::default()
-    };
+    let options = Options { segment_bytes: 4096, ..Options::default() };
     let refused = Journal::open(disk.clone(), ME, options, |_| Ok(()));
     assert!(matches!(refused, Err(OpenError::Options(_))));
     assert!(disk.names().is_empty());
@@ -206,18 +179,9 @@ fn a_visitor_that_fails_stops_the_open_with_the_place() {
     let (disk, journal, _) = written(&[&[600, 10]]);
     drop(journal);
     let refused = Journal::open(disk, ME, small(), |record| {
-        if record.lsn == Lsn(2) {
-            Err("unknown kind".into())
-        } else {
-            Ok(())
-        }
+        if record.lsn == Lsn(2) { Err("unknown kind".into()) } else { Ok(()) }
     });
-    let Err(OpenError::Visitor {
-        file, offset, lsn, ..
-    }) = refused
-    else {
-        panic!()
-    };
+    let Err(OpenError::Visitor { file, offset, lsn, .. }) = refused else { panic!() };
     assert_eq!((file, lsn), (segment(1), Lsn(2)));
     // The first record fills its sector and 129 bytes of the next.
     assert_eq!(offset, 512 + 512 + 20 + (17 + 600 - 488));
@@ -228,11 +192,7 @@ fn a_visitor_that_fails_stops_the_open_with_the_place() {
 fn options_may_change_between_opens() {
     let (disk, journal, bodies) = written(&[&[100]]);
     drop(journal);
-    let options = Options {
-        segment_bytes: 64 << 10,
-        group_bytes_max: 32 << 10,
-        ..small()
-    };
+    let options = Options { segment_bytes: 64 << 10, group_bytes_max: 32 << 10, ..small() };
     let (mut journal, _) = Journal::open(disk.clone(), ME, options, |_| Ok(())).unwrap();
     for number in 2..=12 {
         journal.append(number as u8, &body(number, 2048)).unwrap();

@@ -70,11 +70,7 @@ fn a_tail_torn_into_any_set_of_sectors_recovers_to_a_synced_point() {
             }
         });
         let (found, _) = reopen(&disk);
-        let want = if kept == (1 << sectors) - 1 {
-            &all
-        } else {
-            &synced
-        };
+        let want = if kept == (1 << sectors) - 1 { &all } else { &synced };
         assert_eq!(&found, want, "sectors {kept:#b}");
     }
 }
@@ -98,12 +94,7 @@ fn what_an_open_replayed_is_durable() {
 fn a_crash_during_the_repair_is_repaired() {
     let (disk, synced, _) = unsynced(&[&[30]], &[40, 2000]);
     disk.crash_after_bytes(1700);
-    for failing in [
-        Operation::Write,
-        Operation::Sync,
-        Operation::Create,
-        Operation::Rename,
-    ] {
+    for failing in [Operation::Write, Operation::Sync, Operation::Create, Operation::Rename] {
         for choice in 0..64_u64 {
             let disk = disk.fork();
             disk.fail(failing, 0, ErrorKind::Other);
@@ -131,10 +122,7 @@ fn a_crash_at_each_step_of_a_new_segment_recovers() {
         Operation::SyncDirectory,
         Operation::Remove,
     ];
-    for (operation, after) in STEPS
-        .into_iter()
-        .flat_map(|step| (0..4).map(move |at| (step, at)))
-    {
+    for (operation, after) in STEPS.into_iter().flat_map(|step| (0..4).map(move |at| (step, at))) {
         for choice in 0..16_u64 {
             let mut choose = |of: u64| choice % of;
             let disk = MemoryDisk::new();
@@ -154,10 +142,7 @@ fn a_crash_at_each_step_of_a_new_segment_recovers() {
             disk.crash(&mut choose);
             let (found, _) = reopen(&disk);
             let whole = found == bodies;
-            assert!(
-                whole || !committed && found == synced,
-                "{operation:?} {after} {choice}"
-            );
+            assert!(whole || !committed && found == synced, "{operation:?} {after} {choice}");
         }
     }
 }
@@ -180,11 +165,7 @@ fn a_crash_while_trimming_leaves_a_journal_that_opens() {
             disk.crash(&mut |of| choice % of);
             let (journal, _, seen) = open(&disk).unwrap();
             assert_eq!(seen, bodies[journal.first().0 as usize - 1..]);
-            let kept = disk
-                .names()
-                .into_iter()
-                .filter(|name| name.starts_with("journal"))
-                .min();
+            let kept = disk.names().into_iter().filter(|name| name.starts_with("journal")).min();
             assert!(journal.first().0 == 1 || kept > Some(segment(1)));
         }
     }

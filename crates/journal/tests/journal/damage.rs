@@ -40,11 +40,7 @@ fn synced(disk: &MemoryDisk) -> Vec<(String, usize)> {
     let files = disk.names().into_iter().filter(|name| name != "lock");
     files
         .flat_map(|name| {
-            let len = if name == "superblock" {
-                128
-            } else {
-                used(disk, &name)
-            };
+            let len = if name == "superblock" { 128 } else { used(disk, &name) };
             (0..len).map(move |at| (name.clone(), at))
         })
         .collect()
@@ -92,10 +88,7 @@ fn each_synced_byte_is_covered() {
             }
             let disk = image.fork();
             disk.edit(&name, |bytes| bytes[at] ^= mask);
-            assert!(
-                verify_disk(&disk).is_err(),
-                "{state}: {name} {at} ^ {mask} was not noticed"
-            );
+            assert!(verify_disk(&disk).is_err(), "{state}: {name} {at} ^ {mask} was not noticed");
         }
     }
 }
@@ -112,10 +105,7 @@ fn each_flip_in_the_last_unconfirmed_group_is_refused_or_harmless() {
     let name = segment(1);
     let intact = verify_disk(&disk.fork()).unwrap();
     for at in 2 * 512..used(&disk, &name) {
-        for mask in [1, 0x80, 0xff, disk.bytes(&name)[at]]
-            .into_iter()
-            .filter(|mask| *mask != 0)
-        {
+        for mask in [1, 0x80, 0xff, disk.bytes(&name)[at]].into_iter().filter(|mask| *mask != 0) {
             let image = disk.fork();
             image.edit(&name, |bytes| bytes[at] ^= mask);
             match verify_disk(&image) {
@@ -135,6 +125,56 @@ fn each_flip_in_the_last_unconfirmed_group_is_refused_or_harmless() {
     }
 }
 
+/// Broken: the one flip that looks like a torn write would be believed where
+/// the journal knows better.
+#[test]
+fn a_lost_last_byte_is_refused_once_it_was_confirmed() {
+    let (closed, journal, _) = written(&[&[30]]);
+    journal.close().unwrap();
+    let (followed, journal, _) = written(&[&[30], &[40]]);
+    drop(journal);
+    for disk in [closed, followed] {
+        disk.edit(&segment(1), |bytes| bytes[1023] = 0);
+        let refused = open(&disk).map(drop);
+        assert!(matches!(refused, Err(OpenError::Damaged { offset: 512, .. })), "{refused:?}");
+    }
+}
+
+/// Broken: files of one node, but of two backups, would be pieced together.
+#[test]
+fn files_of_two_lives_do_not_mix() {
+    let life = |content: u8, lens: &[usize]| {
+        let (disk, mut journal, _) = written(&[]);
+        for len in lens {
+            journal.append(1, &vec![content; *len]).unwrap();
+            journal.commit().unwrap();
+        }
+        drop(journal);
+        disk
+    };
+    let lens = [2000, 2000, 2048, 2000, 2000, 300, 40, 2000, 2000, 2000, 10];
+    let ours = life(1, &lens);
+    let others =
+        [life(2, &lens), life(1, &[1000, 1500, 2048, 2048, 2048, 1800, 900, 2000, 2000, 2000])];
+    for other in others {
+        for name in ["superblock".into(), segment(1), segment(2), segment(3), segment(4)] {
+            let mixed = ours.fork();
+            let theirs = other.bytes(&name);
+            assert_ne!(theirs, mixed.bytes(&name));
+            mixed.edit(&name, |bytes| *bytes = theirs);
+            let refused = open(&mixed).map(drop);
+            assert!(refused.is_err(), "{name} was accepted");
+        }
+    }
+
+    // A watermark in the midst of one of our groups.
+    let (other, journal, _) = written(&[&[100]]);
+    journal.close().unwrap();
+    ours.edit("superblock", |bytes| *bytes = other.bytes("superblock"));
+    let refused = open(&ours).map(drop);
+    assert!(matches!(refused, Err(OpenError::Damaged { damage: Damage::Watermark, .. })));
+}
+
 /// Broken: the operator would not learn which file of a sealed segment to
 /// restore.
 #[test]
@@ -143,10 +183,8 @@ fn damage_in_a_sealed_segment_is_named() {
     drop(journal);
     disk.edit(&segment(1), |bytes| bytes[3 * 512 + 100] ^= 4);
     let error = open(&disk).map(drop).unwrap_err();
-    assert!(
-        matches!(&error, OpenError::Damaged { file, offset: 1536, damage: Damage::Checksum }
-        if *file == segment(1))
-    );
+    assert!(matches!(&error, OpenError::Damaged { file, offset: 1536, damage: Damage::Checksum }
+        if *file == segment(1)));
     assert!(error.to_string().contains("offset 1536"), "{error}");
 }
 
@@ -159,11 +197,7 @@ fn a_bad_group_before_a_good_one_refuses() {
         let disk = disk.fork();
         disk.edit(&segment(1), |bytes| rot(&mut bytes[1024..1536]));
         match open(&disk).map(drop) {
-            Err(OpenError::Damaged {
-                file,
-                offset,
-                damage,
-            }) => {
+            Err(OpenError::Damaged { file, offset, damage }) => {
                 assert_eq!((file, offset), (segment(1), 1024));
                 damage
             }
@@ -172,14 +206,8 @@ fn a_bad_group_before_a_good_one_refuses() {
     };
     assert_eq!(refused(&|sector| sector[30] ^= 1), Damage::Checksum);
     // Never written, says the disk; or only in part.
-    assert_eq!(
-        refused(&|sector| sector.fill(0)),
-        Damage::Hole { later: 2048 }
-    );
-    assert_eq!(
-        refused(&|sector| sector[100..].fill(0)),
-        Damage::Hole { later: 2048 }
-    );
+    assert_eq!(refused(&|sector| sector.fill(0)), Damage::Hole { later: 2048 });
+    assert_eq!(refused(&|sector| sector[100..].fill(0)), Damage::Hole { later: 2048 });
 }
 
 /// Broken: a synced group whose sectors the disk lost would be cut as torn,
@@ -190,14 +218,7 @@ fn a_lost_last_group_is_refused_once_it_was_confirmed() {
     journal.close().unwrap();
     disk.edit(&segment(1), |bytes| bytes[1024..1536].fill(0));
     let refused = open(&disk).map(drop);
-    assert!(matches!(
-        refused,
-        Err(OpenError::Damaged {
-            offset: 1024,
-            damage: Damage::Lost,
-            ..
-        })
-    ));
+    assert!(matches!(refused, Err(OpenError::Damaged { offset: 1024, damage: Damage::Lost, .. })));
 }
 
 /// Broken: a write that the disk put elsewhere, or a block of an earlier life,
@@ -212,9 +233,7 @@ fn swapped_copied_and_stale_sectors_are_refused() {
             if one != other {
                 let image = disk.fork();
                 let from = image.bytes(&segment(3))[other * 512..][..512].to_vec();
-                image.edit(&segment(3), |bytes| {
-                    bytes[one * 512..][..512].copy_from_slice(&from)
-                });
+                image.edit(&segment(3), |bytes| bytes[one * 512..][..512].copy_from_slice(&from));
                 assert!(verify_disk(&image).is_err(), "{other} over {one}");
             }
         }
@@ -222,9 +241,7 @@ fn swapped_copied_and_stale_sectors_are_refused() {
     // The same place of another segment.
     let image = disk.fork();
     let from = image.bytes(&segment(1))[1024..1536].to_vec();
-    image.edit(&segment(3), |bytes| {
-        bytes[1024..1536].copy_from_slice(&from)
-    });
+    image.edit(&segment(3), |bytes| bytes[1024..1536].copy_from_slice(&from));
     assert!(verify_disk(&image).is_err());
 
     // The same place, group and records in another life of the journal: only
@@ -239,17 +256,9 @@ fn swapped_copied_and_stale_sectors_are_refused() {
     });
     lives[0].kill();
     let stale = lives[1].bytes(&segment(1))[1024..1536].to_vec();
-    lives[0].edit(&segment(1), |bytes| {
-        bytes[1024..1536].copy_from_slice(&stale)
-    });
+    lives[0].edit(&segment(1), |bytes| bytes[1024..1536].copy_from_slice(&stale));
     let refused = open(&lives[0]).map(drop);
-    assert!(matches!(
-        refused,
-        Err(OpenError::Damaged {
-            damage: Damage::Chain,
-            ..
-        })
-    ));
+    assert!(matches!(refused, Err(OpenError::Damaged { damage: Damage::Chain, .. })));
 }
 
 /// Broken: a journal that lost its end or its middle would open as an older one.

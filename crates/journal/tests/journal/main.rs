@@ -10,10 +10,7 @@ mod refusal;
 use althing_journal::memory::MemoryDisk;
 use althing_journal::{Identity, Journal, OpenError, Options, Recovered};
 
-const ME: Identity = Identity {
-    cluster: *b"a cluster of us.",
-    node: 3,
-};
+const ME: Identity = Identity { cluster: *b"a cluster of us.", node: 3 };
 
 /// Segments of 16 sectors, so that a few records fill one.
 fn small() -> Options {
@@ -27,9 +24,7 @@ fn small() -> Options {
 
 /// A record of the length, that no other number or length gives.
 fn body(number: u64, len: usize) -> Vec<u8> {
-    (0..len as u64)
-        .map(|at| (number.wrapping_mul(31) + at * 7 + 1) as u8)
-        .collect()
+    (0..len as u64).map(|at| (number.wrapping_mul(31) + at * 7 + 1) as u8).collect()
 }
 
 type Bodies = Vec<(u64, u8, Vec<u8>)>;
@@ -72,9 +67,6 @@ fn segment(number: u64) -> String {
 /// Where the last written sector of the segment ends.
 fn used(disk: &MemoryDisk, name: &str) -> usize {
     let bytes = disk.bytes(name);
-    let last = bytes
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .expect("it has a header");
+    let last = bytes.iter().rposition(|byte| *byte != 0).expect("it has a header");
     (last + 1).next_multiple_of(512)
 }

@@ -106,10 +106,7 @@ impl Model {
                 self.crash(seed);
                 self.reopen(false);
             }
-            Step::CrashInOpen {
-                failing: (operation, after),
-                seed,
-            } => {
+            Step::CrashInOpen { failing: (operation, after), seed } => {
                 self.crash(seed);
                 self.disk.fail(operation, after, ErrorKind::Other);
                 drop(open(&self.disk));
@@ -157,10 +154,7 @@ impl Model {
         self.disk.clear_failures();
         let report = verify_disk(&self.disk).unwrap();
         let (journal, recovered, seen) = open(&self.disk).unwrap();
-        assert_eq!(
-            (report.records, report.last),
-            (recovered.records, recovered.last)
-        );
+        assert_eq!((report.records, report.last), (recovered.records, recovered.last));
         assert_eq!(report.torn_bytes, recovered.truncated_bytes);
         assert!(recovered.closed || !closed);
         let kept = journal.first().0 as usize - 1;

@@ -6,9 +6,7 @@ use althing_journal::{Identity, Journal, OpenError, Options, verify_disk};
 use crate::{ME, open, segment, small, written};
 
 fn refused(disk: &MemoryDisk, identity: Identity, options: Options) -> OpenError {
-    Journal::open(disk.clone(), identity, options, |_| Ok(()))
-        .map(drop)
-        .unwrap_err()
+    Journal::open(disk.clone(), identity, options, |_| Ok(())).map(drop).unwrap_err()
 }
 
 /// Broken: a node would vote with another's memory after a mix-up of mounts.
@@ -17,20 +15,8 @@ fn another_nodes_journal_is_refused() {
     let (disk, journal, _) = written(&[&[10]]);
     drop(journal);
     let error = refused(&disk, Identity { node: 4, ..ME }, small());
-    assert!(matches!(
-        error,
-        OpenError::OtherNode {
-            found: 3,
-            expected: 4,
-            ..
-        }
-    ));
-    assert!(
-        error
-            .to_string()
-            .starts_with("superblock belongs to node 3, not 4"),
-        "{error}"
-    );
+    assert!(matches!(error, OpenError::OtherNode { found: 3, expected: 4, .. }));
+    assert!(error.to_string().starts_with("superblock belongs to node 3, not 4"), "{error}");
 }
 
 /// Broken: a staging node could start on production data.
@@ -38,14 +24,7 @@ fn another_nodes_journal_is_refused() {
 fn another_clusters_journal_is_refused() {
     let (disk, journal, _) = written(&[&[10]]);
     drop(journal);
-    let error = refused(
-        &disk,
-        Identity {
-            cluster: [0xab; 16],
-            ..ME
-        },
-        small(),
-    );
+    let error = refused(&disk, Identity { cluster: [0xab; 16], ..ME }, small());
     assert!(matches!(&error, OpenError::OtherCluster { .. }));
     assert!(error.to_string().contains(&"ab".repeat(16)), "{error}");
 }
@@ -66,13 +45,8 @@ fn another_nodes_segment_is_refused() {
     let error = refused(&image, ME, small());
     assert!(matches!(error, OpenError::OtherNode { file, found: 4, .. } if file == segment(1)));
     // Also without its header.
-    disk.edit(&segment(1), |bytes| {
-        bytes[512..].copy_from_slice(&theirs[512..])
-    });
-    assert!(matches!(
-        refused(&disk, ME, small()),
-        OpenError::Damaged { offset: 512, .. }
-    ));
+    disk.edit(&segment(1), |bytes| bytes[512..].copy_from_slice(&theirs[512..]));
+    assert!(matches!(refused(&disk, ME, small()), OpenError::Damaged { offset: 512, .. }));
 }
 
 /// Broken: an old program would misread a newer journal, or call it damaged.
@@ -89,14 +63,8 @@ fn another_format_version_is_named() {
             bytes[len - 4..].copy_from_slice(&checksum.to_le_bytes());
         });
         let error = refused(&disk, ME, small());
-        assert!(
-            matches!(error, OpenError::Version { supported: 1, .. }),
-            "{error}"
-        );
-        assert!(
-            error.to_string().contains(&format!("version {found},")),
-            "{error}"
-        );
+        assert!(matches!(error, OpenError::Version { supported: 1, .. }), "{error}");
+        assert!(error.to_string().contains(&format!("version {found},")), "{error}");
     }
 }
 
@@ -108,10 +76,7 @@ fn a_damaged_superblock_is_refused() {
     for len in (0..128).chain([129, 4096, 5000]) {
         let disk = disk.fork();
         disk.edit("superblock", |bytes| bytes.resize(len, 0));
-        assert!(matches!(
-            refused(&disk, ME, small()),
-            OpenError::DamagedSuperblock { .. }
-        ));
+        assert!(matches!(refused(&disk, ME, small()), OpenError::DamagedSuperblock { .. }));
     }
 }
 
@@ -121,24 +86,15 @@ fn a_missing_superblock_is_not_a_new_journal() {
     let (disk, journal, _) = written(&[&[10]]);
     drop(journal);
     disk.lose("superblock");
-    assert!(matches!(
-        refused(&disk, ME, small()),
-        OpenError::MissingSuperblock { .. }
-    ));
+    assert!(matches!(refused(&disk, ME, small()), OpenError::MissingSuperblock { .. }));
 }
 
 /// Broken: a node that once promised something would start from an empty disk.
 #[test]
 fn an_empty_directory_is_refused_where_a_journal_must_be() {
     let disk = MemoryDisk::new();
-    let options = Options {
-        create: false,
-        ..small()
-    };
-    assert!(matches!(
-        refused(&disk, ME, options.clone()),
-        OpenError::Missing { .. }
-    ));
+    let options = Options { create: false, ..small() };
+    assert!(matches!(refused(&disk, ME, options.clone()), OpenError::Missing { .. }));
     assert!(disk.names().is_empty());
     assert!(matches!(verify_disk(&disk), Err(OpenError::Missing { .. })));
     open(&disk).unwrap();
@@ -149,10 +105,7 @@ fn an_empty_directory_is_refused_where_a_journal_must_be() {
 #[test]
 fn a_directory_in_use_is_refused() {
     let (disk, journal, _) = written(&[&[10]]);
-    assert!(matches!(
-        refused(&disk, ME, small()),
-        OpenError::Locked { .. }
-    ));
+    assert!(matches!(refused(&disk, ME, small()), OpenError::Locked { .. }));
     assert!(matches!(verify_disk(&disk), Err(OpenError::Locked { .. })));
     drop(journal);
     verify_disk(&disk).unwrap();
@@ -168,9 +121,6 @@ fn verify_changes_nothing() {
     disk.edit(&segment(1), |bytes| bytes[1536..2048].fill(0));
     let before = disk.bytes(&segment(1));
     let report = verify_disk(&disk).unwrap();
-    assert_eq!(
-        (report.records, report.torn_bytes, report.closed),
-        (1, 512, false)
-    );
+    assert_eq!((report.records, report.torn_bytes, report.closed), (1, 512, false));
     assert_eq!(disk.bytes(&segment(1)), before);
 }
