@@ -1,1 +1,47 @@
-//! kv (see crates/ARCHITECTURE.md).
+//! The reference state machine: an ordered map from keys to values, both bytes.
+//!
+//! [`KvCommand`] and [`KvReply`] are what clients encode and decode, [`KvConflicts`] is the conflict
+//! function for proposers, [`Store`] the state machine for replicas.
+//!
+//! ```
+//! use althing_kv::{KvCommand, KvReply, Store};
+//! use althing_model::StateMachine;
+//!
+//! let mut store = Store::default();
+//! let put = KvCommand::Put { key: "city".into(), value: "Reykjavik".into() };
+//! store.apply(&put.encode());
+//! let get = KvCommand::Get { key: "city".into() };
+//! let reply = KvReply::decode(store.apply(&get.encode())).unwrap();
+//! assert_eq!(reply, KvReply::Value(Some("Reykjavik".into())));
+//! ```
+//!
+//! # Which commands commute
+//! Commands on different keys do. On one key:
+//!
+//! | | read | write | add |
+//! | --- | --- | --- | --- |
+//! | read: `Get`, `MultiGet` | yes | | |
+//! | write: `Put`, `Delete`, `CompareAndSwap`, `Increment`, `MultiPut` | | | |
+//! | add: `Add` | | | yes |
+//!
+//! `Increment` answers with the sum, and two of them in the other order answer otherwise: it is a
+//! write. `Add` answers without the sum so that adds may be executed in any order. What an add does
+//! to each state is chosen for that: an absent key counts as 0, sums wrap around, and a value that
+//! is no number stays as it is, however many adds meet it; so adds never change whether a key holds
+//! a number, which is all that their replies tell.
+//!
+//! A number is its decimal text, an `i64` without superfluous signs and zeros.
+
+mod command;
+mod conflicts;
+mod digest;
+pub mod limits;
+mod number;
+mod reply;
+mod schema;
+mod store;
+
+pub use command::{KvCommand, KvInvalid};
+pub use conflicts::KvConflicts;
+pub use reply::KvReply;
+pub use store::Store;

@@ -1,0 +1,17 @@
+//! What commands and replies may hold, and the memory that follows.
+
+/// Bytes of a key, at least one: 1 KiB. It is a resource's name in every footprint.
+pub const KEY_LEN_MAX: usize = 1 << 10;
+
+/// Keys or pairs of one command: with the longest keys 1 MiB of footprint.
+pub const KEYS_MAX: usize = 1024;
+
+/// Bytes of an encoded command: 1 MiB, what a command's payload may have. Decoding one that is made
+/// of nothing but empty pairs takes up to 48 MiB for a moment, before they are counted and refused.
+pub const COMMAND_LEN_MAX: usize = 1 << 20;
+
+/// Bytes of a value: 1 MiB but for what the key and the encoding of its command take.
+pub const VALUE_LEN_MAX: usize = COMMAND_LEN_MAX - 4096;
+
+/// Bytes of an encoded reply: 1 MiB. Values that are more together are not given.
+pub const REPLY_LEN_MAX: usize = 1 << 20;
