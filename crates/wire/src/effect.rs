@@ -70,18 +70,12 @@ impl<R> Default for Effects<R> {
 impl<R> Effects<R> {
     /// Sends a message that promises nothing.
     pub fn send(&mut self, to: impl Into<Address>, message: impl Plain) {
-        self.list.push(Effect::Send {
-            to: to.into(),
-            message: message.into(),
-        });
+        self.list.push(Effect::Send { to: to.into(), message: message.into() });
     }
 
     /// Appends records; what they make visible is added to the answer of this call.
     pub fn append(&mut self, records: impl IntoIterator<Item = R>) -> Then<'_> {
-        self.list.push(Effect::Append {
-            records: records.into_iter().collect(),
-            then: Vec::new(),
-        });
+        self.list.push(Effect::Append { records: records.into_iter().collect(), then: Vec::new() });
         match self.list.last_mut() {
             Some(Effect::Append { then, .. }) => Then { then },
             _ => unreachable!("an append was pushed just now"),

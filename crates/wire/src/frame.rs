@@ -47,9 +47,7 @@ const BODY_STEP: usize = 64 << 10;
 
 /// The protocol version of a negotiated TLS protocol name, if this build speaks it.
 pub fn version_of_alpn(name: &[u8]) -> Option<u16> {
-    let known = ALPN_OFFERED
-        .iter()
-        .any(|offered| offered.as_bytes() == name);
+    let known = ALPN_OFFERED.iter().any(|offered| offered.as_bytes() == name);
     let digits = name.strip_prefix(b"althing/").filter(|_| known)?;
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
@@ -91,12 +89,7 @@ impl StreamHeader {
         let version = rest.get_u16();
         let mut cluster = ClusterId([0; 16]);
         rest.copy_to_slice(&mut cluster.0);
-        Ok(Self {
-            version,
-            cluster,
-            group: rest.get_u32(),
-            lane: rest.get_u8(),
-        })
+        Ok(Self { version, cluster, group: rest.get_u32(), lane: rest.get_u8() })
     }
 }
 
@@ -113,10 +106,7 @@ pub struct NotAStream {
 /// # Panics
 /// When the body is longer than [`BODY_LEN_MAX`]: whoever builds messages keeps them shorter.
 pub fn encode_frame_header(kind: u8, len: usize) -> [u8; FRAME_HEADER_LEN] {
-    assert!(
-        len <= BODY_LEN_MAX as usize,
-        "a body of {len} bytes, over the {BODY_LEN_MAX} allowed"
-    );
+    assert!(len <= BODY_LEN_MAX as usize, "a body of {len} bytes, over the {BODY_LEN_MAX} allowed");
     let mut bytes = [0; FRAME_HEADER_LEN];
     bytes[0..4].copy_from_slice(&(len as u32).to_be_bytes());
     bytes[4] = kind;
@@ -220,8 +210,7 @@ impl FrameDecoder {
         let missing = len - self.body.len();
         let taken = missing.min(input.len());
         if self.body.capacity() < self.body.len() + taken {
-            self.body
-                .reserve(missing.min(BODY_STEP.max(self.body.len())).max(taken));
+            self.body.reserve(missing.min(BODY_STEP.max(self.body.len())).max(taken));
         }
         self.body.extend_from_slice(&input[..taken]);
         input.advance(taken);
@@ -229,10 +218,7 @@ impl FrameDecoder {
             return Ok(None);
         }
         self.admitted = None;
-        Ok(Some(Frame {
-            kind,
-            body: std::mem::take(&mut self.body).freeze(),
-        }))
+        Ok(Some(Frame { kind, body: std::mem::take(&mut self.body).freeze() }))
     }
 }
 
@@ -251,12 +237,7 @@ mod tests {
     /// Broken: two builds of one version no longer understand each other's streams.
     #[test]
     fn golden_bytes() {
-        let header = StreamHeader {
-            version: 1,
-            cluster: ClusterId([0xab; 16]),
-            group: 0,
-            lane: 3,
-        };
+        let header = StreamHeader { version: 1, cluster: ClusterId([0xab; 16]), group: 0, lane: 3 };
         let golden = b"ALTH\x00\x01\xab\xab\xab\xab\xab\xab\xab\xab\xab\xab\xab\xab\xab\xab\xab\
             \xab\x00\x00\x00\x00\x03";
         assert_eq!(&header.encode(), golden);
@@ -270,10 +251,7 @@ mod tests {
     fn another_magic_is_no_stream() {
         let mut bytes = [0; STREAM_HEADER_LEN];
         bytes[..4].copy_from_slice(b"HTTP");
-        assert_eq!(
-            StreamHeader::decode(&bytes),
-            Err(NotAStream { magic: *b"HTTP" })
-        );
+        assert_eq!(StreamHeader::decode(&bytes), Err(NotAStream { magic: *b"HTTP" }));
     }
 
     /// Broken: a name that was never offered counts as a version, or ours does not.
@@ -289,11 +267,8 @@ mod tests {
     #[test]
     fn frames_survive_any_cut() {
         let bodies: [&[u8]; 4] = [b"", b"a", b"four", &[9; 300]];
-        let stream: Vec<u8> = bodies
-            .iter()
-            .enumerate()
-            .flat_map(|(i, body)| encoded(i as u8, body))
-            .collect();
+        let stream: Vec<u8> =
+            bodies.iter().enumerate().flat_map(|(i, body)| encoded(i as u8, body)).collect();
         for cut in 1..stream.len() {
             let mut decoder = FrameDecoder::new();
             let mut frames = Vec::new();
@@ -305,10 +280,10 @@ mod tests {
                 assert!(piece.is_empty());
             }
             assert!(!decoder.is_mid_frame());
-            let expected = bodies.iter().enumerate().map(|(i, body)| Frame {
-                kind: i as u8,
-                body: Bytes::copy_from_slice(body),
-            });
+            let expected = bodies
+                .iter()
+                .enumerate()
+                .map(|(i, body)| Frame { kind: i as u8, body: Bytes::copy_from_slice(body) });
             assert!(frames.into_iter().eq(expected), "cut into pieces of {cut}");
         }
     }
@@ -319,29 +294,17 @@ mod tests {
         let judged = |header: [u8; 6], limit: u32| {
             let mut decoder = FrameDecoder::new();
             let mut input = Bytes::copy_from_slice(&header);
-            let result = decoder.decode(
-                &mut input,
-                |_, len| if len > limit { Err(len) } else { Ok(()) },
-            );
-            assert_eq!(
-                decoder.body.capacity(),
-                0,
-                "no memory before the body's bytes arrive"
-            );
+            let result =
+                decoder.decode(&mut input, |_, len| if len > limit { Err(len) } else { Ok(()) });
+            assert_eq!(decoder.body.capacity(), 0, "no memory before the body's bytes arrive");
             result
         };
         let over = (BODY_LEN_MAX + 1).to_be_bytes();
         assert_eq!(
             judged([over[0], over[1], over[2], over[3], 7, 0], u32::MAX),
-            Err(FrameError::TooLong {
-                kind: 7,
-                len: BODY_LEN_MAX + 1
-            })
+            Err(FrameError::TooLong { kind: 7, len: BODY_LEN_MAX + 1 })
         );
-        assert_eq!(
-            judged([0, 0, 0, 1, 7, 4], 9),
-            Err(FrameError::Flags { kind: 7, flags: 4 })
-        );
+        assert_eq!(judged([0, 0, 0, 1, 7, 4], 9), Err(FrameError::Flags { kind: 7, flags: 4 }));
         assert_eq!(judged([0, 0, 0, 10, 7, 0], 9), Err(FrameError::Refused(10)));
         assert_eq!(judged([0, 0, 0, 9, 7, 0], 9), Ok(None));
     }
@@ -367,15 +330,9 @@ mod tests {
     fn a_body_is_a_copy() {
         let mut input = Bytes::from(encoded(1, b"body"));
         let whole = input.clone();
-        let frame = FrameDecoder::new()
-            .decode(&mut input, anything)
-            .unwrap()
-            .unwrap();
+        let frame = FrameDecoder::new().decode(&mut input, anything).unwrap().unwrap();
         drop(input);
         assert_eq!(frame.body, b"body"[..]);
-        assert!(
-            whole.try_into_mut().is_ok(),
-            "the body still refers to the receive buffer"
-        );
+        assert!(whole.try_into_mut().is_ok(), "the body still refers to the receive buffer");
     }
 }

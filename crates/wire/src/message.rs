@@ -33,18 +33,13 @@ impl Party {
 impl Kind {
     /// Whether that node may send messages of this kind.
     pub fn may_come_from(self, membership: &Membership, node: NodeId) -> bool {
-        self.senders()
-            .iter()
-            .any(|party| party.is_at(membership, node))
+        self.senders().iter().any(|party| party.is_at(membership, node))
     }
 
     /// Which role of that node receives messages of this kind: the first of its receivers that the
     /// node has, so that a commit goes to a replica by way of the voter beside it.
     pub fn receiver_at(self, membership: &Membership, node: NodeId) -> Option<Party> {
-        self.receivers()
-            .iter()
-            .copied()
-            .find(|party| party.is_at(membership, node))
+        self.receivers().iter().copied().find(|party| party.is_at(membership, node))
     }
 }
 
@@ -201,14 +196,8 @@ mod tests {
         let classic = Membership::colocated(3, 1, Path::Classic).unwrap();
         let node = NodeId(0);
         assert_eq!(Kind::Commit.receiver_at(&fast, node), Some(Party::Voter));
-        assert_eq!(
-            Kind::Commit.receiver_at(&classic, node),
-            Some(Party::Node(Role::Replica))
-        );
-        assert_eq!(
-            Kind::Accept.receiver_at(&classic, node),
-            Some(Party::Node(Role::Acceptor))
-        );
+        assert_eq!(Kind::Commit.receiver_at(&classic, node), Some(Party::Node(Role::Replica)));
+        assert_eq!(Kind::Accept.receiver_at(&classic, node), Some(Party::Node(Role::Acceptor)));
         assert_eq!(Kind::Submit.receiver_at(&fast, NodeId(9)), None);
         assert!(!Kind::PreAccepted.may_come_from(&classic, node));
         assert!(!Kind::Submit.may_come_from(&fast, node));
@@ -217,10 +206,8 @@ mod tests {
     /// Broken: a client could talk as a node.
     #[test]
     fn clients_may_only_submit() {
-        let allowed: Vec<_> = Kind::ALL
-            .iter()
-            .filter(|kind| kind.senders().contains(&Party::Client))
-            .collect();
+        let allowed: Vec<_> =
+            Kind::ALL.iter().filter(|kind| kind.senders().contains(&Party::Client)).collect();
         assert_eq!(allowed, [&Kind::Submit]);
     }
 }
