@@ -752,9 +752,9 @@ mod tests {
                 for target in targets {
                     edge[i][target.index(n)] = true;
                 }
-                for j in 0..i {
+                for (j, edge) in edge[i].iter_mut().enumerate().take(i) {
                     // Otherwise nearly every plan is unordered somewhere.
-                    edge[i][j] |= dense && (i + j) % 5 != 0;
+                    *edge |= dense && (i + j) % 5 != 0;
                 }
                 edge[i][i] = false;
             }

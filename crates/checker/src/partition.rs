@@ -18,6 +18,10 @@ pub(crate) struct Part<'h, S: Specification> {
     pub(crate) ops: Vec<Op<'h, S>>,
     /// Cells by key; the first `keys.len()` are the keys' initial ones.
     pub(crate) cells: HashMap<(u32, S::Cell), u32>,
+    /// By cell: the operations that may make it, by invocation.
+    pub(crate) making: Vec<Vec<u32>>,
+    /// By cell: the operations that need it, by return.
+    pub(crate) needing: Vec<Vec<u32>>,
     /// By cell: the cells that some operation needs and that moves can turn it into.
     pub(crate) leads: Vec<Vec<u32>>,
     /// By cell that some operation needs: the cells that moves can turn into it, itself among
@@ -64,6 +68,8 @@ impl<'h, S: Specification> Part<'h, S> {
             keys: Vec::new(),
             ops: Vec::new(),
             cells: HashMap::new(),
+            making: Vec::new(),
+            needing: Vec::new(),
             leads: Vec::new(),
             origins: Vec::new(),
         };
@@ -133,6 +139,19 @@ impl<'h, S: Specification> Part<'h, S> {
             });
         }
         part.follow_moves(specification);
+        part.making = vec![Vec::new(); part.cells.len()];
+        part.needing = vec![Vec::new(); part.cells.len()];
+        for (number, op) in (0u32..).zip(&part.ops) {
+            for (_, cell) in &op.makes {
+                part.making[*cell as usize].push(number);
+            }
+            for (_, cell) in &op.needs {
+                part.needing[*cell as usize].push(number);
+            }
+        }
+        for needing in &mut part.needing {
+            needing.sort_by_key(|number| part.ops[*number as usize].returned);
+        }
         part
     }
 

@@ -12,6 +12,8 @@
 //! - **Dead ends.** A cell (what is under one key) that an operation still to be placed needs, and
 //!   that no other can make again, must not be overwritten. Nor one that moves (swaps and increments
 //!   of unknown outcome) could turn into such a cell.
+//! - **Too late.** Nor may an enabled operation be left that needs another cell than there is, when
+//!   nothing that was invoked before its return can make it.
 //! - **No regrets.** A write whose reads are all placed, over a cell that nobody needs any more, has
 //!   no alternative either: moved to the front of any order that works, the order still works. The
 //!   same holds for a chain of a write and the swaps and increments that each need the one before.
@@ -47,6 +49,9 @@ pub(crate) struct Furthest<State> {
 }
 
 const NONE: u32 = u32::MAX;
+
+/// How many makers of a cell are looked at before one is taken to be left.
+const MAKERS_LOOKED_AT: usize = 100;
 
 /// Looks for an order in at most `steps` applications of an operation.
 pub(crate) fn search<S: Specification>(
@@ -112,7 +117,7 @@ pub(crate) fn search<S: Specification>(
                 chain_next = Some(chain);
             }
         }
-        if !search.is_new(&state) {
+        if !search.is_new(&state) || search.is_too_late() {
             continue;
         }
         search.see_how_far(&state);
@@ -212,7 +217,10 @@ impl<'p, 'h, S: Specification> Search<'p, 'h, S> {
         // From the last invocation back: what needs a cell is mostly invoked after what makes it.
         let mut cell_deadline = vec![NEVER; part.cells_len()];
         for (number, op) in ops.iter().enumerate().rev() {
-            let made = op.makes.iter().map(|(_, cell)| cell_deadline[*cell as usize]);
+            // Who needs a cell that several operations make needs none of them in particular.
+            let made = op.makes.iter().map(|(_, cell)| *cell as usize);
+            let made = made.filter(|cell| part.making[*cell].len() == 1);
+            let made = made.map(|cell| cell_deadline[cell]);
             let deadline = made.fold(op.returned, u64::min);
             search.deadline[number] = deadline;
             for (_, cell) in &op.needs {
@@ -294,7 +302,7 @@ impl<'p, 'h, S: Specification> Search<'p, 'h, S> {
                 Some(key) => (self.current[key as usize] != NONE
                     && self.is_wanted(key, self.current[key as usize]))
                 .then_some(Needed::ForNow),
-                None => self.overwrites_needed(op),
+                None => self.overwrites_needed(number),
             };
             if overwrites == Some(Needed::ForGood) {
                 continue;
@@ -323,16 +331,56 @@ impl<'p, 'h, S: Specification> Search<'p, 'h, S> {
         }
     }
 
-    /// Whether an operation to be placed may make the cell, or one that moves can turn into it.
-    fn may_be_made(&self, key: u32, cell: u32) -> bool {
-        let is_made = |cell: &u32| self.makers[*cell as usize] > 0;
+    /// Whether an operation to be placed may make the cell, or one that moves can turn into it, in
+    /// time for the first (but this one) that needs it.
+    fn may_be_made(&self, key: u32, cell: u32, but: u32) -> bool {
+        let needing = &self.part.needing[cell as usize];
+        let returned = |n: u32| self.part.ops[n as usize].returned;
+        // All that returned before are placed.
+        let from = needing.partition_point(|n| returned(*n) < self.enabled_until());
+        let mut left = needing[from..].iter().copied();
+        let Some(first) = left.find(|n| *n != but && self.by_invocation.has(*n)) else {
+            return true;
+        };
+        self.may_be_made_until(key, cell, returned(first))
+    }
+
+    fn may_be_made_until(&self, key: u32, cell: u32, until: u64) -> bool {
         let origins = match self.moves[key as usize] {
             0 => &[],
             _ => &self.part.origins[cell as usize][..],
         };
         self.opaque[key as usize] > 0
-            || is_made(&cell)
-            || origins.iter().any(|o| *o == cell || is_made(o))
+            || self.is_made_until(cell, until)
+            || origins.iter().any(|o| *o == cell || self.is_made_until(*o, until))
+    }
+
+    /// Whether an enabled operation needs a cell that nothing invoked before its return can make.
+    fn is_too_late(&self) -> bool {
+        let until = self.enabled_until();
+        let ops = self.by_invocation.iter().map(|n| &self.part.ops[n as usize]);
+        ops.take_while(|op| op.invoked <= until).any(|op| {
+            op.needs.iter().any(|(key, cell)| {
+                let now = self.current[*key as usize];
+                now != *cell
+                    && !(self.moves[*key as usize] > 0
+                        && self.part.origins[*cell as usize].contains(&now))
+                    && !self.may_be_made_until(*key, *cell, op.returned)
+            })
+        })
+    }
+
+    /// Whether an operation to be placed that was invoked until then may make the cell.
+    fn is_made_until(&self, cell: u32, until: u64) -> bool {
+        if self.makers[cell as usize] == 0 {
+            return false;
+        }
+        let makers = &self.part.making[cell as usize];
+        let end = makers.partition_point(|n| self.part.ops[*n as usize].invoked <= until);
+        let latest = makers[..end].iter().rev();
+        // Of many makers nearly all are placed, or invoked later.
+        let mut looked = latest.take(MAKERS_LOOKED_AT + 1);
+        looked.any(|n| self.by_invocation.has(*n)) || end > MAKERS_LOOKED_AT
     }
 
     /// A write of unknown outcome that nobody still to be placed could see.
@@ -356,13 +404,16 @@ impl<'p, 'h, S: Specification> Search<'p, 'h, S> {
             cell != NONE && (needed == cell || self.leads(key, cell).contains(&needed))
         };
         let is_lost = |needed: u32| {
-            self.must[needed as usize] > 0 && !onward(needed) && !self.may_be_made(key, needed)
+            self.must[needed as usize] > 0
+                && !onward(needed)
+                && !self.may_be_made(key, needed, NONE)
         };
         old != NONE && (is_lost(old) || self.leads(key, old).iter().any(|n| is_lost(*n)))
     }
 
     /// Whether it overwrites a cell that another operation needs, by itself or through moves.
-    fn overwrites_needed(&self, op: &Op<'_, S>) -> Option<Needed> {
+    fn overwrites_needed(&self, number: u32) -> Option<Needed> {
+        let op = &self.part.ops[number as usize];
         let mut overwrites = None;
         for (key, made) in &op.makes {
             let old = self.current[*key as usize];
@@ -376,7 +427,7 @@ impl<'p, 'h, S: Specification> Search<'p, 'h, S> {
                 if self.must[*needed as usize] == 0 {
                     continue;
                 }
-                if !self.may_be_made(*key, *needed) {
+                if !self.may_be_made(*key, *needed, number) {
                     return Some(Needed::ForGood);
                 }
                 if *needed == old {

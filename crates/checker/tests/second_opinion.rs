@@ -118,7 +118,7 @@ fn step() -> impl Strategy<Value = (Input, Output, u8, u8, u8)> {
             };
             (Input::CompareAndSwap { key: key.into(), expected, new }, output)
         }),
-        2 => (key(), 0..2i64, 0..4i64).prop_map(|(k, by, sum)| {
+        2 => (key(), -1..2i64, -1..4i64).prop_map(|(k, by, sum)| {
             (Input::increment(k, by), Output::Integer(sum))
         }),
         1 => (value(), value()).prop_map(|(x, y)| {
@@ -223,6 +223,11 @@ proptest! {
         let plan = Plan { operations: 24, clients, unknown: unknown * 60, failed: 0 };
         let mut history = generator::history(seed, &plan, |rng, client, number| {
             use rand::RngExt;
+            match seed % 4 {
+                0 => return generator::hot_swaps(rng, client, number),
+                1 => return generator::hot_pairs(rng, client, number),
+                _ => {}
+            }
             let by_two = ["k", "l"][rng.random_range(0..2)];
             match rng.random_range(0..12) {
                 0 => Input::MultiGet { keys: vec!["k".into(), "l".into()] },

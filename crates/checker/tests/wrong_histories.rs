@@ -292,11 +292,13 @@ fn whole_runs_are_decided_and_one_wrong_answer_is_found() {
     let plan =
         |operations, clients, unknown| Plan { operations, clients, unknown, failed: unknown };
     type Choose = fn(&mut rand::rngs::StdRng, usize, usize) -> Input;
-    let runs: [(Plan, Choose); 4] = [
+    let runs: [(Plan, Choose); 6] = [
         (plan(100_000, 50, 0), generator::private_keys),
         (plan(20_000, 50, 10), generator::private_keys),
         (plan(5_000, 40, 0), generator::hot_key),
         (plan(5_000, 40, 10), generator::hot_key),
+        (plan(5_000, 40, 10), generator::hot_swaps),
+        (plan(2_000, 20, 10), generator::hot_pairs),
     ];
     for (seed, (plan, choose)) in (1..).zip(runs) {
         let history = generator::history(seed, &plan, choose);

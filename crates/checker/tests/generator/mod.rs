@@ -117,13 +117,13 @@ pub fn hot_pairs(rng: &mut StdRng, _client: usize, number: usize) -> Input {
     let key = |rng: &mut StdRng| rng.random_range(0..10).to_string().into();
     match rng.random_range(0..10) {
         0..4 => Input::Get { key: key(rng) },
-        4..7 => Input::put(key(rng), number.to_string()),
+        4..7 => Input::put(key(rng), (number * 1_000_000).to_string()),
         7 => Input::increment(key(rng), 1),
         8 => Input::MultiGet { keys: vec![key(rng), key(rng), key(rng)] },
         _ => Input::MultiPut {
             entries: vec![
-                (key(rng), format!("{number}/1").into()),
-                (key(rng), format!("{number}/2").into()),
+                (key(rng), (number * 1_000_000).to_string().into()),
+                (key(rng), (number * 1_000_000 + 500_000).to_string().into()),
             ],
         },
     }
