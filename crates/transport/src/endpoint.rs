@@ -248,7 +248,7 @@ fn server_config(credentials: &Credentials, settings: &Settings) -> Result<Serve
     config
         .transport_config(settings.accepting())
         .migration(false)
-        .max_incoming(settings.handshakes_max)
+        .max_incoming(limits::INCOMING_MAX)
         .incoming_buffer_size(limits::INCOMING_ONE_BYTES_MAX)
         .incoming_buffer_size_total(limits::INCOMING_BYTES_MAX);
     Ok(config)

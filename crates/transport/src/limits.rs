@@ -60,6 +60,9 @@ pub const HANDSHAKES_MAX: usize = 128;
 /// Retry), which a flood from forged addresses cannot.
 pub const HANDSHAKES_UNPROVED_MAX: usize = 32;
 
+/// First packets that wait to be looked at; QUIC refuses more by itself, uncounted.
+pub const INCOMING_MAX: usize = 256;
+
 /// Packets buffered for handshakes that were not looked at yet, in bytes: all, and one.
 pub const INCOMING_BYTES_MAX: u64 = 4 << 20;
 /// See [`INCOMING_BYTES_MAX`].
