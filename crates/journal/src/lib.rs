@@ -38,6 +38,7 @@
 //! superblock                         identity, first segment, watermark; replaced by rename
 //! journal-0000000000000001.segment   preallocated; sector 0 is its header
 //! journal-0000000000000002.segment
+//! segment.draft, superblock.draft    not yet renamed; worthless after a crash
 //!
 //! segment  = header sector | group | group | ... | zeros
 //! group    = 1..n sectors of 512 bytes, written and synced together, never again
@@ -71,7 +72,9 @@
 //! | not valid, and a later group or segment is there | it was synced before | refuse |
 //! | not valid, and before the watermark | it was synced before | refuse |
 //! | last group, a sector that was written to its end but is not valid | changed after it was written | refuse |
+//! | last group, a sector cut in its midst, and something behind it | changed after it was written | refuse |
 //! | last group, a sector without its end | its write was cut short | cut the group |
+//! | the last segment's file is short, and not only of zeros for certain | someone cut it: its length was synced before its first group | refuse |
 //!
 //! The watermark stands in the superblock and is made durable whenever the
 //! journal is opened, closed, trimmed, or starts a segment. A changed byte can
