@@ -18,25 +18,16 @@ pub struct Acceptor {
 impl Acceptor {
     /// An acceptor that has promised nothing.
     pub fn new(epoch: Epoch) -> Self {
-        Self {
-            epoch,
-            registers: BTreeMap::new(),
-        }
+        Self { epoch, registers: BTreeMap::new() }
     }
 
     /// Takes back one record of a previous life.
     pub fn restore(&mut self, record: AcceptorRecord) {
         let restored = match record {
             AcceptorRecord::Promised { vertex, ballot } => self.register(vertex).promise(ballot),
-            AcceptorRecord::Voted {
-                vertex,
-                ballot,
-                value,
-            } => self.register(vertex).cast(Vote {
-                ballot,
-                value,
-                fast: None,
-            }),
+            AcceptorRecord::Voted { vertex, ballot, value } => {
+                self.register(vertex).cast(Vote { ballot, value, fast: None })
+            }
         };
         restored.expect("records are written in the order of promises, which only rise");
     }
@@ -69,10 +60,7 @@ impl Acceptor {
         let Address::Node(from) = from else {
             return Err(Ignored::Misdirected);
         };
-        if message
-            .vertex()
-            .is_some_and(|vertex| vertex.epoch != self.epoch)
-        {
+        if message.vertex().is_some_and(|vertex| vertex.epoch != self.epoch) {
             return Err(Ignored::OtherEpoch);
         }
         match message {
@@ -98,24 +86,10 @@ impl Acceptor {
                 let vote = register.vote().cloned();
                 effects
                     .append([AcceptorRecord::Promised { vertex, ballot }])
-                    .send(
-                        from,
-                        Promised {
-                            vertex,
-                            ballot,
-                            vote,
-                        },
-                    );
+                    .send(from, Promised { vertex, ballot, vote });
             }
             Err(promised) => {
-                effects.after_earlier().send(
-                    from,
-                    Refused {
-                        vertex,
-                        ballot,
-                        promised,
-                    },
-                );
+                effects.after_earlier().send(from, Refused { vertex, ballot, promised });
             }
         }
         Ok(())
@@ -127,47 +101,26 @@ impl Acceptor {
         accept: Accept,
         effects: &mut Effects<AcceptorRecord>,
     ) -> Result<(), Ignored> {
-        let Accept {
-            vertex,
-            ballot,
-            value,
-        } = accept;
+        let Accept { vertex, ballot, value } = accept;
         if ballot.proposer != from || !ballot.is_allowed_in(vertex) || ballot.round == 0 {
             return Err(Ignored::NotTheOwner);
         }
         let register = self.register(vertex);
-        match register.cast(Vote {
-            ballot,
-            value: value.clone(),
-            fast: None,
-        }) {
+        match register.cast(Vote { ballot, value: value.clone(), fast: None }) {
             Ok(()) => {
                 effects
-                    .append([AcceptorRecord::Voted {
-                        vertex,
-                        ballot,
-                        value,
-                    }])
+                    .append([AcceptorRecord::Voted { vertex, ballot, value }])
                     .send(from, Accepted { vertex, ballot });
             }
             Err(promised) => {
-                effects.after_earlier().send(
-                    from,
-                    Refused {
-                        vertex,
-                        ballot,
-                        promised,
-                    },
-                );
+                effects.after_earlier().send(from, Refused { vertex, ballot, promised });
             }
         }
         Ok(())
     }
 
     fn register(&mut self, vertex: VertexId) -> &mut Register {
-        self.registers
-            .entry(vertex)
-            .or_insert_with(|| Register::new(vertex))
+        self.registers.entry(vertex).or_insert_with(|| Register::new(vertex))
     }
 }
 
@@ -177,19 +130,12 @@ mod tests {
     use althing_model::{Ballot, Commands, DepSet, Value};
 
     fn vertex() -> VertexId {
-        VertexId {
-            epoch: Epoch(0),
-            proposer: NodeId(1),
-            seq: 0,
-        }
+        VertexId { epoch: Epoch(0), proposer: NodeId(1), seq: 0 }
     }
 
     fn prepare(round: u32, proposer: u32) -> (Address, Message) {
         let proposer = NodeId(proposer);
-        let prepare = Prepare {
-            vertex: vertex(),
-            ballot: Ballot { round, proposer },
-        };
+        let prepare = Prepare { vertex: vertex(), ballot: Ballot { round, proposer } };
         (proposer.into(), prepare.into())
     }
 
@@ -203,39 +149,18 @@ mod tests {
         let mut second = Acceptor::new(Epoch(0));
         for effect in effects {
             if let althing_wire::Effect::Append { records, .. } = effect {
-                records
-                    .into_iter()
-                    .for_each(|record| second.restore(record));
+                records.into_iter().for_each(|record| second.restore(record));
             }
         }
         assert_eq!(second.get(vertex()), first.get(vertex()));
         let mut effects = Effects::default();
-        let value = Value {
-            commands: Commands::Noop,
-            deps: DepSet::default(),
-        };
+        let value = Value { commands: Commands::Noop, deps: DepSet::default() };
         let ballot = Ballot::classic(vertex());
-        let accept = Accept {
-            vertex: vertex(),
-            ballot,
-            value,
-        };
-        second
-            .handle(NodeId(1).into(), accept.into(), &mut effects)
-            .unwrap();
+        let accept = Accept { vertex: vertex(), ballot, value };
+        second.handle(NodeId(1).into(), accept.into(), &mut effects).unwrap();
         let mut expected = Effects::default();
-        let promised = Ballot {
-            round: 3,
-            proposer: NodeId(2),
-        };
-        expected.after_earlier().send(
-            NodeId(1),
-            Refused {
-                vertex: vertex(),
-                ballot,
-                promised,
-            },
-        );
+        let promised = Ballot { round: 3, proposer: NodeId(2) };
+        expected.after_earlier().send(NodeId(1), Refused { vertex: vertex(), ballot, promised });
         assert_eq!(effects, expected);
     }
 
@@ -248,10 +173,7 @@ mod tests {
         let refused = acceptor.handle(NodeId(9).into(), message, &mut effects);
         assert_eq!(refused, Err(Ignored::NotTheOwner));
         let (from, message) = prepare(1, 2);
-        assert_eq!(
-            acceptor.handle(from, message, &mut effects),
-            Err(Ignored::NotTheOwner)
-        );
+        assert_eq!(acceptor.handle(from, message, &mut effects), Err(Ignored::NotTheOwner));
         assert!(effects.is_empty() && acceptor.is_empty());
     }
 }

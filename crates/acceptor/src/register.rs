@@ -1,5 +1,6 @@
 //! What an acceptor remembers of one vertex.
 
+use althing_model::mutant::is_planted;
 use althing_model::{Ballot, VertexId};
 use althing_wire::Vote;
 
@@ -14,10 +15,7 @@ pub struct Register {
 impl Register {
     /// Nothing promised but to take part in round 0, no vote.
     pub fn new(vertex: VertexId) -> Self {
-        Self {
-            promised: Ballot::fast(vertex),
-            vote: None,
-        }
+        Self { promised: Ballot::fast(vertex), vote: None }
     }
 
     /// The highest ballot promised; a vote promises its ballot too.
@@ -39,6 +37,11 @@ impl Register {
             return Err(self.promised);
         }
         self.promised = ballot;
+        if is_planted("one_ballot")
+            && let Some(vote) = &mut self.vote
+        {
+            vote.ballot = ballot;
+        }
         Ok(())
     }
 
@@ -69,30 +72,16 @@ mod tests {
     use althing_model::{Commands, DepSet, Epoch, NodeId, Value};
 
     fn vertex() -> VertexId {
-        VertexId {
-            epoch: Epoch(0),
-            proposer: NodeId(1),
-            seq: 0,
-        }
+        VertexId { epoch: Epoch(0), proposer: NodeId(1), seq: 0 }
     }
 
     fn ballot(round: u32) -> Ballot {
-        Ballot {
-            round,
-            proposer: NodeId(2),
-        }
+        Ballot { round, proposer: NodeId(2) }
     }
 
     fn vote(round: u32) -> Vote {
-        let value = Value {
-            commands: Commands::Noop,
-            deps: DepSet::default(),
-        };
-        Vote {
-            ballot: ballot(round),
-            value,
-            fast: None,
-        }
+        let value = Value { commands: Commands::Noop, deps: DepSet::default() };
+        Vote { ballot: ballot(round), value, fast: None }
     }
 
     /// Broken: a vote would be reported under a ballot in which it was never cast (trap T4).
@@ -123,14 +112,7 @@ mod tests {
         register.cast(vote(2)).unwrap();
         let mut deps = DepSet::default();
         deps.insert(vertex());
-        let other = Value {
-            commands: Commands::Noop,
-            deps,
-        };
-        let _ = register.cast(Vote {
-            ballot: ballot(2),
-            value: other,
-            fast: None,
-        });
+        let other = Value { commands: Commands::Noop, deps };
+        let _ = register.cast(Vote { ballot: ballot(2), value: other, fast: None });
     }
 }

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 pub struct Config {
     /// The nodes to submit to, the nearest first.
     pub nodes: Vec<NodeId>,
-    /// How long a node may take to answer before the next one is asked.
+    /// How long the first node may take to answer before the next one is asked; each further one
+    /// has twice as long as the one before.
     pub attempt: Micros,
     /// How long an operation may take in all, before its outcome is unknown.
     pub give_up: Micros,
@@ -78,11 +79,7 @@ struct InFlight {
 #[derive(Debug, Clone)]
 enum What {
     Open,
-    Apply {
-        operation: OperationId,
-        sequence: u64,
-        payload: Bytes,
-    },
+    Apply { operation: OperationId, sequence: u64, payload: Bytes },
 }
 
 const OPEN_TICKET: u64 = 0;
@@ -111,10 +108,7 @@ impl Client {
 
     /// Operations that have not ended.
     pub fn in_flight(&self) -> usize {
-        self.in_flight
-            .keys()
-            .filter(|ticket| **ticket != OPEN_TICKET)
-            .count()
+        self.in_flight.keys().filter(|ticket| **ticket != OPEN_TICKET).count()
     }
 
     /// Submits a command.
@@ -124,11 +118,7 @@ impl Client {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         let ticket = operation.0 + 1;
-        let what = What::Apply {
-            operation,
-            sequence,
-            payload,
-        };
+        let what = What::Apply { operation, sequence, payload };
         self.begin(now, ticket, what);
         if self.session.is_some() {
             self.attempt(now, ticket, out);
@@ -151,21 +141,14 @@ impl Client {
                 in_flight.try_again_at = now + self.jitter.around(self.config.back_off << exponent);
             }
             Answered::Invalid(why) => {
-                self.end(
-                    ticket,
-                    Outcome::Failed(Failure::Invalid(why)),
-                    Some(from),
-                    out,
-                );
+                self.end(ticket, Outcome::Failed(Failure::Invalid(why)), Some(from), out);
             }
             Answered::Executed(Reply::Opened(session)) => {
                 if ticket == OPEN_TICKET && self.session.is_none() {
                     self.in_flight.remove(&ticket);
                     self.session = Some(session);
                     let waiting: Vec<u64> = self.in_flight.keys().copied().collect();
-                    waiting
-                        .into_iter()
-                        .for_each(|ticket| self.attempt(now, ticket, out));
+                    waiting.into_iter().for_each(|ticket| self.attempt(now, ticket, out));
                 }
             }
             Answered::Executed(Reply::Applied(reply)) => {
@@ -212,10 +195,7 @@ impl Client {
 
     /// The earliest time at which [`Self::on_deadline`] has something to do.
     pub fn deadline(&self) -> Option<Micros> {
-        self.in_flight
-            .values()
-            .map(|it| it.try_again_at.min(it.give_up_at))
-            .min()
+        self.in_flight.values().map(|it| it.try_again_at.min(it.give_up_at)).min()
     }
 
     /// Does what is due.
@@ -241,10 +221,7 @@ impl Client {
                 self.attempt(now, ticket, out);
             } else {
                 let give_up_at = in_flight.give_up_at;
-                self.in_flight
-                    .get_mut(&ticket)
-                    .expect("it is due")
-                    .try_again_at = give_up_at;
+                self.in_flight.get_mut(&ticket).expect("it is due").try_again_at = give_up_at;
                 self.open_session(now, out);
             }
         }
@@ -273,10 +250,7 @@ impl Client {
     /// Submits an operation, again if it was before: then to the next node that is not down.
     fn attempt(&mut self, now: Micros, ticket: u64, out: &mut Vec<Output>) {
         let count = self.config.nodes.len();
-        let in_flight = self
-            .in_flight
-            .get_mut(&ticket)
-            .expect("only those in flight are tried");
+        let in_flight = self.in_flight.get_mut(&ticket).expect("only those in flight are tried");
         let first = match in_flight.attempts {
             0 => self.preferred,
             _ => in_flight.node + 1,
@@ -287,47 +261,30 @@ impl Client {
             .unwrap_or(first % count);
         in_flight.node = node;
         in_flight.attempts += 1;
-        in_flight.try_again_at = now + self.config.attempt;
+        // Whoever is slow is not made faster by repetition: the patience doubles.
+        in_flight.try_again_at = now + (self.config.attempt << (in_flight.attempts - 1).min(6));
         if in_flight.attempts > 1 {
             // What one operation learnt, the next need not learn again.
             self.preferred = node;
         }
         let operation = match in_flight.what.clone() {
             What::Open => Operation::OpenSession,
-            What::Apply {
-                sequence, payload, ..
-            } => {
+            What::Apply { sequence, payload, .. } => {
                 let Some(session) = self.session else { return };
                 let request = RequestId { session, sequence };
-                Operation::Apply {
-                    request,
-                    acknowledged_below: self.ended.below(),
-                    payload,
-                }
+                Operation::Apply { request, acknowledged_below: self.ended.below(), payload }
             }
         };
-        out.push(Output::Send(
-            self.config.nodes[node],
-            Submit { ticket, operation },
-        ));
+        out.push(Output::Send(self.config.nodes[node], Submit { ticket, operation }));
     }
 
     fn end(&mut self, ticket: u64, outcome: Outcome, node: Option<NodeId>, out: &mut Vec<Output>) {
         let Some(in_flight) = self.in_flight.remove(&ticket) else {
             return;
         };
-        if let What::Apply {
-            operation,
-            sequence,
-            ..
-        } = in_flight.what
-        {
+        if let What::Apply { operation, sequence, .. } = in_flight.what {
             self.ended.insert(sequence);
-            out.push(Output::Ended(Ended {
-                operation,
-                outcome,
-                node,
-            }));
+            out.push(Output::Ended(Ended { operation, outcome, node }));
         }
     }
 
@@ -343,29 +300,16 @@ mod tests {
 
     fn config() -> Config {
         let nodes = vec![NodeId(0), NodeId(1), NodeId(2)];
-        Config {
-            nodes,
-            attempt: 100,
-            give_up: 1000,
-            back_off: 10,
-            seed: 1,
-        }
+        Config { nodes, attempt: 100, give_up: 1000, back_off: 10, seed: 1 }
     }
 
     fn session() -> SessionId {
-        let opened = VertexId {
-            epoch: Epoch(0),
-            proposer: NodeId(0),
-            seq: 0,
-        };
+        let opened = VertexId { epoch: Epoch(0), proposer: NodeId(0), seq: 0 };
         SessionId { opened, slot: 0 }
     }
 
     fn answer(ticket: u64, reply: Reply) -> Answer {
-        Answer {
-            ticket,
-            outcome: Answered::Executed(reply),
-        }
+        Answer { ticket, outcome: Answered::Executed(reply) }
     }
 
     fn opened() -> (Client, Vec<Output>) {
@@ -374,13 +318,7 @@ mod tests {
         client.submit(0, Bytes::from_static(b"x"), &mut out);
         assert!(matches!(
             out.as_slice(),
-            [Output::Send(
-                NodeId(0),
-                Submit {
-                    ticket: 0,
-                    operation: Operation::OpenSession
-                }
-            )]
+            [Output::Send(NodeId(0), Submit { ticket: 0, operation: Operation::OpenSession })]
         ));
         out.clear();
         client.on_answer(1, NodeId(0), answer(0, Reply::Opened(session())), &mut out);
@@ -389,13 +327,9 @@ mod tests {
 
     fn request(output: &Output) -> (NodeId, u64, RequestId) {
         match output {
-            Output::Send(
-                node,
-                Submit {
-                    ticket,
-                    operation: Operation::Apply { request, .. },
-                },
-            ) => (*node, *ticket, *request),
+            Output::Send(node, Submit { ticket, operation: Operation::Apply { request, .. } }) => {
+                (*node, *ticket, *request)
+            }
             other => panic!("no request: {other:?}"),
         }
     }
@@ -444,13 +378,7 @@ mod tests {
         let (mut client, mut out) = opened();
         out.clear();
         client.on_deadline(2000, &mut out);
-        assert!(matches!(
-            &out[..],
-            [Output::Ended(Ended {
-                outcome: Outcome::Unknown,
-                ..
-            })]
-        ));
+        assert!(matches!(&out[..], [Output::Ended(Ended { outcome: Outcome::Unknown, .. })]));
 
         let mut unreachable = Client::new(config());
         out.clear();
@@ -459,30 +387,16 @@ mod tests {
         unreachable.on_deadline(5000, &mut out);
         assert!(out.iter().any(|output| matches!(
             output,
-            Output::Ended(Ended {
-                outcome: Outcome::Failed(Failure::Unreachable),
-                ..
-            })
+            Output::Ended(Ended { outcome: Outcome::Failed(Failure::Unreachable), .. })
         )));
 
         let (mut busy, mut out) = opened();
         out.clear();
-        busy.on_answer(
-            5,
-            NodeId(0),
-            Answer {
-                ticket: 1,
-                outcome: Answered::Overloaded,
-            },
-            &mut out,
-        );
+        busy.on_answer(5, NodeId(0), Answer { ticket: 1, outcome: Answered::Overloaded }, &mut out);
         busy.on_deadline(1001, &mut out);
         assert!(matches!(
             &out[..],
-            [Output::Ended(Ended {
-                outcome: Outcome::Failed(Failure::Overloaded),
-                ..
-            })]
+            [Output::Ended(Ended { outcome: Outcome::Failed(Failure::Overloaded), .. })]
         ));
     }
 }

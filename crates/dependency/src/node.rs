@@ -23,20 +23,12 @@ pub struct DependencyNode {
 impl DependencyNode {
     /// A node that has seen nothing.
     pub fn new(epoch: Epoch, modes: ModeTable) -> Self {
-        Self {
-            epoch,
-            index: ConflictIndex::new(modes),
-            held: BTreeMap::new(),
-        }
+        Self { epoch, index: ConflictIndex::new(modes), held: BTreeMap::new() }
     }
 
     /// Takes back one record of a previous life.
     pub fn restore(&mut self, record: DependencyRecord) {
-        let DependencyRecord {
-            vertex,
-            commands,
-            deps,
-        } = record;
+        let DependencyRecord { vertex, commands, deps } = record;
         self.index.enter(vertex, &commands);
         self.held.insert(vertex, Held { commands, deps });
     }
@@ -64,10 +56,7 @@ impl DependencyNode {
         let Address::Node(from) = from else {
             return Err(Ignored::Misdirected);
         };
-        if message
-            .vertex()
-            .is_some_and(|vertex| vertex.epoch != self.epoch)
-        {
+        if message.vertex().is_some_and(|vertex| vertex.epoch != self.epoch) {
             return Err(Ignored::OtherEpoch);
         }
         match message {
@@ -83,12 +72,7 @@ impl DependencyNode {
         depend: Depend,
         effects: &mut Effects<DependencyRecord>,
     ) -> Result<(), Ignored> {
-        let Depend {
-            vertex,
-            ballot,
-            commands,
-            base,
-        } = depend;
+        let Depend { vertex, ballot, commands, base } = depend;
         if ballot.proposer != from || !ballot.is_allowed_in(vertex) {
             return Err(Ignored::NotTheOwner);
         }
@@ -97,38 +81,14 @@ impl DependencyNode {
                 return Err(Ignored::Contradiction);
             }
             let deps = held.deps.clone();
-            effects.after_earlier().send(
-                from,
-                Depended {
-                    vertex,
-                    ballot,
-                    deps,
-                },
-            );
+            effects.after_earlier().send(from, Depended { vertex, ballot, deps });
             return Ok(());
         }
         let deps = self.answer(vertex, &commands, &base);
-        self.held.insert(
-            vertex,
-            Held {
-                commands: commands.clone(),
-                deps: deps.clone(),
-            },
-        );
+        self.held.insert(vertex, Held { commands: commands.clone(), deps: deps.clone() });
         effects
-            .append([DependencyRecord {
-                vertex,
-                commands,
-                deps: deps.clone(),
-            }])
-            .send(
-                from,
-                Depended {
-                    vertex,
-                    ballot,
-                    deps,
-                },
-            );
+            .append([DependencyRecord { vertex, commands, deps: deps.clone() }])
+            .send(from, Depended { vertex, ballot, deps });
         Ok(())
     }
 
@@ -140,14 +100,7 @@ impl DependencyNode {
     ) -> Result<(), Ignored> {
         let Inspect { vertex, ballot } = inspect;
         let held = self.held.get(&vertex).cloned();
-        effects.after_earlier().send(
-            from,
-            Inspected {
-                vertex,
-                ballot,
-                held,
-            },
-        );
+        effects.after_earlier().send(from, Inspected { vertex, ballot, held });
         Ok(())
     }
 

@@ -41,6 +41,14 @@ impl Operation {
         }
     }
 
+    /// The request id of a command that takes effect once.
+    pub fn request(&self) -> Option<RequestId> {
+        match self {
+            Self::Apply { request, .. } => Some(*request),
+            Self::OpenSession | Self::CloseSessions(_) => None,
+        }
+    }
+
     /// Bytes of user data.
     pub fn payload_len(&self) -> usize {
         match self {

@@ -46,10 +46,7 @@ impl DepSet {
 
     /// How many numbers the set takes to write down: its cost on the wire and in memory.
     pub fn width(&self) -> usize {
-        self.columns
-            .iter()
-            .map(|(_, row)| 1 + row.extras.len())
-            .sum()
+        self.columns.iter().map(|(_, row)| 1 + row.extras.len()).sum()
     }
 
     /// All sequence numbers of `column` below this are members.
@@ -59,8 +56,7 @@ impl DepSet {
 
     /// Whether `vertex` is a member.
     pub fn contains(&self, vertex: VertexId) -> bool {
-        self.row(vertex.column())
-            .is_some_and(|row| row.contains(vertex.seq))
+        self.row(vertex.column()).is_some_and(|row| row.contains(vertex.seq))
     }
 
     /// Adds one vertex.
@@ -95,17 +91,12 @@ impl DepSet {
         if threshold <= 1 {
             return true;
         }
-        let mut columns: Vec<Column> = answers
-            .iter()
-            .flat_map(|answer| answer.columns().map(|(column, _)| column))
-            .collect();
+        let mut columns: Vec<Column> =
+            answers.iter().flat_map(|answer| answer.columns().map(|(column, _)| column)).collect();
         columns.sort_unstable();
         columns.dedup();
         columns.into_iter().all(|column| {
-            let rows: Vec<&Row> = answers
-                .iter()
-                .filter_map(|answer| answer.row(column))
-                .collect();
+            let rows: Vec<&Row> = answers.iter().filter_map(|answer| answer.row(column)).collect();
             Row::is_each_held_by(&rows, threshold)
         })
     }
@@ -123,18 +114,12 @@ impl DepSet {
     }
 
     fn row(&self, column: Column) -> Option<&Row> {
-        let index = self
-            .columns
-            .binary_search_by_key(&column, |(column, _)| *column)
-            .ok()?;
+        let index = self.columns.binary_search_by_key(&column, |(column, _)| *column).ok()?;
         Some(&self.columns[index].1)
     }
 
     fn row_mut(&mut self, column: Column) -> &mut Row {
-        let index = match self
-            .columns
-            .binary_search_by_key(&column, |(column, _)| *column)
-        {
+        let index = match self.columns.binary_search_by_key(&column, |(column, _)| *column) {
             Ok(index) => index,
             Err(index) => {
                 self.columns.insert(index, (column, Row::default()));
@@ -236,10 +221,7 @@ impl Row {
         let settled = prefixes.get(threshold - 1).copied().unwrap_or(0);
         let highest = prefixes.first().copied().unwrap_or(0);
         (settled..highest).all(held)
-            && rows
-                .iter()
-                .flat_map(|row| &row.extras)
-                .all(|seq| *seq < settled || held(*seq))
+            && rows.iter().flat_map(|row| &row.extras).all(|seq| *seq < settled || held(*seq))
     }
 }
 
@@ -253,17 +235,11 @@ mod tests {
     type Plain = BTreeSet<(u32, u64)>;
 
     fn column(proposer: u32) -> Column {
-        Column {
-            epoch: Epoch(0),
-            proposer: NodeId(proposer),
-        }
+        Column { epoch: Epoch(0), proposer: NodeId(proposer) }
     }
 
     fn compact(plain: &Plain) -> DepSet {
-        plain
-            .iter()
-            .map(|(proposer, seq)| column(*proposer).vertex(*seq))
-            .collect()
+        plain.iter().map(|(proposer, seq)| column(*proposer).vertex(*seq)).collect()
     }
 
     fn plain_set() -> impl Strategy<Value = Plain> {

@@ -71,14 +71,8 @@ impl ModeTable {
     /// # Panics
     /// With more than [`Self::MODES_MAX`] modes: the table is part of a program, not of its input.
     pub fn new(names: &[&'static str]) -> Self {
-        assert!(
-            names.len() <= Self::MODES_MAX,
-            "a mode table has at most 64 modes"
-        );
-        Self {
-            names: names.to_vec(),
-            commute: vec![0; names.len()],
-        }
+        assert!(names.len() <= Self::MODES_MAX, "a mode table has at most 64 modes");
+        Self { names: names.to_vec(), commute: vec![0; names.len()] }
     }
 
     /// Reads commute with reads, and nothing else does: modes 0 (read) and 1 (write).
@@ -97,9 +91,7 @@ impl ModeTable {
     /// Whether commands that touch one resource in these modes give the same state and replies in
     /// either order. A mode outside the table commutes with nothing.
     pub fn commute(&self, a: Mode, b: Mode) -> bool {
-        self.commute
-            .get(a.0 as usize)
-            .is_some_and(|row| b.0 < 64 && row >> b.0 & 1 == 1)
+        self.commute.get(a.0 as usize).is_some_and(|row| b.0 < 64 && row >> b.0 & 1 == 1)
     }
 
     /// The modes' names, by number.
@@ -110,9 +102,7 @@ impl ModeTable {
 
 impl fmt::Debug for ModeTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ModeTable")
-            .field("names", &self.names)
-            .finish_non_exhaustive()
+        f.debug_struct("ModeTable").field("names", &self.names).finish_non_exhaustive()
     }
 }
 

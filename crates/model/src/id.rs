@@ -13,9 +13,8 @@ impl fmt::Display for ClusterId {
             bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
         };
         // The usual 8-4-4-4-12 form of a UUID.
-        for (index, (start, end)) in [(0, 4), (4, 6), (6, 8), (8, 10), (10, 16)]
-            .into_iter()
-            .enumerate()
+        for (index, (start, end)) in
+            [(0, 4), (4, 6), (6, 8), (8, 10), (10, 16)].into_iter().enumerate()
         {
             if index > 0 {
                 f.write_str("-")?;
@@ -91,12 +90,7 @@ pub enum Role {
 
 impl Role {
     /// Every role, in the order in which a command meets them.
-    pub const ALL: [Self; 4] = [
-        Self::Proposer,
-        Self::Dependency,
-        Self::Acceptor,
-        Self::Replica,
-    ];
+    pub const ALL: [Self; 4] = [Self::Proposer, Self::Dependency, Self::Acceptor, Self::Replica];
 
     /// The role's name in configurations and certificates.
     pub fn name(self) -> &'static str {
@@ -138,10 +132,7 @@ pub struct VertexId {
 impl VertexId {
     /// The row of a [`crate::DepSet`] that this vertex belongs to.
     pub fn column(self) -> Column {
-        Column {
-            epoch: self.epoch,
-            proposer: self.proposer,
-        }
+        Column { epoch: self.epoch, proposer: self.proposer }
     }
 }
 
@@ -169,11 +160,7 @@ pub struct Column {
 impl Column {
     /// The vertex of this column with that sequence number.
     pub fn vertex(self, seq: u64) -> VertexId {
-        VertexId {
-            epoch: self.epoch,
-            proposer: self.proposer,
-            seq,
-        }
+        VertexId { epoch: self.epoch, proposer: self.proposer, seq }
     }
 }
 
@@ -193,18 +180,12 @@ impl Ballot {
 
     /// Round 0 of a vertex: the votes of the fast path.
     pub fn fast(vertex: VertexId) -> Self {
-        Self {
-            round: 0,
-            proposer: vertex.proposer,
-        }
+        Self { round: 0, proposer: vertex.proposer }
     }
 
     /// Round 1 of a vertex: its own proposer's classic round.
     pub fn classic(vertex: VertexId) -> Self {
-        Self {
-            round: 1,
-            proposer: vertex.proposer,
-        }
+        Self { round: 1, proposer: vertex.proposer }
     }
 
     /// Whether this ballot may be used in that vertex by its proposer: rounds 0 and 1 belong to the
@@ -273,25 +254,9 @@ mod tests {
 
     #[test]
     fn low_rounds_belong_to_the_vertex_s_own_proposer() {
-        let vertex = VertexId {
-            epoch: Epoch(0),
-            proposer: NodeId(1),
-            seq: 7,
-        };
+        let vertex = VertexId { epoch: Epoch(0), proposer: NodeId(1), seq: 7 };
         assert!(Ballot::classic(vertex).is_allowed_in(vertex));
-        assert!(
-            !Ballot {
-                round: 1,
-                proposer: NodeId(2)
-            }
-            .is_allowed_in(vertex)
-        );
-        assert!(
-            Ballot {
-                round: 2,
-                proposer: NodeId(2)
-            }
-            .is_allowed_in(vertex)
-        );
+        assert!(!Ballot { round: 1, proposer: NodeId(2) }.is_allowed_in(vertex));
+        assert!(Ballot { round: 2, proposer: NodeId(2) }.is_allowed_in(vertex));
     }
 }

@@ -42,6 +42,7 @@ mod footprint;
 mod id;
 mod jitter;
 mod membership;
+pub mod mutant;
 mod quorum;
 mod seq_set;
 mod state_machine;

@@ -51,32 +51,18 @@ impl Membership {
         roles: BTreeMap<NodeId, Vec<Role>>,
     ) -> Result<Self, MembershipInvalid> {
         let with = |role: Role| -> Vec<NodeId> {
-            roles
-                .iter()
-                .filter(|(_, own)| own.contains(&role))
-                .map(|(node, _)| *node)
-                .collect()
+            roles.iter().filter(|(_, own)| own.contains(&role)).map(|(node, _)| *node).collect()
         };
         for role in [Role::Dependency, Role::Acceptor] {
             let have = with(role).len();
             if have < 2 * f + 1 {
-                return Err(MembershipInvalid::RoleShort {
-                    role,
-                    have,
-                    need: 2 * f + 1,
-                    f,
-                });
+                return Err(MembershipInvalid::RoleShort { role, have, need: 2 * f + 1, f });
             }
         }
         for role in [Role::Proposer, Role::Replica] {
             let have = with(role).len();
             if have < f + 1 {
-                return Err(MembershipInvalid::RoleShort {
-                    role,
-                    have,
-                    need: f + 1,
-                    f,
-                });
+                return Err(MembershipInvalid::RoleShort { role, have, need: f + 1, f });
             }
         }
         if path == Path::Fast {
@@ -84,22 +70,13 @@ impl Membership {
                 return Err(MembershipInvalid::VoterHalf);
             }
             let voters = with(Role::Acceptor);
-            if let Some(node) = with(Role::Proposer)
-                .into_iter()
-                .find(|p| !voters.contains(p))
-            {
+            if let Some(node) = with(Role::Proposer).into_iter().find(|p| !voters.contains(p)) {
                 return Err(MembershipInvalid::ProposerWithoutVoter { node });
             }
         }
         let dependency = Quorums::new(with(Role::Dependency).len(), f)?;
         let acceptor = Quorums::new(with(Role::Acceptor).len(), f)?;
-        Ok(Self {
-            epoch,
-            path,
-            roles,
-            dependency,
-            acceptor,
-        })
+        Ok(Self { epoch, path, roles, dependency, acceptor })
     }
 
     /// A membership of nodes 0 to n-1 that all have every role.
@@ -107,9 +84,7 @@ impl Membership {
     /// # Errors
     /// When `f` does not fit `n`.
     pub fn colocated(n: u32, f: usize, path: Path) -> Result<Self, MembershipInvalid> {
-        let roles = (0..n)
-            .map(|node| (NodeId(node), Role::ALL.to_vec()))
-            .collect();
+        let roles = (0..n).map(|node| (NodeId(node), Role::ALL.to_vec())).collect();
         // Asked first, since it says what is wrong in fewer words than the roles would.
         Quorums::new(n as usize, f)?;
         Self::new(Epoch(0), path, f, roles)
@@ -132,10 +107,7 @@ impl Membership {
 
     /// The nodes with that role, ascending.
     pub fn with(&self, role: Role) -> impl Iterator<Item = NodeId> + '_ {
-        self.roles
-            .iter()
-            .filter(move |(_, own)| own.contains(&role))
-            .map(|(node, _)| *node)
+        self.roles.iter().filter(move |(_, own)| own.contains(&role)).map(|(node, _)| *node)
     }
 
     /// Whether `node` has `role`.
@@ -198,12 +170,7 @@ impl From<QuorumsInvalid> for MembershipInvalid {
 impl fmt::Display for MembershipInvalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::RoleShort {
-                role,
-                have,
-                need,
-                f: failures,
-            } => write!(
+            Self::RoleShort { role, have, need, f: failures } => write!(
                 f,
                 "f = {failures} takes {need} nodes with role \"{role}\", and there are {have}: \
                  give the role to more nodes or lower f"
@@ -234,9 +201,7 @@ mod tests {
         assert!(Membership::colocated(5, 2, Path::Fast).is_ok());
         assert!(matches!(
             Membership::colocated(5, 3, Path::Fast),
-            Err(MembershipInvalid::Quorums(
-                QuorumsInvalid::FailuresOutOfRange { n: 5, f: 3 }
-            ))
+            Err(MembershipInvalid::Quorums(QuorumsInvalid::FailuresOutOfRange { n: 5, f: 3 }))
         ));
         let apart: BTreeMap<_, _> = (0..9)
             .map(|node| {
@@ -251,20 +216,14 @@ mod tests {
             .collect();
         assert_eq!(
             Membership::new(Epoch(0), Path::Classic, 1, apart),
-            Err(MembershipInvalid::RoleShort {
-                role: Role::Replica,
-                have: 1,
-                need: 2,
-                f: 1
-            })
+            Err(MembershipInvalid::RoleShort { role: Role::Replica, have: 1, need: 2, f: 1 })
         );
     }
 
     #[test]
     fn the_fast_path_takes_voters_beside_proposers() {
-        let mut roles: BTreeMap<_, _> = (0..3)
-            .map(|node| (NodeId(node), Role::ALL.to_vec()))
-            .collect();
+        let mut roles: BTreeMap<_, _> =
+            (0..3).map(|node| (NodeId(node), Role::ALL.to_vec())).collect();
         roles.insert(NodeId(3), vec![Role::Proposer]);
         assert_eq!(
             Membership::new(Epoch(0), Path::Fast, 1, roles.clone()),

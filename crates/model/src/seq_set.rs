@@ -28,9 +28,7 @@ impl SeqSet {
 
     /// One above the highest member; 0 for the empty set.
     pub fn end(&self) -> u64 {
-        self.ranges
-            .last_key_value()
-            .map_or(self.below, |(_, end)| *end)
+        self.ranges.last_key_value().map_or(self.below, |(_, end)| *end)
     }
 
     /// How many ranges there are above the prefix: what the set costs.
@@ -40,12 +38,7 @@ impl SeqSet {
 
     /// Whether `seq` is a member.
     pub fn contains(&self, seq: u64) -> bool {
-        seq < self.below
-            || self
-                .ranges
-                .range(..=seq)
-                .next_back()
-                .is_some_and(|(_, end)| seq < *end)
+        seq < self.below || self.ranges.range(..=seq).next_back().is_some_and(|(_, end)| seq < *end)
     }
 
     /// Adds `seq`; false when it was a member already.

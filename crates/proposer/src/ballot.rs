@@ -19,15 +19,7 @@ impl Proposer {
         path: CommitPath,
         effects: &mut Effects<ProposerRecord>,
     ) {
-        self.set_work(
-            vertex,
-            Work::Proposing {
-                ballot,
-                value,
-                votes,
-                path,
-            },
-        );
+        self.set_work(vertex, Work::Proposing { ballot, value, votes, path });
         self.send_accepts(now, vertex, effects);
     }
 
@@ -39,27 +31,11 @@ impl Proposer {
         effects: &mut Effects<ProposerRecord>,
     ) {
         let acceptors = self.acceptors();
-        let Some(Work::Proposing {
-            ballot,
-            value,
-            votes,
-            ..
-        }) = self.work_mut(vertex)
-        else {
+        let Some(Work::Proposing { ballot, value, votes, .. }) = self.work_mut(vertex) else {
             unreachable!("only this step asks for votes");
         };
-        for acceptor in acceptors
-            .iter()
-            .filter(|acceptor| !votes.contains(acceptor))
-        {
-            effects.send(
-                *acceptor,
-                Accept {
-                    vertex,
-                    ballot: *ballot,
-                    value: value.clone(),
-                },
-            );
+        for acceptor in acceptors.iter().filter(|acceptor| !votes.contains(acceptor)) {
+            effects.send(*acceptor, Accept { vertex, ballot: *ballot, value: value.clone() });
         }
         let patience = self.farthest(acceptors) + self.config.timing.retry;
         self.set_timer(vertex, now + patience);
@@ -79,12 +55,7 @@ impl Proposer {
             Some(Work::Fencing { .. }) if acceptor == me && ballot == Ballot::classic(vertex) => {
                 self.on_fenced(now, vertex, effects);
             }
-            Some(Work::Proposing {
-                ballot: current,
-                value,
-                votes,
-                path,
-            }) if ballot == *current => {
+            Some(Work::Proposing { ballot: current, value, votes, path }) if ballot == *current => {
                 if !votes.insert(acceptor) {
                     return Err(Ignored::Repeated);
                 }
@@ -100,11 +71,7 @@ impl Proposer {
 
     /// A higher ballot is promised: another proposer is at it, and this attempt is over.
     pub(crate) fn on_refused(&mut self, now: Micros, refused: Refused) -> Result<(), Ignored> {
-        let Refused {
-            vertex,
-            ballot,
-            promised,
-        } = refused;
+        let Refused { vertex, ballot, promised } = refused;
         let me = self.config.me;
         let current = match self.work_mut(vertex) {
             None | Some(Work::Waiting) => return Err(Ignored::Late),
@@ -164,8 +131,7 @@ impl Proposer {
         let Some(in_flight) = self.end(vertex) else {
             return;
         };
-        self.commits
-            .push((path, now.saturating_sub(in_flight.since)));
+        self.commits.push((path, now.saturating_sub(in_flight.since)));
         self.rounds.remove(&vertex);
         if value.commands.is_noop() {
             self.counters.noops += 1;
@@ -175,13 +141,7 @@ impl Proposer {
             if path == CommitPath::Fast && node == self.config.me {
                 continue;
             }
-            effects.send(
-                node,
-                Commit {
-                    vertex,
-                    value: value.clone(),
-                },
-            );
+            effects.send(node, Commit { vertex, value: value.clone() });
         }
         if self.is_own(vertex) {
             self.resolved.insert(vertex.seq);

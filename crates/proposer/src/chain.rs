@@ -1,6 +1,7 @@
 //! Rule C1: a vertex depends on its own proposer's previous vertex on each resource that it touches,
 //! whatever the modes. The dependency service keeps the latest vertex only; this is why it may.
 
+use althing_model::mutant::is_planted;
 use althing_model::{Column, Commands, DepSet, Footprint, VertexId};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -22,13 +23,8 @@ pub(crate) struct Chain {
 
 impl Chain {
     pub(crate) fn new(column: Column, len_max: usize, floor: u64) -> Self {
-        Self {
-            column,
-            len_max,
-            latest: BTreeMap::new(),
-            everything: None,
-            floor,
-        }
+        let floor = if is_planted("chain_forgotten_at_restart") { 0 } else { floor };
+        Self { column, len_max, latest: BTreeMap::new(), everything: None, floor }
     }
 
     /// What `commands` in the proposer's vertex `seq` must depend on, whatever the dependency
@@ -69,7 +65,8 @@ impl Chain {
                 }
                 if self.latest.len() >= self.len_max {
                     self.latest.clear();
-                    self.floor = seq;
+                    // This very vertex may have touched resources that are forgotten now.
+                    self.floor = seq + 1;
                 }
                 self.latest.insert(Bytes::copy_from_slice(resource), seq);
             }
@@ -77,6 +74,9 @@ impl Chain {
     }
 
     fn depend(&self, previous: u64, seq: u64, deps: &mut DepSet) {
+        if is_planted("no_chain") {
+            return;
+        }
         // Two commands of one batch may touch one resource.
         if previous != seq {
             deps.insert(self.column.vertex(previous));
@@ -88,7 +88,9 @@ impl Chain {
 /// that others rely on as a link of the chain (trap T7).
 pub(crate) fn noop_deps(vertex: VertexId) -> DepSet {
     let mut deps = DepSet::default();
-    deps.insert_below(vertex.column(), vertex.seq);
+    if !is_planted("noop_with_empty_deps") {
+        deps.insert_below(vertex.column(), vertex.seq);
+    }
     deps
 }
 
@@ -98,25 +100,14 @@ mod tests {
     use althing_model::{Command, Epoch, Mode, NodeId, Operation};
 
     fn column() -> Column {
-        Column {
-            epoch: Epoch(0),
-            proposer: NodeId(1),
-        }
+        Column { epoch: Epoch(0), proposer: NodeId(1) }
     }
 
     fn write(resources: &[&'static str]) -> Commands {
         let footprint = Footprint::of(
-            resources
-                .iter()
-                .map(|name| (Bytes::from_static(name.as_bytes()), Mode(1))),
+            resources.iter().map(|name| (Bytes::from_static(name.as_bytes()), Mode(1))),
         );
-        Commands::Batch(
-            [Command {
-                operation: Operation::OpenSession,
-                footprint,
-            }]
-            .into(),
-        )
+        Commands::Batch([Command { operation: Operation::OpenSession, footprint }].into())
     }
 
     fn deps(seqs: &[u64]) -> DepSet {
@@ -145,10 +136,10 @@ mod tests {
         let mut full = Chain::new(column(), 2, 0);
         full.extend(0, &write(&["a"]));
         full.extend(1, &write(&["b"]));
-        full.extend(2, &write(&["c"]));
+        full.extend(2, &write(&["c", "d", "e"]));
         let mut prefix = DepSet::default();
-        prefix.insert_below(column(), 2);
-        assert_eq!(full.extend(3, &write(&["a"])), prefix);
+        prefix.insert_below(column(), 3);
+        assert_eq!(full.extend(3, &write(&["c"])), prefix);
     }
 
     /// Broken: a vertex after a scan would not depend on it at its own proposer.
@@ -157,11 +148,8 @@ mod tests {
         let mut chain = Chain::new(column(), 10, 0);
         chain.extend(0, &write(&["a"]));
         let everything = Commands::Batch(
-            [Command {
-                operation: Operation::OpenSession,
-                footprint: Footprint::Everything,
-            }]
-            .into(),
+            [Command { operation: Operation::OpenSession, footprint: Footprint::Everything }]
+                .into(),
         );
         let mut prefix = DepSet::default();
         prefix.insert_below(column(), 1);

@@ -16,15 +16,7 @@ impl Proposer {
         base: DepSet,
         effects: &mut Effects<ProposerRecord>,
     ) {
-        self.begin(
-            now,
-            vertex,
-            Work::Depending {
-                commands,
-                base,
-                answers: BTreeMap::new(),
-            },
-        );
+        self.begin(now, vertex, Work::Depending { commands, base, answers: BTreeMap::new() });
         self.ask_dependencies(now, vertex, effects);
     }
 
@@ -37,30 +29,17 @@ impl Proposer {
     ) {
         let nodes = self.dependency_nodes();
         let (ballot, commands, base, answers) = match self.work_mut(vertex) {
-            Some(Work::Depending {
-                commands,
-                base,
-                answers,
-            }) => (Ballot::classic(vertex), commands, base, answers),
-            Some(Work::Consulting {
-                ballot,
-                commands,
-                base,
-                answers,
-            }) => (*ballot, commands, base, answers),
+            Some(Work::Depending { commands, base, answers }) => {
+                (Ballot::classic(vertex), commands, base, answers)
+            }
+            Some(Work::Consulting { ballot, commands, base, answers }) => {
+                (*ballot, commands, base, answers)
+            }
             _ => unreachable!("only these steps ask for dependencies"),
         };
         for node in nodes.iter().filter(|node| !answers.contains_key(node)) {
             let (commands, base) = (commands.clone(), base.clone());
-            effects.send(
-                *node,
-                Depend {
-                    vertex,
-                    ballot,
-                    commands,
-                    base,
-                },
-            );
+            effects.send(*node, Depend { vertex, ballot, commands, base });
         }
         let patience = self.farthest(nodes) + self.config.timing.retry;
         self.set_timer(vertex, now + patience);
@@ -73,18 +52,12 @@ impl Proposer {
         depended: Depended,
         effects: &mut Effects<ProposerRecord>,
     ) -> Result<(), Ignored> {
-        let Depended {
-            vertex,
-            ballot,
-            deps,
-        } = depended;
+        let Depended { vertex, ballot, deps } = depended;
         let answers = match self.work_mut(vertex) {
             Some(Work::Depending { answers, .. }) if ballot == Ballot::classic(vertex) => answers,
-            Some(Work::Consulting {
-                ballot: current,
-                answers,
-                ..
-            }) if ballot == *current => answers,
+            Some(Work::Consulting { ballot: current, answers, .. }) if ballot == *current => {
+                answers
+            }
             _ => return Err(Ignored::Late),
         };
         if answers.contains_key(&node) {
@@ -105,32 +78,17 @@ impl Proposer {
     ) {
         let quorum = self.membership().dependency_quorums().dependency();
         let (ballot, value, path) = match self.work_mut(vertex) {
-            Some(Work::Depending {
-                commands, answers, ..
-            }) if answers.len() >= quorum => {
-                let value = Value {
-                    commands: commands.clone(),
-                    deps: union(answers.values()),
-                };
+            Some(Work::Depending { commands, answers, .. }) if answers.len() >= quorum => {
+                let value = Value { commands: commands.clone(), deps: union(answers.values()) };
                 (Ballot::classic(vertex), value, CommitPath::Classic)
             }
-            Some(Work::Consulting {
-                ballot,
-                commands,
-                base,
-                answers,
-            }) if answers.len() >= quorum => {
+            Some(Work::Consulting { ballot, commands, base, answers })
+                if answers.len() >= quorum =>
+            {
                 // The base has every answer learnt in phase 1, the proposer's chain with it.
                 let mut deps = union(answers.values());
                 deps.union(base);
-                (
-                    *ballot,
-                    Value {
-                        commands: commands.clone(),
-                        deps,
-                    },
-                    CommitPath::Recovered,
-                )
+                (*ballot, Value { commands: commands.clone(), deps }, CommitPath::Recovered)
             }
             _ => return,
         };

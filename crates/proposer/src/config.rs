@@ -34,12 +34,7 @@ pub struct Timing {
 
 impl Default for Timing {
     fn default() -> Self {
-        Self {
-            fast_path: 50_000,
-            retry: 250_000,
-            back_off: 100_000,
-            answer: 60_000_000,
-        }
+        Self { fast_path: 50_000, retry: 250_000, back_off: 100_000, answer: 60_000_000 }
     }
 }
 

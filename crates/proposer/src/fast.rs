@@ -3,6 +3,7 @@
 
 use crate::work::Work;
 use crate::{CommitPath, Proposer};
+use althing_model::mutant::is_planted;
 use althing_model::{Ballot, Commands, DepSet, Micros, NodeId, Value, VertexId};
 use althing_wire::{
     Accept, Conclude, Concluded, Effects, Ignored, PreAccept, PreAccepted, ProposerRecord,
@@ -20,16 +21,7 @@ impl Proposer {
         effects: &mut Effects<ProposerRecord>,
     ) {
         let (quorum, is_fast) = self.choose_fast_quorum();
-        self.begin(
-            now,
-            vertex,
-            Work::Anchoring {
-                commands,
-                base,
-                quorum,
-                is_fast,
-            },
-        );
+        self.begin(now, vertex, Work::Anchoring { commands, base, quorum, is_fast });
         self.ask_anchor(now, vertex, effects);
     }
 
@@ -42,24 +34,10 @@ impl Proposer {
     ) {
         let anchor = self.config.me;
         match self.work_mut(vertex) {
-            Some(Work::Anchoring {
-                commands,
-                base,
-                quorum,
-                ..
-            }) => {
+            Some(Work::Anchoring { commands, base, quorum, .. }) => {
                 let (commands, base) = (commands.clone(), base.clone());
                 let quorum = quorum.clone();
-                effects.send(
-                    anchor,
-                    PreAccept {
-                        vertex,
-                        commands,
-                        base,
-                        quorum,
-                        anchor,
-                    },
-                );
+                effects.send(anchor, PreAccept { vertex, commands, base, quorum, anchor });
             }
             Some(Work::Concluding { value }) => {
                 let deps = value.deps.clone();
@@ -67,14 +45,7 @@ impl Proposer {
             }
             Some(Work::Fencing { value }) => {
                 let (ballot, value) = (Ballot::classic(vertex), value.clone());
-                effects.send(
-                    anchor,
-                    Accept {
-                        vertex,
-                        ballot,
-                        value,
-                    },
-                );
+                effects.send(anchor, Accept { vertex, ballot, value });
             }
             _ => unreachable!("only these steps ask the anchor alone"),
         }
@@ -91,12 +62,7 @@ impl Proposer {
         let PreAccepted { vertex, deps } = pre_accepted;
         let me = self.config.me;
         match self.work_mut(vertex) {
-            Some(Work::Anchoring {
-                commands,
-                quorum,
-                is_fast,
-                ..
-            }) if voter == me => {
+            Some(Work::Anchoring { commands, quorum, is_fast, .. }) if voter == me => {
                 let (commands, quorum) = (commands.clone(), std::mem::take(quorum));
                 let is_fast = *is_fast;
                 self.ask_voters(now, vertex, commands, deps, quorum, is_fast, effects);
@@ -128,16 +94,7 @@ impl Proposer {
     ) {
         let patience = self.farthest(quorum.iter().copied()) + self.config.timing.fast_path;
         let answers = BTreeMap::from([(self.config.me, base.clone())]);
-        self.set_work(
-            vertex,
-            Work::Voting {
-                commands,
-                base,
-                quorum,
-                is_fast,
-                answers,
-            },
-        );
+        self.set_work(vertex, Work::Voting { commands, base, quorum, is_fast, answers });
         self.send_pre_accepts(vertex, effects);
         self.set_timer(vertex, now + patience);
     }
@@ -146,31 +103,13 @@ impl Proposer {
     fn send_pre_accepts(&mut self, vertex: VertexId, effects: &mut Effects<ProposerRecord>) {
         let anchor = self.config.me;
         let voters = self.acceptors();
-        let Some(Work::Voting {
-            commands,
-            base,
-            quorum,
-            answers,
-            ..
-        }) = self.work_mut(vertex)
+        let Some(Work::Voting { commands, base, quorum, answers, .. }) = self.work_mut(vertex)
         else {
             unreachable!("only this step asks all voters");
         };
-        for voter in voters
-            .into_iter()
-            .filter(|voter| !answers.contains_key(voter))
-        {
+        for voter in voters.into_iter().filter(|voter| !answers.contains_key(voter)) {
             let (commands, base, quorum) = (commands.clone(), base.clone(), quorum.clone());
-            effects.send(
-                voter,
-                PreAccept {
-                    vertex,
-                    commands,
-                    base,
-                    quorum,
-                    anchor,
-                },
-            );
+            effects.send(voter, PreAccept { vertex, commands, base, quorum, anchor });
         }
     }
 
@@ -183,29 +122,22 @@ impl Proposer {
         effects: &mut Effects<ProposerRecord>,
     ) {
         let quorums = self.membership().acceptor_quorums();
-        let Some(Work::Voting {
-            quorum,
-            answers,
-            is_fast,
-            commands,
-            ..
-        }) = self.work_mut(vertex)
+        let Some(Work::Voting { quorum, answers, is_fast, commands, .. }) = self.work_mut(vertex)
         else {
             unreachable!("only this step counts answers");
         };
         if *is_fast {
-            let counted: Vec<&DepSet> = quorum
-                .iter()
-                .filter_map(|member| answers.get(member))
-                .collect();
+            let mut counted: Vec<&DepSet> =
+                quorum.iter().filter_map(|member| answers.get(member)).collect();
+            if is_planted("answer_from_outside_the_quorum") {
+                counted = answers.values().take(quorum.len()).collect();
+            }
             if counted.len() < quorum.len() {
                 return;
             }
-            if DepSet::is_each_held_by(&counted, quorums.f()) {
-                let value = Value {
-                    commands: commands.clone(),
-                    deps: union(counted),
-                };
+            let threshold = quorums.f() - usize::from(is_planted("fast_threshold_minus_one"));
+            if DepSet::is_each_held_by(&counted, threshold) {
+                let value = Value { commands: commands.clone(), deps: union(counted) };
                 self.set_work(vertex, Work::Concluding { value });
                 self.ask_anchor(now, vertex, effects);
                 return;
@@ -214,10 +146,12 @@ impl Proposer {
             *is_fast = false;
         }
         if answers.len() >= quorums.dependency() {
-            let value = Value {
-                commands: commands.clone(),
-                deps: union(answers.values()),
-            };
+            let value = Value { commands: commands.clone(), deps: union(answers.values()) };
+            if is_planted("no_fence") {
+                let (ballot, votes) = (Ballot::classic(vertex), BTreeSet::new());
+                self.propose(now, vertex, ballot, value, votes, CommitPath::Slow, effects);
+                return;
+            }
             self.set_work(vertex, Work::Fencing { value });
             self.ask_anchor(now, vertex, effects);
         }

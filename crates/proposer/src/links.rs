@@ -16,10 +16,7 @@ pub struct Link {
 
 impl Default for Link {
     fn default() -> Self {
-        Self {
-            round_trip: None,
-            is_up: true,
-        }
+        Self { round_trip: None, is_up: true }
     }
 }
 
@@ -35,9 +32,9 @@ impl Proposer {
             .in_flight
             .iter()
             .filter(|(_, in_flight)| match &in_flight.work {
-                Work::Voting {
-                    quorum, answers, ..
-                } => quorum.contains(&node) && !answers.contains_key(&node),
+                Work::Voting { quorum, answers, .. } => {
+                    quorum.contains(&node) && !answers.contains_key(&node)
+                }
                 _ => false,
             })
             .map(|(vertex, _)| *vertex)
@@ -71,19 +68,12 @@ impl Proposer {
 
     /// The longest measured round trip to one of `nodes`; 0 when none is measured.
     pub(crate) fn farthest(&self, nodes: impl IntoIterator<Item = NodeId>) -> Micros {
-        nodes
-            .into_iter()
-            .filter_map(|node| self.link(node).round_trip)
-            .max()
-            .unwrap_or(0)
+        nodes.into_iter().filter_map(|node| self.link(node).round_trip).max().unwrap_or(0)
     }
 
     fn link(&self, node: NodeId) -> Link {
         if node == self.config.me {
-            return Link {
-                round_trip: Some(0),
-                is_up: true,
-            };
+            return Link { round_trip: Some(0), is_up: true };
         }
         self.links.get(&node).copied().unwrap_or_default()
     }

@@ -3,9 +3,10 @@
 use crate::chain::Chain;
 use crate::work::{InFlight, Work};
 use crate::{Config, Link};
+use althing_model::mutant::is_planted;
 use althing_model::{
-    Ballot, Column, Commands, Conflicts, Jitter, Membership, Micros, NodeId, Path, Role, SeqSet,
-    VertexId,
+    Ballot, Column, Commands, Conflicts, Jitter, Membership, Micros, NodeId, Path, RequestId, Role,
+    SeqSet, VertexId,
 };
 use althing_wire::{Address, ClientId, Effects, Ignored, Message, ProposerRecord};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -32,6 +33,9 @@ pub struct Proposer {
     pub(crate) queue: VecDeque<Queued>,
     /// Own vertices whose clients were not answered yet.
     pub(crate) unanswered: BTreeMap<VertexId, Unanswered>,
+    /// The requests among these and the queue, so that one which a client repeats is not proposed
+    /// twice: the own vertex that it is in, or none while it is queued.
+    pub(crate) requests: BTreeMap<RequestId, Option<VertexId>>,
     /// What is being done, for own vertices and others'.
     pub(crate) in_flight: BTreeMap<VertexId, InFlight>,
     pub(crate) own_in_flight: usize,
@@ -86,13 +90,8 @@ pub enum CommitPath {
 
 impl CommitPath {
     /// Every way.
-    pub const ALL: [Self; 5] = [
-        Self::Fast,
-        Self::Slow,
-        Self::Classic,
-        Self::Recovered,
-        Self::Learned,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Fast, Self::Slow, Self::Classic, Self::Recovered, Self::Learned];
 
     /// The way's name in metrics.
     pub fn name(self) -> &'static str {
@@ -127,6 +126,20 @@ pub struct Counters {
     pub overloaded: u64,
 }
 
+impl Counters {
+    /// Adds those of another proposer, or of another life.
+    pub fn add(&mut self, other: &Self) {
+        self.noops += other.noops;
+        self.proposed_again += other.proposed_again;
+        self.recoveries += other.recoveries;
+        self.adopted_votes += other.adopted_votes;
+        self.consulted += other.consulted;
+        self.rebuilt += other.rebuilt;
+        self.refused += other.refused;
+        self.overloaded += other.overloaded;
+    }
+}
+
 impl Proposer {
     /// A proposer, from the records of its earlier lives, oldest first; none for a new node.
     ///
@@ -136,19 +149,13 @@ impl Proposer {
         conflicts: Arc<dyn Conflicts>,
         records: impl IntoIterator<Item = ProposerRecord>,
     ) -> Self {
-        let column = Column {
-            epoch: config.membership.epoch(),
-            proposer: config.me,
-        };
+        let column = Column { epoch: config.membership.epoch(), proposer: config.me };
         let mut used_until = 0;
         let mut resolved = SeqSet::default();
         let mut rounds: BTreeMap<VertexId, u32> = BTreeMap::new();
         for record in records {
             match record {
-                ProposerRecord::Reserved {
-                    until,
-                    resolved: below,
-                } => {
+                ProposerRecord::Reserved { until, resolved: below } => {
                     used_until = used_until.max(until);
                     resolved.insert_below(below);
                 }
@@ -161,13 +168,14 @@ impl Proposer {
         Self {
             column,
             // Trap T5: whatever may have been used is never used again.
-            next_seq: used_until,
+            next_seq: if is_planted("vertex_reused") { resolved.below() } else { used_until },
             reserved: used_until,
             reserving: used_until,
             resolved,
             chain: Chain::new(column, config.limits.chain_len_max, used_until),
             queue: VecDeque::new(),
             unanswered: BTreeMap::new(),
+            requests: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             own_in_flight: 0,
             recovery_backlog: BTreeSet::new(),
@@ -203,10 +211,7 @@ impl Proposer {
         message: Message,
         effects: &mut Effects<ProposerRecord>,
     ) -> Result<(), Ignored> {
-        if message
-            .vertex()
-            .is_some_and(|vertex| vertex.epoch != self.column.epoch)
-        {
+        if message.vertex().is_some_and(|vertex| vertex.epoch != self.column.epoch) {
             return Err(Ignored::OtherEpoch);
         }
         let from = match (from, message) {
@@ -269,12 +274,7 @@ impl Proposer {
 
     /// Begins work on a vertex.
     pub(crate) fn begin(&mut self, now: Micros, vertex: VertexId, work: Work) {
-        let in_flight = InFlight {
-            work,
-            since: now,
-            timer: Micros::MAX,
-            refusals: 0,
-        };
+        let in_flight = InFlight { work, since: now, timer: Micros::MAX, refusals: 0 };
         let earlier = self.in_flight.insert(vertex, in_flight);
         assert!(earlier.is_none(), "{vertex} is worked on already");
         if self.is_own(vertex) {
@@ -294,17 +294,12 @@ impl Proposer {
 
     /// The step that a vertex is in.
     pub(crate) fn work_mut(&mut self, vertex: VertexId) -> Option<&mut Work> {
-        self.in_flight
-            .get_mut(&vertex)
-            .map(|in_flight| &mut in_flight.work)
+        self.in_flight.get_mut(&vertex).map(|in_flight| &mut in_flight.work)
     }
 
     /// The next step of a vertex that is worked on.
     pub(crate) fn set_work(&mut self, vertex: VertexId, work: Work) {
-        let in_flight = self
-            .in_flight
-            .get_mut(&vertex)
-            .expect("only steps of vertices in flight");
+        let in_flight = self.in_flight.get_mut(&vertex).expect("only steps of vertices in flight");
         in_flight.work = work;
     }
 
@@ -340,10 +335,7 @@ impl Proposer {
     pub(crate) fn next_ballot(&mut self, vertex: VertexId) -> Ballot {
         let round = self.rounds.entry(vertex).or_default();
         *round = (*round + 1).max(Ballot::FIRST_RECOVERY_ROUND);
-        Ballot {
-            round: *round,
-            proposer: self.config.me,
-        }
+        Ballot { round: *round, proposer: self.config.me }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::chain::noop_deps;
 use crate::fast::union;
 use crate::work::Work;
 use crate::{CommitPath, Proposer};
+use althing_model::mutant::is_planted;
 use althing_model::{Commands, DepSet, Micros, NodeId, Value, VertexId};
 use althing_wire::{
     Effects, Held, Ignored, Inspect, Inspected, Prepare, Promised, ProposerRecord, Recover, Vote,
@@ -69,14 +70,7 @@ impl Proposer {
         self.counters.recoveries += 1;
         let ballot = self.next_ballot(vertex);
         let (promises, inspected) = (BTreeMap::new(), BTreeMap::new());
-        self.set_work(
-            vertex,
-            Work::Preparing {
-                ballot,
-                promises,
-                inspected,
-            },
-        );
+        self.set_work(vertex, Work::Preparing { ballot, promises, inspected });
         effects.append([ProposerRecord::Attempted { vertex, ballot }]);
         self.send_prepares(now, vertex, effects);
     }
@@ -89,25 +83,13 @@ impl Proposer {
         effects: &mut Effects<ProposerRecord>,
     ) {
         let acceptors = self.acceptors();
-        let nodes = if self.is_fast_path() {
-            Vec::new()
-        } else {
-            self.dependency_nodes()
-        };
-        let Some(Work::Preparing {
-            ballot,
-            promises,
-            inspected,
-        }) = self.work_mut(vertex)
-        else {
+        let nodes = if self.is_fast_path() { Vec::new() } else { self.dependency_nodes() };
+        let Some(Work::Preparing { ballot, promises, inspected }) = self.work_mut(vertex) else {
             unreachable!("only this step is phase 1");
         };
         let ballot = *ballot;
         let mut then = effects.after_earlier();
-        for acceptor in acceptors
-            .iter()
-            .filter(|acceptor| !promises.contains_key(acceptor))
-        {
+        for acceptor in acceptors.iter().filter(|acceptor| !promises.contains_key(acceptor)) {
             then = then.send(*acceptor, Prepare { vertex, ballot });
         }
         for node in nodes.iter().filter(|node| !inspected.contains_key(node)) {
@@ -124,17 +106,9 @@ impl Proposer {
         promised: Promised,
         effects: &mut Effects<ProposerRecord>,
     ) -> Result<(), Ignored> {
-        let Promised {
-            vertex,
-            ballot,
-            vote,
-        } = promised;
+        let Promised { vertex, ballot, vote } = promised;
         match self.work_mut(vertex) {
-            Some(Work::Preparing {
-                ballot: current,
-                promises,
-                ..
-            }) if ballot == *current => {
+            Some(Work::Preparing { ballot: current, promises, .. }) if ballot == *current => {
                 if promises.contains_key(&acceptor) {
                     return Err(Ignored::Repeated);
                 }
@@ -153,17 +127,9 @@ impl Proposer {
         answer: Inspected,
         effects: &mut Effects<ProposerRecord>,
     ) -> Result<(), Ignored> {
-        let Inspected {
-            vertex,
-            ballot,
-            held,
-        } = answer;
+        let Inspected { vertex, ballot, held } = answer;
         match self.work_mut(vertex) {
-            Some(Work::Preparing {
-                ballot: current,
-                inspected,
-                ..
-            }) if ballot == *current => {
+            Some(Work::Preparing { ballot: current, inspected, .. }) if ballot == *current => {
                 if inspected.contains_key(&node) {
                     return Err(Ignored::Repeated);
                 }
@@ -185,12 +151,7 @@ impl Proposer {
         let phase1 = self.membership().acceptor_quorums().phase1();
         let dependency = self.membership().dependency_quorums().dependency();
         let is_fast_path = self.is_fast_path();
-        let Some(Work::Preparing {
-            ballot,
-            promises,
-            inspected,
-        }) = self.work_mut(vertex)
-        else {
+        let Some(Work::Preparing { ballot, promises, inspected }) = self.work_mut(vertex) else {
             unreachable!("only this step counts promises");
         };
         if promises.len() < phase1 || !is_fast_path && inspected.len() < dependency {
@@ -215,15 +176,7 @@ impl Proposer {
             Choice::Consult { commands, answers } => {
                 self.counters.consulted += 1;
                 let base = union(answers.values());
-                self.set_work(
-                    vertex,
-                    Work::Consulting {
-                        ballot,
-                        commands,
-                        base,
-                        answers,
-                    },
-                );
+                self.set_work(vertex, Work::Consulting { ballot, commands, base, answers });
                 self.ask_dependencies(now, vertex, effects);
                 self.count_dependencies(now, vertex, effects);
             }
@@ -236,10 +189,7 @@ enum Choice {
     /// Propose this value.
     Propose(Value, Why),
     /// Complete a dependency quorum for these commands; these answers are there already.
-    Consult {
-        commands: Commands,
-        answers: BTreeMap<NodeId, DepSet>,
-    },
+    Consult { commands: Commands, answers: BTreeMap<NodeId, DepSet> },
 }
 
 /// Why a value may be proposed.
@@ -268,15 +218,12 @@ fn choose_after_fast(vertex: VertexId, promises: &BTreeMap<NodeId, Option<Vote>>
         return noop(vertex);
     };
     let commands = vote.value.commands.clone();
-    let fast = vote
-        .fast
-        .as_ref()
-        .expect("a vote of round 0 names its fast quorum");
+    let fast = vote.fast.as_ref().expect("a vote of round 0 names its fast quorum");
+    if is_planted("noop_although_voted") {
+        return noop(vertex);
+    }
     let is_fast_path_closed = promises.contains_key(&fast.anchor)
-        || fast
-            .members
-            .iter()
-            .any(|member| matches!(promises.get(member), Some(None)));
+        || fast.members.iter().any(|member| matches!(promises.get(member), Some(None)));
     if is_fast_path_closed {
         return Choice::Consult { commands, answers };
     }
@@ -284,13 +231,7 @@ fn choose_after_fast(vertex: VertexId, promises: &BTreeMap<NodeId, Option<Vote>>
     // reporters of any dependency at least one answered, and what the anchor alone knew is in every
     // answer. Answers from outside the quorum do not count (trap T2).
     let counted = fast.members.iter().filter_map(|member| answers.get(member));
-    Choice::Propose(
-        Value {
-            commands,
-            deps: union(counted),
-        },
-        Why::FastQuorum,
-    )
+    Choice::Propose(Value { commands, deps: union(counted) }, Why::FastQuorum)
 }
 
 /// The classic path: a vote binds; else the command, if a dependency node holds it.
@@ -309,10 +250,7 @@ fn choose_after_classic(
         .iter()
         .filter_map(|(node, held)| Some((*node, held.as_ref()?.deps.clone())))
         .collect();
-    Choice::Consult {
-        commands: held.commands.clone(),
-        answers,
-    }
+    Choice::Consult { commands: held.commands.clone(), answers }
 }
 
 fn highest_vote(promises: &BTreeMap<NodeId, Option<Vote>>) -> Option<&Vote> {
@@ -320,11 +258,5 @@ fn highest_vote(promises: &BTreeMap<NodeId, Option<Vote>>) -> Option<&Vote> {
 }
 
 fn noop(vertex: VertexId) -> Choice {
-    Choice::Propose(
-        Value {
-            commands: Commands::Noop,
-            deps: noop_deps(vertex),
-        },
-        Why::Nobody,
-    )
+    Choice::Propose(Value { commands: Commands::Noop, deps: noop_deps(vertex) }, Why::Nobody)
 }

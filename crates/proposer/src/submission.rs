@@ -2,7 +2,7 @@
 
 use crate::Proposer;
 use crate::proposer::{Queued, Submitter, Unanswered};
-use althing_model::{Command, Commands, Footprint, Micros, Operation, VertexId};
+use althing_model::{Command, Commands, Footprint, Micros, Operation, RequestId, VertexId};
 use althing_wire::{
     Answer, ClientId, Effects, Executed, Ignored, Outcome, ProposerRecord, Reserved, Submit,
 };
@@ -16,6 +16,11 @@ impl Proposer {
         effects: &mut Effects<ProposerRecord>,
     ) {
         let Submit { ticket, operation } = submit;
+        let submitter = Submitter { client, ticket };
+        let request = operation.request();
+        if request.is_some_and(|request| self.is_repeated(request, submitter)) {
+            return;
+        }
         let footprint = match &operation {
             Operation::OpenSession => Footprint::NOTHING,
             Operation::CloseSessions(_) => Footprint::Everything,
@@ -30,25 +35,33 @@ impl Proposer {
         };
         if self.queue.len() >= self.config.limits.queue_len_max {
             self.counters.overloaded += 1;
-            effects.send(
-                client,
-                Answer {
-                    ticket,
-                    outcome: Outcome::Overloaded,
-                },
-            );
+            effects.send(client, Answer { ticket, outcome: Outcome::Overloaded });
             return;
         }
-        let submitter = Submitter { client, ticket };
-        let command = Command {
-            operation,
-            footprint,
+        if let Some(request) = request {
+            self.requests.insert(request, None);
+        }
+        let command = Command { operation, footprint };
+        self.queue.push_back(Queued { command, submitter, since: now });
+    }
+
+    /// Whether a request is queued or proposed already; then its reply goes to whoever asked last.
+    fn is_repeated(&mut self, request: RequestId, submitter: Submitter) -> bool {
+        let slot = match self.requests.get(&request) {
+            None => return false,
+            Some(None) => self
+                .queue
+                .iter_mut()
+                .find(|queued| queued.command.operation.request() == Some(request))
+                .map(|queued| &mut queued.submitter),
+            Some(Some(vertex)) => self.unanswered.get_mut(vertex).and_then(|unanswered| {
+                let commands = unanswered.commands.as_slice();
+                let at = commands.iter().position(|it| it.operation.request() == Some(request))?;
+                unanswered.submitters.get_mut(at)
+            }),
         };
-        self.queue.push_back(Queued {
-            command,
-            submitter,
-            since: now,
-        });
+        *slot.expect("requests are queued or unanswered") = submitter;
+        true
     }
 
     /// Puts queued commands into vertices, as far as there is room. Called when the messages at
@@ -116,11 +129,9 @@ impl Proposer {
             return Err(Ignored::Contradiction);
         }
         let unanswered = self.unanswered.remove(&vertex).expect("looked up above");
+        self.forget_requests(&unanswered.commands);
         for (submitter, reply) in unanswered.submitters.into_iter().zip(replies) {
-            let answer = Answer {
-                ticket: submitter.ticket,
-                outcome: Outcome::Executed(reply),
-            };
+            let answer = Answer { ticket: submitter.ticket, outcome: Outcome::Executed(reply) };
             effects.send(submitter.client, answer);
         }
         Ok(())
@@ -135,18 +146,30 @@ impl Proposer {
         let commands = unanswered.commands.as_slice().iter().cloned();
         for (command, submitter) in commands.zip(unanswered.submitters).rev() {
             self.counters.proposed_again += 1;
-            self.queue.push_front(Queued {
-                command,
-                submitter,
-                since: now,
-            });
+            if let Some(request) = command.operation.request() {
+                self.requests.insert(request, None);
+            }
+            self.queue.push_front(Queued { command, submitter, since: now });
         }
     }
 
     /// A client went away: nobody waits for its replies any more. What it submitted goes on.
     pub fn on_client_gone(&mut self, client: ClientId) {
-        self.queue
-            .retain(|queued| queued.submitter.client != client);
+        let requests = &mut self.requests;
+        self.queue.retain(|queued| {
+            let stays = queued.submitter.client != client;
+            if !stays && let Some(request) = queued.command.operation.request() {
+                requests.remove(&request);
+            }
+            stays
+        });
+    }
+
+    /// Their clients are answered, or have given up.
+    pub(crate) fn forget_requests(&mut self, commands: &Commands) {
+        for request in commands.as_slice().iter().filter_map(|it| it.operation.request()) {
+            self.requests.remove(&request);
+        }
     }
 
     fn is_batch_due(&self, now: Micros) -> bool {
@@ -177,11 +200,10 @@ impl Proposer {
         let vertex = self.column.vertex(self.next_seq);
         self.next_seq += 1;
         let commands = Commands::Batch(commands.into());
-        let unanswered = Unanswered {
-            commands: commands.clone(),
-            submitters,
-            since: now,
-        };
+        for request in commands.as_slice().iter().filter_map(|it| it.operation.request()) {
+            self.requests.insert(request, Some(vertex));
+        }
+        let unanswered = Unanswered { commands: commands.clone(), submitters, since: now };
         self.unanswered.insert(vertex, unanswered);
         let base = self.chain.extend(vertex.seq, &commands);
         if self.is_fast_path() {

@@ -49,7 +49,8 @@ impl Proposer {
             && now >= entry.get().since + self.config.timing.answer
             && !self.in_flight.contains_key(entry.key())
         {
-            entry.remove();
+            let forgotten = entry.remove();
+            self.forget_requests(&forgotten.commands);
         }
     }
 }

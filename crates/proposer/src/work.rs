@@ -21,12 +21,7 @@ pub(crate) struct InFlight {
 #[derive(Debug)]
 pub(crate) enum Work {
     /// Fast path: the anchor is asked for its vote, which comes before all others.
-    Anchoring {
-        commands: Commands,
-        base: DepSet,
-        quorum: Vec<NodeId>,
-        is_fast: bool,
-    },
+    Anchoring { commands: Commands, base: DepSet, quorum: Vec<NodeId>, is_fast: bool },
     /// Fast path: all voters are asked for their votes in round 0.
     Voting {
         commands: Commands,
@@ -42,18 +37,9 @@ pub(crate) enum Work {
     /// Slow path: the anchor votes in round 1 before anyone else hears of it (trap T15).
     Fencing { value: Value },
     /// Classic path: the dependency nodes are asked.
-    Depending {
-        commands: Commands,
-        base: DepSet,
-        answers: BTreeMap<NodeId, DepSet>,
-    },
+    Depending { commands: Commands, base: DepSet, answers: BTreeMap<NodeId, DepSet> },
     /// Phase 2.
-    Proposing {
-        ballot: Ballot,
-        value: Value,
-        votes: BTreeSet<NodeId>,
-        path: CommitPath,
-    },
+    Proposing { ballot: Ballot, value: Value, votes: BTreeSet<NodeId>, path: CommitPath },
     /// Recovery, phase 1; on the classic path the dependency nodes are asked as well.
     Preparing {
         ballot: Ballot,

@@ -43,14 +43,7 @@ impl Replica {
     fn watch_blocker(&mut self, now: Micros, blocker: VertexId) {
         if !self.blocked.contains_key(&blocker) {
             let ask_at = now + self.patience();
-            self.blocked.insert(
-                blocker,
-                Blocked {
-                    since: now,
-                    ask_at,
-                    asked: 0,
-                },
-            );
+            self.blocked.insert(blocker, Blocked { since: now, ask_at, asked: 0 });
         }
     }
 

@@ -8,11 +8,7 @@ use althing_wire::{Commit, Effects, Frontier, ReplicaRecord};
 impl Replica {
     /// The earliest time at which [`Self::on_deadline`] has something to do.
     pub fn deadline(&self) -> Option<Micros> {
-        Some(
-            self.blocked_deadline()
-                .unwrap_or(Micros::MAX)
-                .min(self.catch_up_at),
-        )
+        Some(self.blocked_deadline().unwrap_or(Micros::MAX).min(self.catch_up_at))
     }
 
     /// Does what is due.
@@ -37,22 +33,14 @@ impl Replica {
         }
         self.catch_up_turn += 1;
         let other = others[self.catch_up_turn % others.len()];
-        effects.send(
-            other,
-            Frontier {
-                committed: self.frontier(),
-            },
-        );
+        effects.send(other, Frontier { committed: self.frontier() });
     }
 
     /// The committed vertices, with at most so many above the prefix of each column.
     fn frontier(&self) -> DepSet {
         let extras_max = self.config.limits.frontier_extras_max;
         DepSet::from_columns(self.committed.iter().map(|(column, set)| {
-            let extras = set
-                .ranges()
-                .flat_map(|(start, end)| start..end)
-                .take(extras_max);
+            let extras = set.ranges().flat_map(|(start, end)| start..end).take(extras_max);
             (*column, set.below(), extras.collect())
         }))
     }

@@ -31,10 +31,7 @@ pub struct Timing {
 
 impl Default for Timing {
     fn default() -> Self {
-        Self {
-            recover: 1_000_000,
-            catch_up: 200_000,
-        }
+        Self { recover: 1_000_000, catch_up: 200_000 }
     }
 }
 
@@ -51,10 +48,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            catch_up_len_max: 2048,
-            catch_up_bytes_max: 1 << 20,
-            frontier_extras_max: 1024,
-        }
+        Self { catch_up_len_max: 2048, catch_up_bytes_max: 1 << 20, frontier_extras_max: 1024 }
     }
 }

@@ -59,13 +59,7 @@ impl ConflictGraph {
         if self.is_committed(vertex) {
             return Vec::new();
         }
-        self.pending.insert(
-            vertex,
-            Pending {
-                value,
-                blocked_by: None,
-            },
-        );
+        self.pending.insert(vertex, Pending { value, blocked_by: None });
         let mut ready = Vec::new();
         // The new vertex first; those that wait for it are tried when it is executed, or keep
         // waiting for it.
@@ -77,10 +71,7 @@ impl ConflictGraph {
             pending.blocked_by = None;
             match self.try_root(root) {
                 Trial::Blocked(by) => {
-                    self.pending
-                        .get_mut(&root)
-                        .expect("looked up above")
-                        .blocked_by = Some(by);
+                    self.pending.get_mut(&root).expect("looked up above").blocked_by = Some(by);
                     self.waiting.entry(by).or_default().push(root);
                     self.newly_waiting.push(root);
                 }
@@ -97,9 +88,7 @@ impl ConflictGraph {
 
     /// Whether a vertex was handed out for execution.
     pub fn is_executed(&self, vertex: VertexId) -> bool {
-        self.executed
-            .get(&vertex.column())
-            .is_some_and(|set| set.contains(vertex.seq))
+        self.executed.get(&vertex.column()).is_some_and(|set| set.contains(vertex.seq))
     }
 
     /// The executed vertices of each column.
@@ -114,20 +103,14 @@ impl ConflictGraph {
 
     /// The uncommitted vertices that others wait for.
     pub fn blockers(&self) -> impl Iterator<Item = VertexId> + '_ {
-        self.waiting
-            .keys()
-            .copied()
-            .filter(|vertex| !self.pending.contains_key(vertex))
+        self.waiting.keys().copied().filter(|vertex| !self.pending.contains_key(vertex))
     }
 
     /// The uncommitted vertices behind which something began to wait in the last call of
     /// [`Self::commit`].
     pub fn new_blockers(&self) -> Vec<VertexId> {
-        let mut blockers: Vec<_> = self
-            .newly_waiting
-            .iter()
-            .filter_map(|root| self.blocker_of(*root))
-            .collect();
+        let mut blockers: Vec<_> =
+            self.newly_waiting.iter().filter_map(|root| self.blocker_of(*root)).collect();
         blockers.sort_unstable();
         blockers.dedup();
         blockers
@@ -218,14 +201,8 @@ impl ConflictGraph {
             component.sort_unstable_by_key(|vertex| (vertex.epoch, vertex.seq, vertex.proposer));
             let mut values = Vec::with_capacity(component.len());
             for vertex in component {
-                let pending = self
-                    .pending
-                    .remove(&vertex)
-                    .expect("only pending are reached");
-                self.executed
-                    .entry(vertex.column())
-                    .or_default()
-                    .insert(vertex.seq);
+                let pending = self.pending.remove(&vertex).expect("only pending are reached");
+                self.executed.entry(vertex.column()).or_default().insert(vertex.seq);
                 roots.extend(self.waiting.remove(&vertex).into_iter().flatten());
                 values.push((vertex, pending.value));
             }
@@ -237,9 +214,7 @@ impl ConflictGraph {
         let Some(pending) = self.pending.get(&vertex) else {
             return Vec::new();
         };
-        unexecuted(&pending.value.deps, &self.executed)
-            .filter(|dep| *dep != vertex)
-            .collect()
+        unexecuted(&pending.value.deps, &self.executed).filter(|dep| *dep != vertex).collect()
     }
 }
 
@@ -255,11 +230,7 @@ fn unexecuted<'a>(
             Some(set) => Box::new(set.missing(0, row.below())),
             None => Box::new(0..row.below()),
         };
-        let extras = row
-            .extras()
-            .iter()
-            .copied()
-            .filter(move |seq| !is_done(seq));
+        let extras = row.extras().iter().copied().filter(move |seq| !is_done(seq));
         prefix.chain(extras).map(move |seq| column.vertex(seq))
     })
 }
@@ -271,25 +242,15 @@ mod tests {
     use proptest::prelude::*;
 
     fn vertex(proposer: u32, seq: u64) -> VertexId {
-        VertexId {
-            epoch: Epoch(0),
-            proposer: NodeId(proposer),
-            seq,
-        }
+        VertexId { epoch: Epoch(0), proposer: NodeId(proposer), seq }
     }
 
     fn value(deps: &[VertexId]) -> Value {
-        Value {
-            commands: Commands::Noop,
-            deps: deps.iter().copied().collect(),
-        }
+        Value { commands: Commands::Noop, deps: deps.iter().copied().collect() }
     }
 
     fn order(ready: &[Vec<(VertexId, Value)>]) -> Vec<Vec<VertexId>> {
-        ready
-            .iter()
-            .map(|component| component.iter().map(|(v, _)| *v).collect())
-            .collect()
+        ready.iter().map(|component| component.iter().map(|(v, _)| *v).collect()).collect()
     }
 
     /// Broken: a vertex would be executed before its dependency.
@@ -326,17 +287,7 @@ mod tests {
         let own = vertex(1, 1);
         let mut deps = DepSet::default();
         deps.insert_below(own.column(), 3);
-        assert!(
-            graph
-                .commit(
-                    own,
-                    Value {
-                        commands: Commands::Noop,
-                        deps
-                    }
-                )
-                .is_empty()
-        );
+        assert!(graph.commit(own, Value { commands: Commands::Noop, deps }).is_empty());
         graph.commit(vertex(1, 0), value(&[]));
         assert_eq!(order(&graph.commit(vertex(1, 2), value(&[]))).len(), 2);
     }
@@ -346,17 +297,13 @@ mod tests {
     fn z12_a_chain_of_a_million_in_either_direction() {
         let length = 1_000_000;
         let link = |seq: u64| -> Value {
-            let previous: Vec<_> = seq
-                .checked_sub(1)
-                .map(|seq| vertex(1, seq))
-                .into_iter()
-                .collect();
+            let previous: Vec<_> =
+                seq.checked_sub(1).map(|seq| vertex(1, seq)).into_iter().collect();
             value(&previous)
         };
         let mut forwards = ConflictGraph::new();
-        let executed: usize = (0..length)
-            .map(|seq| forwards.commit(vertex(1, seq), link(seq)).len())
-            .sum();
+        let executed: usize =
+            (0..length).map(|seq| forwards.commit(vertex(1, seq), link(seq)).len()).sum();
         assert_eq!(executed as u64, length);
 
         let mut backwards = ConflictGraph::new();

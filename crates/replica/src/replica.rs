@@ -188,10 +188,7 @@ impl Replica {
             return Err(Ignored::Repeated);
         }
         if !self.config.has_voter {
-            effects.append([ReplicaRecord {
-                vertex,
-                value: value.clone(),
-            }]);
+            effects.append([ReplicaRecord { vertex, value: value.clone() }]);
         }
         self.learn(now, vertex, value, effects);
         Ok(())
@@ -208,10 +205,7 @@ impl Replica {
             return;
         }
         self.counters.committed += 1;
-        self.committed
-            .entry(vertex.column())
-            .or_default()
-            .insert(vertex.seq);
+        self.committed.entry(vertex.column()).or_default().insert(vertex.seq);
         self.blocked.remove(&vertex);
         let ready = self.graph.commit(vertex, value);
         for component in ready {
@@ -242,8 +236,7 @@ impl Replica {
                 _ => false,
             };
             let reply =
-                self.sessions
-                    .execute(vertex, slot as u32, operation, self.machine.as_mut());
+                self.sessions.execute(vertex, slot as u32, operation, self.machine.as_mut());
             let took = !had && reply != Reply::SessionUnknown;
             self.counters.applied += u64::from(took);
             took_effect.push(took);
@@ -251,21 +244,11 @@ impl Replica {
         }
         self.counters.executed += 1;
         if self.answers(vertex) {
-            effects.after_earlier().send(
-                vertex.proposer,
-                Executed {
-                    vertex,
-                    replies: replies.clone(),
-                },
-            );
+            effects
+                .after_earlier()
+                .send(vertex.proposer, Executed { vertex, replies: replies.clone() });
         }
-        self.steps.push(Step {
-            vertex,
-            value,
-            replies,
-            took_effect,
-            component_len,
-        });
+        self.steps.push(Step { vertex, value, replies, took_effect, component_len });
     }
 
     pub(crate) fn count_recovery_asked(&mut self) {

@@ -1,5 +1,6 @@
 //! Exactly once: which requests took effect, and their replies (`protocol` section 7).
 
+use althing_model::mutant::is_planted;
 use althing_model::{Operation, Reply, RequestId, SeqSet, SessionId, StateMachine, VertexId};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -31,10 +32,7 @@ impl Sessions {
     ) -> Reply {
         match operation {
             Operation::OpenSession => {
-                let session = SessionId {
-                    opened: vertex,
-                    slot,
-                };
+                let session = SessionId { opened: vertex, slot };
                 self.open.insert(session, Session::default());
                 Reply::Opened(session)
             }
@@ -44,11 +42,9 @@ impl Sessions {
                 }
                 Reply::Closed
             }
-            Operation::Apply {
-                request,
-                acknowledged_below,
-                payload,
-            } => self.apply(*request, *acknowledged_below, payload, machine),
+            Operation::Apply { request, acknowledged_below, payload } => {
+                self.apply(*request, *acknowledged_below, payload, machine)
+            }
         }
     }
 
@@ -81,7 +77,12 @@ impl Sessions {
             return Reply::SessionUnknown;
         };
         // Trap T8: the same request in a second vertex; never skipped for being below a watermark.
-        if session.executed.contains(request.sequence) {
+        let was_executed = if is_planted("highest_sequence_per_client") {
+            request.sequence < session.executed.end()
+        } else {
+            session.executed.contains(request.sequence)
+        };
+        if was_executed {
             return match session.replies.get(&request.sequence) {
                 Some(reply) => Reply::Applied(reply.clone()),
                 None => Reply::Forgotten,
@@ -115,20 +116,12 @@ mod tests {
     }
 
     fn vertex(seq: u64) -> VertexId {
-        VertexId {
-            epoch: Epoch(0),
-            proposer: NodeId(1),
-            seq,
-        }
+        VertexId { epoch: Epoch(0), proposer: NodeId(1), seq }
     }
 
     fn apply(session: SessionId, sequence: u64, acknowledged_below: u64) -> Operation {
         let request = RequestId { session, sequence };
-        Operation::Apply {
-            request,
-            acknowledged_below,
-            payload: Bytes::from_static(b"x"),
-        }
+        Operation::Apply { request, acknowledged_below, payload: Bytes::from_static(b"x") }
     }
 
     fn opened() -> (Sessions, SessionId, Counter) {
@@ -136,13 +129,7 @@ mod tests {
         let mut machine = Counter(0);
         match sessions.execute(vertex(0), 3, &Operation::OpenSession, &mut machine) {
             Reply::Opened(session) => {
-                assert_eq!(
-                    session,
-                    SessionId {
-                        opened: vertex(0),
-                        slot: 3
-                    }
-                );
+                assert_eq!(session, SessionId { opened: vertex(0), slot: 3 });
                 (sessions, session, machine)
             }
             other => panic!("not opened: {other:?}"),
@@ -185,10 +172,7 @@ mod tests {
     fn a_closed_session_s_commands_have_no_effect() {
         let (mut sessions, session, mut machine) = opened();
         let close = Operation::CloseSessions(vec![session]);
-        assert_eq!(
-            sessions.execute(vertex(1), 0, &close, &mut machine),
-            Reply::Closed
-        );
+        assert_eq!(sessions.execute(vertex(1), 0, &close, &mut machine), Reply::Closed);
         let reply = sessions.execute(vertex(2), 0, &apply(session, 0, 0), &mut machine);
         assert_eq!(reply, Reply::SessionUnknown);
         assert_eq!(machine.0, 0);

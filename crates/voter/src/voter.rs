@@ -2,6 +2,7 @@
 
 use althing_acceptor::Register;
 use althing_dependency::ConflictIndex;
+use althing_model::mutant::is_planted;
 use althing_model::{Ballot, Commands, DepSet, Epoch, ModeTable, NodeId, Value, VertexId};
 use althing_wire::{
     Accept, Accepted, Address, Chosen, Commit, Conclude, Concluded, Depend, Depended, Effects,
@@ -60,11 +61,7 @@ impl Voter {
     /// A voter that has seen nothing.
     pub fn new(config: Config) -> Self {
         let index = ConflictIndex::new(config.modes.clone());
-        Self {
-            config,
-            index,
-            vertices: BTreeMap::new(),
-        }
+        Self { config, index, vertices: BTreeMap::new() }
     }
 
     /// Takes back one record of a previous life.
@@ -72,32 +69,21 @@ impl Voter {
         match record {
             VoterRecord::Promised { vertex, ballot } => {
                 if let Some(open) = self.open(vertex) {
-                    open.register
-                        .promise(ballot)
-                        .expect("promises were recorded as they rose");
+                    open.register.promise(ballot).expect("promises were recorded as they rose");
                 }
             }
             VoterRecord::Voted { vertex, vote } => {
                 let computed = vote.fast.is_some().then(|| vote.value.clone());
                 if let Some(open) = self.open(vertex) {
-                    open.register
-                        .cast(vote)
-                        .expect("votes were recorded as promises rose");
+                    open.register.cast(vote).expect("votes were recorded as promises rose");
                 }
                 if let Some(Value { commands, deps }) = computed {
                     self.restore_computed(vertex, commands, deps);
                 }
             }
-            VoterRecord::Depended {
-                vertex,
-                ballot,
-                commands,
-                deps,
-            } => {
+            VoterRecord::Depended { vertex, ballot, commands, deps } => {
                 if let Some(open) = self.open(vertex) {
-                    open.register
-                        .promise(ballot)
-                        .expect("promises were recorded as they rose");
+                    open.register.promise(ballot).expect("promises were recorded as they rose");
                 }
                 self.restore_computed(vertex, commands, deps);
             }
@@ -109,12 +95,10 @@ impl Voter {
 
     /// The committed vertices, ascending: what the replica on this node is told after a restart.
     pub fn committed(&self) -> impl Iterator<Item = (VertexId, &Value)> {
-        self.vertices
-            .iter()
-            .filter_map(|(vertex, state)| match state {
-                Vertex::Committed(value) => Some((*vertex, value)),
-                Vertex::Open(_) => None,
-            })
+        self.vertices.iter().filter_map(|(vertex, state)| match state {
+            Vertex::Committed(value) => Some((*vertex, value)),
+            Vertex::Open(_) => None,
+        })
     }
 
     /// The promise and vote of a vertex that is not committed here.
@@ -185,13 +169,7 @@ impl Voter {
                 then.send(from, Concluded { vertex });
             }
             _ => {
-                then.send(
-                    from,
-                    Chosen {
-                        vertex,
-                        value: value.clone(),
-                    },
-                );
+                then.send(from, Chosen { vertex, value: value.clone() });
             }
         }
     }
@@ -202,13 +180,7 @@ impl Voter {
         pre_accept: PreAccept,
         effects: &mut Effects<VoterRecord>,
     ) -> Result<(), Ignored> {
-        let PreAccept {
-            vertex,
-            commands,
-            base,
-            quorum,
-            anchor,
-        } = pre_accept;
+        let PreAccept { vertex, commands, base, quorum, anchor } = pre_accept;
         if vertex.proposer != from {
             return Err(Ignored::NotTheOwner);
         }
@@ -218,43 +190,24 @@ impl Voter {
             // the index either.
             if open.register.promised() > ballot {
                 let promised = open.register.promised();
-                effects.after_earlier().send(
-                    from,
-                    Refused {
-                        vertex,
-                        ballot,
-                        promised,
-                    },
-                );
+                effects.after_earlier().send(from, Refused { vertex, ballot, promised });
                 return Ok(());
             }
             if let Some(vote) = open.register.vote() {
                 // Trap T2: a resend changes nothing, its quorum least of all.
                 let deps = vote.value.deps.clone();
-                effects
-                    .after_earlier()
-                    .send(from, PreAccepted { vertex, deps });
+                effects.after_earlier().send(from, PreAccepted { vertex, deps });
                 return Ok(());
             }
         }
         let deps = self.compute(vertex, &commands, &base);
         let vote = Vote {
             ballot,
-            value: Value {
-                commands,
-                deps: deps.clone(),
-            },
-            fast: Some(FastQuorum {
-                members: quorum,
-                anchor,
-            }),
+            value: Value { commands, deps: deps.clone() },
+            fast: Some(FastQuorum { members: quorum, anchor }),
         };
-        let open = self
-            .open(vertex)
-            .expect("not committed: checked by the caller");
-        open.register
-            .cast(vote.clone())
-            .expect("nothing above round 0 is promised: checked above");
+        let open = self.open(vertex).expect("not committed: checked by the caller");
+        open.register.cast(vote.clone()).expect("nothing above round 0 is promised: checked above");
         effects
             .append([VoterRecord::Voted { vertex, vote }])
             .send(from, PreAccepted { vertex, deps });
@@ -276,32 +229,19 @@ impl Voter {
             return Err(Ignored::Late);
         };
         // The fence of recovery's case d1: what promised a recovery takes no fast commit.
-        if open.register.promised() > ballot {
+        if open.register.promised() > ballot && !is_planted("conclude_after_promise") {
             let promised = open.register.promised();
-            effects.after_earlier().send(
-                from,
-                Refused {
-                    vertex,
-                    ballot,
-                    promised,
-                },
-            );
+            effects.after_earlier().send(from, Refused { vertex, ballot, promised });
             return Ok(());
         }
         let Some(vote) = open.register.vote() else {
             return Err(Ignored::Late);
         };
-        let is_anchor = vote
-            .fast
-            .as_ref()
-            .is_some_and(|fast| fast.anchor == self.config.me);
+        let is_anchor = vote.fast.as_ref().is_some_and(|fast| fast.anchor == self.config.me);
         if !is_anchor || !vote.value.deps.is_subset(&deps) {
             return Err(Ignored::Contradiction);
         }
-        let value = Value {
-            commands: vote.value.commands.clone(),
-            deps,
-        };
+        let value = Value { commands: vote.value.commands.clone(), deps };
         self.commit(vertex, value, effects, Some(from));
         Ok(())
     }
@@ -312,29 +252,15 @@ impl Voter {
         depend: Depend,
         effects: &mut Effects<VoterRecord>,
     ) -> Result<(), Ignored> {
-        let Depend {
-            vertex,
-            ballot,
-            commands,
-            base,
-        } = depend;
+        let Depend { vertex, ballot, commands, base } = depend;
         // Rounds 0 and 1 have no dependency round of their own here: round 0 is one.
         if ballot.proposer != from || ballot.round < Ballot::FIRST_RECOVERY_ROUND {
             return Err(Ignored::NotTheOwner);
         }
-        let open = self
-            .open(vertex)
-            .expect("not committed: checked by the caller");
+        let open = self.open(vertex).expect("not committed: checked by the caller");
         if open.register.promised() > ballot {
             let promised = open.register.promised();
-            effects.after_earlier().send(
-                from,
-                Refused {
-                    vertex,
-                    ballot,
-                    promised,
-                },
-            );
+            effects.after_earlier().send(from, Refused { vertex, ballot, promised });
             return Ok(());
         }
         let computed = open.computed.clone();
@@ -343,27 +269,11 @@ impl Voter {
             Some(computed) => computed.deps,
             None => self.compute(vertex, &commands, &base),
         };
-        let open = self
-            .open(vertex)
-            .expect("not committed: checked by the caller");
-        open.register
-            .promise(ballot)
-            .expect("nothing higher is promised: checked above");
+        let open = self.open(vertex).expect("not committed: checked by the caller");
+        open.register.promise(ballot).expect("nothing higher is promised: checked above");
         effects
-            .append([VoterRecord::Depended {
-                vertex,
-                ballot,
-                commands,
-                deps: deps.clone(),
-            }])
-            .send(
-                from,
-                Depended {
-                    vertex,
-                    ballot,
-                    deps,
-                },
-            );
+            .append([VoterRecord::Depended { vertex, ballot, commands, deps: deps.clone() }])
+            .send(from, Depended { vertex, ballot, deps });
         Ok(())
     }
 
@@ -377,32 +287,16 @@ impl Voter {
         if ballot.proposer != from || ballot.round < Ballot::FIRST_RECOVERY_ROUND {
             return Err(Ignored::NotTheOwner);
         }
-        let open = self
-            .open(vertex)
-            .expect("not committed: checked by the caller");
+        let open = self.open(vertex).expect("not committed: checked by the caller");
         match open.register.promise(ballot) {
             Ok(()) => {
                 let vote = open.register.vote().cloned();
                 effects
                     .append([VoterRecord::Promised { vertex, ballot }])
-                    .send(
-                        from,
-                        Promised {
-                            vertex,
-                            ballot,
-                            vote,
-                        },
-                    );
+                    .send(from, Promised { vertex, ballot, vote });
             }
             Err(promised) => {
-                effects.after_earlier().send(
-                    from,
-                    Refused {
-                        vertex,
-                        ballot,
-                        promised,
-                    },
-                );
+                effects.after_earlier().send(from, Refused { vertex, ballot, promised });
             }
         }
         Ok(())
@@ -414,22 +308,12 @@ impl Voter {
         accept: Accept,
         effects: &mut Effects<VoterRecord>,
     ) -> Result<(), Ignored> {
-        let Accept {
-            vertex,
-            ballot,
-            value,
-        } = accept;
+        let Accept { vertex, ballot, value } = accept;
         if ballot.proposer != from || !ballot.is_allowed_in(vertex) || ballot.round == 0 {
             return Err(Ignored::NotTheOwner);
         }
-        let open = self
-            .open(vertex)
-            .expect("not committed: checked by the caller");
-        let vote = Vote {
-            ballot,
-            value,
-            fast: None,
-        };
+        let open = self.open(vertex).expect("not committed: checked by the caller");
+        let vote = Vote { ballot, value, fast: None };
         match open.register.cast(vote.clone()) {
             Ok(()) => {
                 effects
@@ -437,14 +321,7 @@ impl Voter {
                     .send(from, Accepted { vertex, ballot });
             }
             Err(promised) => {
-                effects.after_earlier().send(
-                    from,
-                    Refused {
-                        vertex,
-                        ballot,
-                        promised,
-                    },
-                );
+                effects.after_earlier().send(from, Refused { vertex, ballot, promised });
             }
         }
         Ok(())
@@ -472,12 +349,8 @@ impl Voter {
         effects: &mut Effects<VoterRecord>,
         concluded_for: Option<NodeId>,
     ) {
-        self.vertices
-            .insert(vertex, Vertex::Committed(value.clone()));
-        let mut then = effects.append([VoterRecord::Committed {
-            vertex,
-            value: value.clone(),
-        }]);
+        self.vertices.insert(vertex, Vertex::Committed(value.clone()));
+        let mut then = effects.append([VoterRecord::Committed { vertex, value: value.clone() }]);
         if self.config.has_replica {
             then = then.send(self.config.me, Learned { vertex, value });
         }
@@ -503,12 +376,7 @@ impl Voter {
 
     /// The state of a vertex that is not committed here; begun if it is new.
     fn open(&mut self, vertex: VertexId) -> Option<&mut Open> {
-        let begin = || {
-            Vertex::Open(Open {
-                register: Register::new(vertex),
-                computed: None,
-            })
-        };
+        let begin = || Vertex::Open(Open { register: Register::new(vertex), computed: None });
         match self.vertices.entry(vertex).or_insert_with(begin) {
             Vertex::Open(open) => Some(open),
             Vertex::Committed(_) => None,
