@@ -1,0 +1,188 @@
+//! The journal's thread: takes everything that waits, appends it, makes it durable with one write
+//! and one sync, and only then sends what it makes visible.
+
+use crate::limits;
+use crate::metrics::JournalMetrics;
+use crate::route::Outbox;
+use crate::status::{JournalStatus, Published};
+use althing_journal::{AppendError, Disk, Journal, Recovered};
+use althing_wire::{Address, Effect, Effects, Message, NodeRecord};
+use bytes::Bytes;
+use crossbeam::channel::{Receiver, Sender};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+/// What a role appended in one turn, and what is to be sent once that, and all that it appended
+/// before, is on disk.
+#[derive(Debug)]
+pub(crate) struct Append {
+    records: Vec<(u8, Bytes)>,
+    then: Vec<(Address, Message)>,
+    /// The role's entries that are not done with.
+    outstanding: Arc<AtomicU64>,
+}
+
+/// A role's way to the journal.
+#[derive(Debug)]
+pub(crate) struct JournalSender {
+    sender: Sender<Append>,
+    outstanding: Arc<AtomicU64>,
+}
+
+impl JournalSender {
+    pub(crate) fn new(sender: Sender<Append>) -> Self {
+        Self { sender, outstanding: Arc::new(AtomicU64::new(0)) }
+    }
+
+    /// Carries a turn's effects out: sends what promises nothing now, and hands the rest to the
+    /// journal as one entry. Waits while the journal is behind.
+    pub(crate) fn carry_out<R: Into<NodeRecord>>(
+        &self,
+        effects: &mut Effects<R>,
+        outbox: &mut Outbox,
+    ) {
+        let mut records = Vec::new();
+        let mut then = Vec::new();
+        for effect in effects.drain() {
+            match effect {
+                Effect::Send { to, message } => outbox.send(to, message),
+                Effect::Append { records: own, then: own_then } => {
+                    records.extend(own.into_iter().map(|record| {
+                        let record: NodeRecord = record.into();
+                        (record.kind(), record.encode())
+                    }));
+                    then.extend(own_then);
+                }
+            }
+        }
+        if records.is_empty() && self.outstanding.load(SeqCst) == 0 {
+            // All that this role ever appended is on disk, and what that made visible is sent:
+            // there is nothing to wait for.
+            for (to, message) in then {
+                outbox.send(to, message);
+            }
+        } else if !records.is_empty() || !then.is_empty() {
+            self.outstanding.fetch_add(1, SeqCst);
+            let outstanding = self.outstanding.clone();
+            self.sender
+                .send(Append { records, then, outstanding })
+                .expect("the journal's thread ends after all roles have");
+        }
+        outbox.rest();
+    }
+}
+
+/// The journal's thread.
+pub(crate) struct JournalLoop<D: Disk> {
+    journal: Journal<D>,
+    queue: Receiver<Append>,
+    outbox: Outbox,
+    sync_delay: Duration,
+    metrics: JournalMetrics,
+    status: JournalStatus,
+    published: Arc<Published>,
+}
+
+impl<D: Disk> JournalLoop<D> {
+    pub(crate) fn new(
+        (journal, recovered): (Journal<D>, Recovered),
+        queue: Receiver<Append>,
+        outbox: Outbox,
+        sync_delay: Duration,
+        published: Arc<Published>,
+    ) -> Self {
+        let status = JournalStatus {
+            recovered_records: recovered.records,
+            recovered_bytes: recovered.bytes,
+            segments_at_start: recovered.segments,
+            ..JournalStatus::default()
+        };
+        Self {
+            journal,
+            queue,
+            outbox,
+            sync_delay,
+            metrics: JournalMetrics::new(),
+            status,
+            published,
+        }
+    }
+
+    /// Runs until every role has ended, then closes the journal.
+    pub(crate) fn run(mut self) {
+        self.publish();
+        while let Ok(first) = self.queue.recv() {
+            let rest = self.queue.try_iter().take(limits::JOURNAL_DRAIN_LEN - 1);
+            let entries: Vec<Append> = std::iter::once(first).chain(rest).collect();
+            let records = entries.iter().flat_map(|entry| &entry.records);
+            let mut count = 0;
+            for (kind, body) in records {
+                count += 1;
+                append(&mut self.journal, &mut self.status, *kind, body);
+            }
+            if count > 0 {
+                let begun = Instant::now();
+                commit(&mut self.journal, &mut self.status);
+                if !self.sync_delay.is_zero() {
+                    std::thread::sleep(self.sync_delay);
+                }
+                self.metrics.sync.record(begun.elapsed());
+                self.metrics.batch_records.record(count as f64);
+                self.status.records += count;
+                self.publish();
+            }
+            for entry in entries {
+                for (to, message) in entry.then {
+                    self.outbox.send(to, message);
+                }
+                entry.outstanding.fetch_sub(1, SeqCst);
+            }
+            self.outbox.rest();
+            // Now that the answers are on their way there is time for the next segment.
+            if let Err(fatal) = self.journal.prepare() {
+                die(&fatal);
+            }
+        }
+        if let Err(fatal) = self.journal.close() {
+            die(&fatal);
+        }
+    }
+
+    fn publish(&mut self) {
+        self.status.lsn = self.journal.durable().0;
+        self.metrics.records.absolute(self.status.records);
+        self.metrics.bytes.absolute(self.status.bytes);
+        self.metrics.queue.set(self.queue.len() as f64);
+        self.published.set_journal(self.status);
+    }
+}
+
+fn append<D: Disk>(journal: &mut Journal<D>, status: &mut JournalStatus, kind: u8, body: &[u8]) {
+    let appended = match journal.append(kind, body) {
+        Err(AppendError::Full { .. }) => {
+            commit(journal, status);
+            journal.append(kind, body)
+        }
+        appended => appended,
+    };
+    if let Err(error) = appended {
+        die(&error);
+    }
+}
+
+fn commit<D: Disk>(journal: &mut Journal<D>, status: &mut JournalStatus) {
+    status.bytes += journal.waiting_bytes() as u64;
+    status.syncs += 1;
+    if let Err(fatal) = journal.commit() {
+        die(&fatal);
+    }
+}
+
+/// What was not written cannot be promised, and what was promised before cannot be taken back: the
+/// process ends here and now, before anything more is sent (see the journal's documentation).
+fn die(error: &dyn std::error::Error) -> ! {
+    tracing::error!("{error}");
+    eprintln!("althing: {error}");
+    std::process::abort();
+}

@@ -1,0 +1,90 @@
+//! Every limit of the runtime, with the memory that it implies. Those that an operator may want to
+//! change are defaults of the configuration's `[limits]`.
+//!
+//! What a node holds for others, at worst: each role's inbox ([`INBOX_BYTES`] of bodies, of which a
+//! decoded message takes a few times its length), the queue to the journal ([`JOURNAL_QUEUE_LEN`]
+//! times [`DRAIN_BYTES`], 64 MiB), the journal's group buffer (16 MiB), and what the transport and
+//! the roles say of themselves.
+
+use althing_wire::{Kind, frame, limits as wire};
+use std::time::Duration;
+
+/// Nodes of a cluster.
+pub const NODES_MAX: usize = 64;
+
+/// Inputs that a role handles before its effects are carried out and its journal records leave
+/// together.
+pub const DRAIN_LEN: usize = 256;
+
+/// Bytes of messages from the network after which a role carries its effects out, even if more
+/// inputs wait: what one entry of the journal's queue is bounded by.
+pub const DRAIN_BYTES: usize = 1 << 20;
+
+/// Messages from the network that wait for a role; beyond it their lanes are held up. Messages from
+/// roles of the same node always enter: what is in flight bounds them.
+pub const INBOX_LEN: usize = 16_384;
+
+/// Bytes of the bodies of those messages: 32 MiB for each role.
+pub const INBOX_BYTES: usize = 32 << 20;
+
+/// Entries that wait for the journal, each what one role appended in one turn. A role that finds it
+/// full waits, its inbox fills, and the network is held up: a slow disk slows the node down instead
+/// of filling its memory. The journal never waits for a role, so nothing locks up.
+pub const JOURNAL_QUEUE_LEN: usize = 64;
+
+/// Entries that one commit of the journal takes at most.
+pub const JOURNAL_DRAIN_LEN: usize = 1024;
+
+/// The smallest journal segment: it has room for the largest record.
+pub const SEGMENT_MIB_MIN: u64 = 8;
+
+/// The largest journal segment.
+pub const SEGMENT_MIB_MAX: u64 = 1024;
+
+/// The longest time-out that a configuration may ask for: one hour.
+pub const TIMEOUT_MS_MAX: u64 = 3_600_000;
+
+/// How often links are looked at.
+pub const LINKS_EVERY: Duration = Duration::from_millis(50);
+
+/// How long the status page waits for a role that is busy.
+pub const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often a role publishes its status and its metrics.
+pub const PUBLISH_EVERY: Duration = Duration::from_millis(100);
+
+/// How often the metrics exporter folds its histograms, so that they do not grow while nobody
+/// scrapes them.
+pub const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Threads of the asynchronous runtime, for the network and the admin pages.
+pub const IO_THREADS: usize = 2;
+
+/// The longest body of a message of that kind: known before a byte of it is read.
+pub fn body_len_max(kind: Kind) -> u32 {
+    // Numbers, ids and lengths around the data of a message.
+    const FRAMING: u32 = 64 << 10;
+    // 4096 columns and 65,536 members, with at most 20 bytes each.
+    const DEPS: u32 = ((wire::COLUMNS_MAX + wire::EXTRAS_MAX) * 20) as u32;
+    match kind {
+        Kind::Submit => wire::PAYLOAD_LEN_MAX as u32 + 4 * FRAMING,
+        Kind::PreAccepted | Kind::Conclude | Kind::Depended | Kind::Frontier => DEPS + FRAMING,
+        Kind::Concluded
+        | Kind::Inspect
+        | Kind::Prepare
+        | Kind::Accepted
+        | Kind::Refused
+        | Kind::Recover
+        | Kind::Reserved => 1 << 10,
+        Kind::PreAccept
+        | Kind::Depend
+        | Kind::Inspected
+        | Kind::Promised
+        | Kind::Accept
+        | Kind::Chosen
+        | Kind::Commit
+        | Kind::Learned
+        | Kind::Executed
+        | Kind::Answer => frame::BODY_LEN_MAX,
+    }
+}

@@ -1,0 +1,334 @@
+//! The node's metrics: described once, registered when a role starts, never looked up per message.
+//!
+//! They go to whatever recorder the process has. [`install`] gives it a Prometheus exporter, which
+//! the admin pages render; a program that embeds a node and has a recorder of its own keeps that one.
+
+use crate::status::{ProposerStatus, ReplicaStatus};
+use althing_model::Micros;
+use althing_proposer::CommitPath;
+use althing_wire::Ignored;
+use metrics::{Counter, Gauge, Histogram, Unit, counter, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::sync::{Once, OnceLock};
+
+/// From 100 microseconds to 25 seconds: a local sync to a node that was lost.
+const SECONDS: [f64; 23] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2,
+    0.25, 0.3, 0.4, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0,
+];
+
+/// Numbers of things that come together.
+const COUNTS: [f64; 12] =
+    [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0];
+
+const COMMIT_LATENCY: &str = "althing_proposer_commit_latency_seconds";
+const SYNC: &str = "althing_journal_sync_seconds";
+const BATCH_RECORDS: &str = "althing_journal_batch_records";
+const COMPONENT_SIZE: &str = "althing_replica_component_size";
+
+/// The process's Prometheus exporter, installed by the first call; none when the process has
+/// another recorder. Metrics that were registered before it are lost to it.
+pub fn install() -> Option<PrometheusHandle> {
+    static EXPORTER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    EXPORTER
+        .get_or_init(|| {
+            let buckets = [
+                (COMMIT_LATENCY, &SECONDS[..]),
+                (SYNC, &SECONDS[..]),
+                (BATCH_RECORDS, &COUNTS[..]),
+                (COMPONENT_SIZE, &COUNTS[..]),
+            ];
+            let builder = buckets
+                .into_iter()
+                .try_fold(PrometheusBuilder::new(), |builder, (name, buckets)| {
+                    builder.set_buckets_for_metric(Matcher::Full(name.to_owned()), buckets)
+                })
+                .expect("buckets are not empty");
+            builder.install_recorder().ok()
+        })
+        .clone()
+}
+
+fn describe() {
+    static DESCRIBED: Once = Once::new();
+    DESCRIBED.call_once(|| {
+        type Described = (&'static str, Unit, &'static str);
+        let counters: &[Described] = &[
+            ("althing_proposer_commits_total", Unit::Count, "Vertices committed here, by path"),
+            ("althing_proposer_recoveries_total", Unit::Count, "Recovery attempts begun"),
+            ("althing_proposer_noops_total", Unit::Count, "Vertices committed as a noop"),
+            ("althing_proposer_refused_total", Unit::Count, "Attempts refused by a higher ballot"),
+            (
+                "althing_proposer_proposed_again_total",
+                Unit::Count,
+                "Commands proposed again after a noop",
+            ),
+            (
+                "althing_proposer_overloaded_total",
+                Unit::Count,
+                "Submissions turned away because the queue was full",
+            ),
+            ("althing_replica_committed_total", Unit::Count, "Vertices learnt to be committed"),
+            ("althing_replica_executed_total", Unit::Count, "Vertices executed"),
+            ("althing_replica_applied_total", Unit::Count, "Commands that took effect"),
+            (
+                "althing_replica_recoveries_asked_total",
+                Unit::Count,
+                "Recoveries asked for because a vertex blocked others",
+            ),
+            (
+                "althing_replica_caught_up_total",
+                Unit::Count,
+                "Vertices sent to replicas that lacked them",
+            ),
+            ("althing_journal_records_total", Unit::Count, "Records made durable"),
+            ("althing_journal_bytes_total", Unit::Bytes, "Bytes written, framing included"),
+            (
+                "althing_node_unroutable_total",
+                Unit::Count,
+                "Messages to a role that this node does not have",
+            ),
+        ];
+        for (name, unit, text) in counters {
+            metrics::describe_counter!(*name, *unit, *text);
+        }
+        let gauges: &[Described] = &[
+            (
+                "althing_proposer_in_flight",
+                Unit::Count,
+                "Vertices that the proposer works on, others' included",
+            ),
+            ("althing_proposer_queue_len", Unit::Count, "Commands that wait for a vertex"),
+            (
+                "althing_replica_pending_vertices",
+                Unit::Count,
+                "Committed vertices that wait for others",
+            ),
+            (
+                "althing_replica_blocked_vertices",
+                Unit::Count,
+                "Uncommitted vertices that others wait for",
+            ),
+            (
+                "althing_replica_blocked_age_seconds",
+                Unit::Seconds,
+                "How long the longest of them has been waited for",
+            ),
+            ("althing_replica_sessions", Unit::Count, "Open sessions"),
+            ("althing_journal_queue_len", Unit::Count, "Entries that wait for the journal"),
+        ];
+        for (name, unit, text) in gauges {
+            metrics::describe_gauge!(*name, *unit, *text);
+        }
+        let histograms: &[Described] = &[
+            (COMMIT_LATENCY, Unit::Seconds, "From a vertex's beginning to its commit, by path"),
+            (SYNC, Unit::Seconds, "One write and sync of the journal"),
+            (BATCH_RECORDS, Unit::Count, "Records that one sync made durable"),
+            (COMPONENT_SIZE, Unit::Count, "Vertices of a component, for each one executed"),
+        ];
+        for (name, unit, text) in histograms {
+            metrics::describe_histogram!(*name, *unit, *text);
+        }
+        for role in ["proposer", "voter", "dependency", "acceptor", "replica"] {
+            metrics::describe_gauge!(
+                format!("althing_{role}_inbox_len"),
+                Unit::Count,
+                "Inputs that wait for the role"
+            );
+            metrics::describe_counter!(
+                format!("althing_{role}_ignored_total"),
+                Unit::Count,
+                "Messages that the role did nothing with, by reason"
+            );
+        }
+        for role in ["voter", "dependency", "acceptor"] {
+            metrics::describe_gauge!(
+                format!("althing_{role}_vertices"),
+                Unit::Count,
+                "Vertices that the role holds something of"
+            );
+        }
+    });
+}
+
+/// Of every role's loop.
+pub(crate) struct LoopMetrics {
+    pub(crate) inbox_len: Gauge,
+    ignored: Vec<(Ignored, Counter)>,
+}
+
+impl LoopMetrics {
+    pub(crate) fn new(role: &'static str) -> Self {
+        describe();
+        let reasons = [
+            Ignored::Misdirected,
+            Ignored::NotTheOwner,
+            Ignored::OtherEpoch,
+            Ignored::Late,
+            Ignored::Repeated,
+            Ignored::Contradiction,
+        ];
+        let ignored = |reason: Ignored| {
+            let name = format!("althing_{role}_ignored_total");
+            (reason, counter!(name, "reason" => reason.name()))
+        };
+        Self {
+            inbox_len: gauge!(format!("althing_{role}_inbox_len")),
+            ignored: reasons.into_iter().map(ignored).collect(),
+        }
+    }
+
+    pub(crate) fn ignored(&self, reason: Ignored) {
+        if let Some((_, counter)) = self.ignored.iter().find(|(known, _)| *known == reason) {
+            counter.increment(1);
+        }
+    }
+}
+
+/// Of the voter, the dependency node and the acceptor.
+pub(crate) struct HoldMetrics {
+    vertices: Gauge,
+}
+
+impl HoldMetrics {
+    pub(crate) fn new(role: &'static str) -> Self {
+        describe();
+        Self { vertices: gauge!(format!("althing_{role}_vertices")) }
+    }
+
+    pub(crate) fn publish(&self, vertices: usize) {
+        self.vertices.set(vertices as f64);
+    }
+}
+
+/// Of the proposer.
+pub(crate) struct ProposerMetrics {
+    commits: Vec<(CommitPath, Counter, Histogram)>,
+    recoveries: Counter,
+    noops: Counter,
+    refused: Counter,
+    proposed_again: Counter,
+    overloaded: Counter,
+    in_flight: Gauge,
+    queue_len: Gauge,
+}
+
+impl ProposerMetrics {
+    pub(crate) fn new() -> Self {
+        describe();
+        let of = |path: CommitPath| {
+            let commits = counter!("althing_proposer_commits_total", "path" => path.name());
+            (path, commits, histogram!(COMMIT_LATENCY, "path" => path.name()))
+        };
+        Self {
+            commits: CommitPath::ALL.into_iter().map(of).collect(),
+            recoveries: counter!("althing_proposer_recoveries_total"),
+            noops: counter!("althing_proposer_noops_total"),
+            refused: counter!("althing_proposer_refused_total"),
+            proposed_again: counter!("althing_proposer_proposed_again_total"),
+            overloaded: counter!("althing_proposer_overloaded_total"),
+            in_flight: gauge!("althing_proposer_in_flight"),
+            queue_len: gauge!("althing_proposer_queue_len"),
+        }
+    }
+
+    pub(crate) fn commit(&self, path: CommitPath, latency: Micros) {
+        let of_path = self.commits.iter().find(|(known, ..)| *known == path);
+        if let Some((_, commits, latencies)) = of_path {
+            commits.increment(1);
+            latencies.record(latency as f64 / 1e6);
+        }
+    }
+
+    pub(crate) fn publish(&self, status: &ProposerStatus) {
+        self.recoveries.absolute(status.recoveries);
+        self.noops.absolute(status.noops);
+        self.refused.absolute(status.refused);
+        self.proposed_again.absolute(status.proposed_again);
+        self.overloaded.absolute(status.overloaded);
+        self.in_flight.set(status.in_flight as f64);
+        self.queue_len.set(status.queue as f64);
+    }
+}
+
+/// Of the replica.
+pub(crate) struct ReplicaMetrics {
+    committed: Counter,
+    executed: Counter,
+    applied: Counter,
+    recoveries_asked: Counter,
+    caught_up: Counter,
+    pending: Gauge,
+    blocked: Gauge,
+    blocked_age: Gauge,
+    sessions: Gauge,
+    component_size: Histogram,
+}
+
+impl ReplicaMetrics {
+    pub(crate) fn new() -> Self {
+        describe();
+        Self {
+            committed: counter!("althing_replica_committed_total"),
+            executed: counter!("althing_replica_executed_total"),
+            applied: counter!("althing_replica_applied_total"),
+            recoveries_asked: counter!("althing_replica_recoveries_asked_total"),
+            caught_up: counter!("althing_replica_caught_up_total"),
+            pending: gauge!("althing_replica_pending_vertices"),
+            blocked: gauge!("althing_replica_blocked_vertices"),
+            blocked_age: gauge!("althing_replica_blocked_age_seconds"),
+            sessions: gauge!("althing_replica_sessions"),
+            component_size: histogram!(COMPONENT_SIZE),
+        }
+    }
+
+    pub(crate) fn step(&self, component_len: usize) {
+        self.component_size.record(component_len as f64);
+    }
+
+    pub(crate) fn publish(&self, status: &ReplicaStatus) {
+        self.committed.absolute(status.committed);
+        self.executed.absolute(status.executed);
+        self.applied.absolute(status.applied);
+        self.recoveries_asked.absolute(status.recoveries_asked);
+        self.caught_up.absolute(status.caught_up);
+        self.pending.set(status.pending as f64);
+        self.blocked.set(status.blocked as f64);
+        self.blocked_age.set(status.blocked_age_ms as f64 / 1e3);
+        self.sessions.set(status.sessions as f64);
+    }
+}
+
+/// Of the journal's thread.
+pub(crate) struct JournalMetrics {
+    pub(crate) sync: Histogram,
+    pub(crate) batch_records: Histogram,
+    pub(crate) records: Counter,
+    pub(crate) bytes: Counter,
+    pub(crate) queue: Gauge,
+}
+
+impl JournalMetrics {
+    pub(crate) fn new() -> Self {
+        describe();
+        Self {
+            sync: histogram!(SYNC),
+            batch_records: histogram!(BATCH_RECORDS),
+            records: counter!("althing_journal_records_total"),
+            bytes: counter!("althing_journal_bytes_total"),
+            queue: gauge!("althing_journal_queue_len"),
+        }
+    }
+}
+
+/// Of the router.
+pub(crate) struct RouteMetrics {
+    pub(crate) unroutable: Counter,
+}
+
+impl RouteMetrics {
+    pub(crate) fn new() -> Self {
+        describe();
+        Self { unroutable: counter!("althing_node_unroutable_total") }
+    }
+}

@@ -1,0 +1,37 @@
+//! The voter: dependency node and acceptor in one, on the fast path.
+
+use crate::metrics::HoldMetrics;
+use crate::role_loop::Driven;
+use althing_model::Micros;
+use althing_voter::Voter;
+use althing_wire::{Address, Effects, Ignored, Message, VoterRecord};
+
+pub(crate) struct DrivenVoter {
+    voter: Voter,
+    metrics: HoldMetrics,
+}
+
+impl DrivenVoter {
+    pub(crate) fn new(voter: Voter) -> Self {
+        Self { voter, metrics: HoldMetrics::new(Self::NAME) }
+    }
+}
+
+impl Driven for DrivenVoter {
+    type Record = VoterRecord;
+    const NAME: &'static str = "voter";
+
+    fn handle(
+        &mut self,
+        _now: Micros,
+        from: Address,
+        message: Message,
+        effects: &mut Effects<VoterRecord>,
+    ) -> Result<(), Ignored> {
+        self.voter.handle(from, message, effects)
+    }
+
+    fn publish(&mut self, _now: Micros) {
+        self.metrics.publish(self.voter.len());
+    }
+}

@@ -1,0 +1,149 @@
+//! Where messages go: to a role of this node, to another node, to a client.
+
+use crate::inbox::{Inbox, Input};
+use crate::metrics::RouteMetrics;
+use althing_model::{Membership, NodeId, VertexId};
+use althing_transport::certs::Tls;
+use althing_transport::{Endpoint, Error, Link, PeerAddress, Refusal};
+use althing_wire::{Address, ClientId, Kind, Message, Party};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// The inboxes of this node's roles and the endpoint, shared by everything that sends.
+pub(crate) struct Router {
+    me: NodeId,
+    inboxes: BTreeMap<Party, Arc<Inbox>>,
+    /// By a kind's number: the inbox that takes it here.
+    receivers: Vec<Option<Arc<Inbox>>>,
+    /// None before the endpoint is opened and once it is closed: nothing is sent then.
+    endpoint: RwLock<Option<Endpoint>>,
+    metrics: RouteMetrics,
+}
+
+impl Router {
+    pub(crate) fn new(
+        me: NodeId,
+        membership: &Membership,
+        inboxes: BTreeMap<Party, Arc<Inbox>>,
+    ) -> Self {
+        let mut receivers = vec![None; usize::from(u8::MAX) + 1];
+        for kind in Kind::ALL {
+            receivers[*kind as usize] =
+                kind.receiver_at(membership, me).map(|party| inboxes[&party].clone());
+        }
+        Self { me, inboxes, receivers, endpoint: RwLock::new(None), metrics: RouteMetrics::new() }
+    }
+
+    /// The inbox of the role that takes messages of that kind here.
+    pub(crate) fn receiver(&self, kind: Kind) -> Option<&Arc<Inbox>> {
+        self.receivers[kind as usize].as_ref()
+    }
+
+    /// The inbox of a role, if this node has it.
+    pub(crate) fn inbox(&self, party: Party) -> Option<&Arc<Inbox>> {
+        self.inboxes.get(&party)
+    }
+
+    /// Every role's inbox.
+    pub(crate) fn inboxes(&self) -> impl Iterator<Item = &Arc<Inbox>> {
+        self.inboxes.values()
+    }
+
+    pub(crate) fn open(&self, endpoint: Endpoint) {
+        *self.endpoint.write().unwrap_or_else(PoisonError::into_inner) = Some(endpoint);
+    }
+
+    /// Takes the endpoint, to be closed.
+    pub(crate) fn take_endpoint(&self) -> Option<Endpoint> {
+        self.endpoint.write().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The links to the other nodes.
+    pub(crate) fn links(&self) -> Vec<Link> {
+        self.with_endpoint(Endpoint::links).unwrap_or_default()
+    }
+
+    /// Closes a connection because of what came over it.
+    pub(crate) fn expel(&self, peer: PeerAddress, refusal: Refusal) {
+        self.with_endpoint(|endpoint| endpoint.expel(peer, refusal));
+    }
+
+    /// Takes new certificates over; nothing to do while there is no endpoint.
+    pub(crate) fn reload(&self, tls: &Tls) -> Result<(), Error> {
+        self.with_endpoint(|endpoint| endpoint.reload(tls)).unwrap_or(Ok(()))
+    }
+
+    fn with_endpoint<T>(&self, act: impl FnOnce(&Endpoint) -> T) -> Option<T> {
+        let endpoint = self.endpoint.read().unwrap_or_else(PoisonError::into_inner);
+        endpoint.as_ref().map(act)
+    }
+
+    fn put_here(&self, message: Message) {
+        match self.receiver(message.kind()) {
+            Some(inbox) => inbox.put(Input::Message { from: self.me.into(), message, bytes: 0 }),
+            None => self.metrics.unroutable.increment(1),
+        }
+    }
+
+    /// Sends a body. What the transport does not take it has counted, and the protocol repeats.
+    fn put_there(&self, to: PeerAddress, kind: Kind, stripe: u64, body: Bytes) {
+        let _ = self.with_endpoint(|endpoint| endpoint.send(to, kind as u8, stripe, body));
+    }
+}
+
+/// One thread's way out: it encodes a message once, to however many nodes it goes one after the
+/// other.
+pub(crate) struct Outbox {
+    router: Arc<Router>,
+    last: Option<(Message, Bytes)>,
+}
+
+impl Outbox {
+    pub(crate) fn new(router: Arc<Router>) -> Self {
+        Self { router, last: None }
+    }
+
+    /// Sends a message now.
+    pub(crate) fn send(&mut self, to: Address, message: Message) {
+        match to {
+            Address::Node(node) if node == self.router.me => self.router.put_here(message),
+            Address::Node(node) => {
+                let (kind, stripe) = (message.kind(), stripe(message.vertex()));
+                let body = self.encode(message);
+                self.router.put_there(PeerAddress::Node(node), kind, stripe, body);
+            }
+            Address::Client(ClientId(client)) => {
+                let body = message.encode();
+                self.router.put_there(PeerAddress::Client(client), message.kind(), 0, body);
+            }
+        }
+    }
+
+    /// Forgets the last message, which would keep its commands alive.
+    pub(crate) fn rest(&mut self) {
+        self.last = None;
+    }
+
+    fn encode(&mut self, message: Message) -> Bytes {
+        if let Some((last, body)) = &self.last
+            && *last == message
+        {
+            return body.clone();
+        }
+        let body = message.encode();
+        self.last = Some((message, body.clone()));
+        body
+    }
+}
+
+/// Messages about one vertex stay in order.
+fn stripe(vertex: Option<VertexId>) -> u64 {
+    match vertex {
+        // A proposer's vertices count up by one, so that any odd step keeps proposers apart.
+        Some(vertex) => {
+            vertex.seq.wrapping_add(u64::from(vertex.proposer.0).wrapping_mul(0x9e37_79b9))
+        }
+        None => 0,
+    }
+}

@@ -1,0 +1,200 @@
+//! Starting a node: recover, open the endpoint, then let the roles run.
+
+use crate::admin;
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::gate::{Admission, Delivery};
+use crate::handle::{Addresses, Io, NodeHandle, Running, Threads};
+use crate::inbox::Inbox;
+use crate::journal_loop::{JournalLoop, JournalSender};
+use crate::limits;
+use crate::links;
+use crate::metrics;
+use crate::recovery::{self, Roles};
+use crate::role_loop::{Driven, RoleLoop};
+use crate::roles::{DrivenAcceptor, DrivenDependency, DrivenProposer, DrivenReplica, DrivenVoter};
+use crate::route::{Outbox, Router};
+use crate::status::{Observer, Published};
+use althing_model::{Conflicts, Role, StateMachine};
+use althing_transport::{Endpoint, Peer};
+use althing_wire::Party;
+use crossbeam::channel;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// One process of a cluster. See [`Node::start`].
+#[derive(Debug, Clone, Copy)]
+pub struct Node;
+
+/// A node was not started. Nothing of it runs.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The journal cannot be opened: another node's, damaged, in use, ..
+    #[error("journal: {0}")]
+    Journal(#[from] althing_journal::OpenError),
+    /// The endpoint cannot be opened: certificates, or an address in use.
+    #[error(transparent)]
+    Transport(#[from] althing_transport::Error),
+    /// The pages for operators cannot be served where they should be.
+    #[error(
+        "admin.listen: TCP {address} cannot be listened on: {source}; stop what has it (`ss -ltnp` \
+         shows it) or choose another port, 0 for any"
+    )]
+    Admin {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The system gives no thread.
+    #[error("a thread cannot be started: {0}; the process or the machine is at its limit")]
+    Thread(std::io::Error),
+}
+
+impl Node {
+    /// Starts a node: reads its journal back, opens its endpoint, and runs its roles, each on a
+    /// thread of its own. `machine` is in its first state; what it went through is applied to it
+    /// before this returns.
+    ///
+    /// The node has an asynchronous runtime of its own; this may be called from anywhere, and takes
+    /// as long as the journal takes to read.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start(
+        config: Config,
+        machine: Box<dyn StateMachine>,
+        conflicts: Arc<dyn Conflicts>,
+    ) -> Result<NodeHandle, StartError> {
+        let exporter = metrics::install();
+        let clock = Clock::start();
+        let (roles, journal, recovered) = recovery::recover(&config, machine, conflicts)?;
+        let config = Arc::new(config);
+        let runtime = Io::start()?;
+        let router = Arc::new(Router::new(config.me, &config.membership, inboxes(&config)));
+        let published = Arc::new(Published::default());
+        let is_closing = Arc::new(AtomicBool::new(false));
+        let observer = Arc::new(Observer {
+            config: config.clone(),
+            router: router.clone(),
+            published: published.clone(),
+            clock,
+        });
+
+        let entered = runtime.runtime().enter();
+        // Both listeners before any thread: an address in use leaves nothing behind.
+        let admin = config.admin.map(admin::bind).transpose()?;
+        let delivery = Delivery::new(router.clone(), is_closing.clone());
+        let admission = Admission::new(config.me, &config.membership);
+        let endpoint =
+            Endpoint::bind(endpoint_config(&config), Arc::new(admission), Arc::new(delivery))?;
+        let addresses = Addresses {
+            listen: endpoint.local_address(),
+            admin: admin.as_ref().map(|admin| admin.address),
+        };
+        router.open(endpoint);
+        if let Some(admin) = admin {
+            runtime.runtime().spawn(admin::serve(admin, observer.clone(), exporter));
+        }
+        runtime.runtime().spawn(links::watch(router.clone(), config.down_after));
+        drop(entered);
+
+        let mut threads = Threads::new();
+        let (sender, queue) = channel::bounded(limits::JOURNAL_QUEUE_LEN);
+        let journal_loop = JournalLoop::new(
+            (journal, recovered),
+            queue,
+            Outbox::new(router.clone()),
+            config.sync_delay,
+            published.clone(),
+        );
+        threads.spawn("journal", move || journal_loop.run())?;
+        let spawn = Spawn { router: &router, sender: &sender, clock, threads: &mut threads };
+        spawn.roles(roles, &published)?;
+        // Only the roles hold the journal's queue now: it ends when they have.
+        drop(sender);
+        tracing::info!(
+            "node {} of cluster {} listens on {}",
+            config.me.0,
+            config.cluster,
+            addresses.listen
+        );
+        NodeHandle::new(Running { threads, router, is_closing, runtime, observer, addresses })
+    }
+}
+
+/// An inbox for each role that this node has.
+fn inboxes(config: &Config) -> BTreeMap<Party, Arc<Inbox>> {
+    Role::ALL
+        .map(Party::Node)
+        .into_iter()
+        .chain([Party::Voter])
+        .filter(|party| party.is_at(&config.membership, config.me))
+        .map(|party| {
+            let inbox = Inbox::new(config.inbox_len_max, config.inbox_bytes_max);
+            (party, Arc::new(inbox))
+        })
+        .collect()
+}
+
+fn endpoint_config(config: &Config) -> althing_transport::Config {
+    let peers = config
+        .nodes
+        .iter()
+        .map(|(node, member)| Peer { node: *node, address: member.dial.clone() });
+    althing_transport::Config {
+        listen: config.listen,
+        tls: config.tls.clone(),
+        cluster: config.cluster,
+        me: config.me,
+        peers: peers.collect(),
+        settings: config.transport.clone(),
+    }
+}
+
+/// What every role's thread is made of.
+struct Spawn<'a> {
+    router: &'a Arc<Router>,
+    sender: &'a channel::Sender<crate::journal_loop::Append>,
+    clock: Clock,
+    threads: &'a mut Threads,
+}
+
+impl Spawn<'_> {
+    fn roles(mut self, roles: Roles, published: &Arc<Published>) -> Result<(), StartError> {
+        let Roles { proposer, voter, dependency, acceptor, replica } = roles;
+        let published = || published.clone();
+        self.role(
+            Party::Node(Role::Replica),
+            replica.map(|replica| DrivenReplica::new(replica, published())),
+        )?;
+        self.role(Party::Voter, voter.map(DrivenVoter::new))?;
+        self.role(Party::Node(Role::Dependency), dependency.map(DrivenDependency::new))?;
+        self.role(Party::Node(Role::Acceptor), acceptor.map(DrivenAcceptor::new))?;
+        // The last, since it begins by asking the others.
+        self.role(
+            Party::Node(Role::Proposer),
+            proposer.map(|proposer| DrivenProposer::new(proposer, published())),
+        )
+    }
+
+    fn role<R: Driven>(&mut self, party: Party, role: Option<R>) -> Result<(), StartError> {
+        let Some(role) = role else {
+            return Ok(());
+        };
+        let inbox = self.router.inbox(party);
+        let role_loop = RoleLoop {
+            role,
+            inbox: inbox.expect("each role has an inbox").clone(),
+            outbox: Outbox::new(self.router.clone()),
+            journal: JournalSender::new(self.sender.clone()),
+            clock: self.clock,
+        };
+        self.threads.spawn(R::NAME, move || role_loop.run())
+    }
+}
