@@ -4,7 +4,7 @@ mod support;
 
 use althing_model::{Operation, Path, RequestId};
 use althing_node::Status;
-use althing_wire::{Kind, Outcome};
+use althing_wire::{Kind, Message, Outcome, Submit};
 use bytes::Bytes;
 use support::{Cluster, until};
 
@@ -204,4 +204,28 @@ async fn nonsense_costs_the_connection_and_nothing_else() {
     assert!(matches!(outcome, Outcome::Invalid(_)), "{outcome:?}");
     assert_eq!(client.apply(session, 0, "add it").await, "1");
     cluster.shutdown().await;
+}
+
+/// Broken: a node of which a role is dead looks alive.
+#[tokio::test]
+async fn a_role_that_fails_takes_the_node_down() {
+    let mut cluster = Cluster::start(3, 1, Path::Fast).await;
+    let mut client = cluster.client(0).await;
+    let session = client.open_session().await;
+    let operation = Operation::Apply {
+        request: RequestId { session, sequence: 0 },
+        acknowledged_below: 0,
+        payload: Bytes::from_static(b"get FAULT"),
+    };
+    let submit = Message::from(Submit { ticket: 0, operation });
+    let sent = client.connection.send(submit.kind() as u8, submit.encode());
+    sent.unwrap();
+    for node in 0..3 {
+        let node = cluster.nodes[node].take().expect("it runs");
+        let failed = tokio::time::timeout(support::PATIENCE, node.failed());
+        let failed = failed.await.expect("each replica meets the fault");
+        assert_eq!(failed.thread, "replica");
+        assert!(failed.reason.contains("a planted fault"), "{failed}");
+        assert_eq!(node.shutdown().await, Err(failed));
+    }
 }

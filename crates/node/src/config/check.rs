@@ -3,7 +3,7 @@
 use super::{Config, ConfigFile, Member, Problem};
 use crate::limits;
 use althing_journal::Options;
-use althing_model::{ClusterId, Epoch, Membership, MembershipInvalid, NodeId, Path, Role};
+use althing_model::{ClusterId, Epoch, Membership, MembershipInvalid, NodeId, Path, Quorums, Role};
 use althing_transport::{Congestion, Settings, certs::Tls};
 use althing_wire::limits as wire;
 use std::collections::BTreeMap;
@@ -173,7 +173,10 @@ impl Check<'_> {
         path: Path,
         roles: BTreeMap<NodeId, Vec<Role>>,
     ) -> Option<Membership> {
-        Membership::new(Epoch(file.epoch), path, file.f, roles)
+        // Asked first: where even all nodes are too few it says so in fewer words than the roles.
+        Quorums::new(roles.len(), file.f)
+            .map_err(MembershipInvalid::from)
+            .and_then(|_| Membership::new(Epoch(file.epoch), path, file.f, roles))
             .inspect_err(|invalid| {
                 let key = match invalid {
                     MembershipInvalid::Quorums(_) => "f",

@@ -22,7 +22,8 @@ pub const CLUSTER: ClusterId = ClusterId([7; 16]);
 /// Long enough for a machine that builds something else at the same time.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Numbers by name: `add NAME` adds one and answers the new number, `get NAME` answers it.
+/// Numbers by name: `add NAME` adds one and answers the new number, `get NAME` answers it. A machine
+/// with a fault: `get FAULT` panics.
 #[derive(Default)]
 pub struct Numbers(BTreeMap<String, u64>);
 
@@ -35,6 +36,7 @@ impl StateMachine for Numbers {
                 *number += 1;
                 *number
             }
+            (_, "FAULT") => panic!("a planted fault"),
             (_, name) => self.0.get(name).copied().unwrap_or(0),
         };
         number.to_string().into()
