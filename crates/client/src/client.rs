@@ -156,7 +156,7 @@ impl Client {
             }
             Answered::Executed(Reply::SessionUnknown) => {
                 // An earlier attempt may have taken effect before the session was closed.
-                let outcome = match in_flight.attempts - in_flight.turned_away {
+                let outcome = match in_flight.attempts.saturating_sub(in_flight.turned_away) {
                     0 | 1 => Outcome::Failed(Failure::SessionClosed),
                     _ => Outcome::Unknown,
                 };
@@ -217,6 +217,10 @@ impl Client {
                     _ => Outcome::Unknown,
                 };
                 self.end(ticket, outcome, None, out);
+                if ticket == OPEN_TICKET && self.in_flight() > 0 {
+                    // Others still wait for the session.
+                    self.open_session(now, out);
+                }
             } else if self.session.is_some() || ticket == OPEN_TICKET {
                 self.attempt(now, ticket, out);
             } else {

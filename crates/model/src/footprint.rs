@@ -29,6 +29,19 @@ impl Footprint {
         Self::Resources(resources)
     }
 
+    /// How many resources it names.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Resources(resources) => resources.len(),
+            Self::Everything => 0,
+        }
+    }
+
+    /// Whether it names no resource.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Whether two commands with these footprints conflict: the definition, in time quadratic in
     /// the footprints. The dependency service keeps an index instead.
     pub fn conflicts_with(&self, other: &Self, modes: &ModeTable) -> bool {

@@ -70,11 +70,18 @@ impl Proposer {
     }
 
     /// A higher ballot is promised: another proposer is at it, and this attempt is over.
-    pub(crate) fn on_refused(&mut self, now: Micros, refused: Refused) -> Result<(), Ignored> {
+    pub(crate) fn on_refused(
+        &mut self,
+        now: Micros,
+        acceptor: NodeId,
+        refused: Refused,
+    ) -> Result<(), Ignored> {
         let Refused { vertex, ballot, promised } = refused;
         let me = self.config.me;
         let current = match self.work_mut(vertex) {
             None | Some(Work::Waiting) => return Err(Ignored::Late),
+            // The quorum answered; only the anchor can say no any more.
+            Some(Work::Concluding { .. }) if acceptor != me => return Err(Ignored::Late),
             Some(Work::Anchoring { .. } | Work::Voting { .. } | Work::Concluding { .. }) => {
                 Ballot::fast(vertex)
             }
@@ -132,7 +139,8 @@ impl Proposer {
             return;
         };
         self.commits.push((path, now.saturating_sub(in_flight.since)));
-        self.rounds.remove(&vertex);
+        self.forget_rounds(vertex);
+        self.recovery_backlog.remove(&vertex);
         if value.commands.is_noop() {
             self.counters.noops += 1;
         }

@@ -43,6 +43,9 @@ pub struct Proposer {
     pub(crate) recovery_backlog: BTreeSet<VertexId>,
     /// The highest round used or heard of in vertices that may need another attempt.
     pub(crate) rounds: BTreeMap<VertexId, u32>,
+    /// The highest round of vertices that are done with: it may have been used in any of them, so
+    /// no new attempt uses it or a lower one (trap T14).
+    rounds_floor: u32,
     pub(crate) timers: BTreeSet<(Micros, VertexId)>,
     pub(crate) links: BTreeMap<NodeId, Link>,
     pub(crate) jitter: Jitter,
@@ -180,6 +183,7 @@ impl Proposer {
             own_in_flight: 0,
             recovery_backlog: BTreeSet::new(),
             rounds,
+            rounds_floor: 0,
             timers: BTreeSet::new(),
             links: BTreeMap::new(),
             jitter: Jitter::new(config.seed),
@@ -187,6 +191,17 @@ impl Proposer {
             commits: Vec::new(),
             config,
             conflicts,
+        }
+    }
+
+    /// Learns, before [`Self::start`], which of its own vertices are known to be committed, so that
+    /// they need not be recovered.
+    pub fn assume_committed(&mut self, own: &SeqSet) {
+        self.resolved.insert_below(own.below());
+        for (from, to) in own.ranges() {
+            (from..to).for_each(|seq| {
+                self.resolved.insert(seq);
+            });
         }
     }
 
@@ -233,7 +248,7 @@ impl Proposer {
             (node, Message::Inspected(m)) => self.on_inspected(now, node, m, effects),
             (acceptor, Message::Promised(m)) => self.on_promised(now, acceptor, m, effects),
             (acceptor, Message::Accepted(m)) => self.on_accepted(now, acceptor, m, effects),
-            (_, Message::Refused(m)) => self.on_refused(now, m),
+            (acceptor, Message::Refused(m)) => self.on_refused(now, acceptor, m),
             (_, Message::Chosen(m)) => self.on_chosen(now, m, effects),
             (_, Message::Executed(m)) => self.on_executed(now, m, effects),
             (_, Message::Recover(m)) => self.on_recover(now, m, effects),
@@ -331,10 +346,20 @@ impl Proposer {
         self.membership().path() == Path::Fast
     }
 
+    /// A vertex is committed: its rounds need not be told apart from others' any more.
+    pub(crate) fn forget_rounds(&mut self, vertex: VertexId) {
+        if let Some(round) = self.rounds.remove(&vertex)
+            && !is_planted("ballot_used_for_two_attempts")
+        {
+            self.rounds_floor = self.rounds_floor.max(round);
+        }
+    }
+
     /// A ballot for a new attempt: above all that were used or heard of (trap T14).
     pub(crate) fn next_ballot(&mut self, vertex: VertexId) -> Ballot {
+        let floor = (self.rounds_floor + 1).max(Ballot::FIRST_RECOVERY_ROUND);
         let round = self.rounds.entry(vertex).or_default();
-        *round = (*round + 1).max(Ballot::FIRST_RECOVERY_ROUND);
+        *round = (*round + 1).max(floor);
         Ballot { round: *round, proposer: self.config.me }
     }
 }

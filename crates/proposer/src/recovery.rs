@@ -52,10 +52,11 @@ impl Proposer {
 
     /// Goes on with recoveries that waited for room.
     pub(crate) fn recover_backlog(&mut self, now: Micros, effects: &mut Effects<ProposerRecord>) {
-        if let Some(vertex) = self.recovery_backlog.pop_first()
-            && !self.in_flight.contains_key(&vertex)
-        {
-            self.recover(now, vertex, effects);
+        while let Some(vertex) = self.recovery_backlog.pop_first() {
+            if !self.in_flight.contains_key(&vertex) {
+                self.recover(now, vertex, effects);
+                break;
+            }
         }
     }
 

@@ -2,10 +2,17 @@
 
 use crate::Proposer;
 use crate::proposer::{Queued, Submitter, Unanswered};
-use althing_model::{Command, Commands, Footprint, Micros, Operation, RequestId, VertexId};
+use crate::work::Work;
+use althing_model::{
+    Command, Commands, Footprint, Micros, Operation, Reply, RequestId, Role, SessionId, VertexId,
+};
+use althing_wire::limits::{COMMANDS_LEN_MAX, command_len};
 use althing_wire::{
     Answer, ClientId, Effects, Executed, Ignored, Outcome, ProposerRecord, Reserved, Submit,
 };
+
+/// Resources of a batch: with five voters and three modes, its dependencies still fit a message.
+const BATCH_RESOURCES_MAX: usize = 2048;
 
 impl Proposer {
     pub(crate) fn on_submit(
@@ -19,6 +26,13 @@ impl Proposer {
         let submitter = Submitter { client, ticket };
         let request = operation.request();
         if request.is_some_and(|request| self.is_repeated(request, submitter)) {
+            return;
+        }
+        if let Some(session) = operation.session()
+            && !self.may_be_open(session)
+        {
+            let outcome = Outcome::Executed(Reply::SessionUnknown);
+            effects.send(client, Answer { ticket, outcome });
             return;
         }
         let footprint = match &operation {
@@ -45,7 +59,18 @@ impl Proposer {
         self.queue.push_back(Queued { command, submitter, since: now });
     }
 
-    /// Whether a request is queued or proposed already; then its reply goes to whoever asked last.
+    /// Whether a session can have been opened: commands depend on the opening, and one that can
+    /// never be committed would block them, and what conflicts with them, for ever.
+    fn may_be_open(&self, session: SessionId) -> bool {
+        let opened = session.opened;
+        opened.epoch == self.column.epoch
+            && self.membership().has(opened.proposer, Role::Proposer)
+            && (!self.is_own(opened) || opened.seq < self.next_seq)
+    }
+
+    /// Whether a request is queued or being proposed; then its reply goes to whoever asked last.
+    /// One whose vertex is committed is proposed again: the reply may have been lost, and the
+    /// session table keeps it from taking effect twice.
     fn is_repeated(&mut self, request: RequestId, submitter: Submitter) -> bool {
         let slot = match self.requests.get(&request) {
             None => return false,
@@ -54,13 +79,17 @@ impl Proposer {
                 .iter_mut()
                 .find(|queued| queued.command.operation.request() == Some(request))
                 .map(|queued| &mut queued.submitter),
+            Some(Some(vertex)) if !self.in_flight.contains_key(vertex) => return false,
             Some(Some(vertex)) => self.unanswered.get_mut(vertex).and_then(|unanswered| {
                 let commands = unanswered.commands.as_slice();
                 let at = commands.iter().position(|it| it.operation.request() == Some(request))?;
                 unanswered.submitters.get_mut(at)
             }),
         };
-        *slot.expect("requests are queued or unanswered") = submitter;
+        match slot {
+            Some(slot) => *slot = submitter,
+            None => return false,
+        }
         true
     }
 
@@ -113,10 +142,14 @@ impl Proposer {
         if !self.is_own(vertex) {
             return Err(Ignored::NotTheOwner);
         }
-        // Someone else may have committed it.
-        if self.end(vertex).is_some() {
+        // Someone else may have committed it. What the anchor concluded is about to be heard of
+        // here, and is still to be told to the others.
+        if !matches!(self.work_mut(vertex), Some(Work::Concluding { .. }))
+            && self.end(vertex).is_some()
+        {
             self.resolved.insert(vertex.seq);
-            self.rounds.remove(&vertex);
+            self.forget_rounds(vertex);
+            self.recovery_backlog.remove(&vertex);
         }
         let Some(unanswered) = self.unanswered.get(&vertex) else {
             return Err(Ignored::Repeated);
@@ -186,10 +219,14 @@ impl Proposer {
         let mut commands = Vec::new();
         let mut submitters = Vec::new();
         let mut bytes = 0;
+        let mut resources = 0;
         while let Some(queued) = self.queue.front() {
-            bytes += queued.command.operation.payload_len();
+            bytes += command_len(&queued.command);
+            resources += queued.command.footprint.len();
             let is_full = commands.len() >= self.config.limits.batch_len_max
-                || bytes > self.config.limits.batch_bytes_max;
+                || bytes > self.config.limits.batch_bytes_max.min(COMMANDS_LEN_MAX)
+                || resources > BATCH_RESOURCES_MAX
+                || matches!(queued.command.operation, Operation::CloseSessions(_));
             if is_full && !commands.is_empty() {
                 break;
             }

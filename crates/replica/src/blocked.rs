@@ -34,8 +34,7 @@ impl Replica {
     /// Begins to watch everything that blocks others, from now.
     pub(crate) fn watch_anew(&mut self, now: Micros) {
         self.blocked.clear();
-        let blockers: Vec<VertexId> = self.graph.blockers().collect();
-        for blocker in blockers {
+        for blocker in self.graph.blockers() {
             self.watch_blocker(now, blocker);
         }
     }

@@ -18,6 +18,10 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graphmap::DiGraphMap;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How many uncommitted vertices are named for one that waits for them: of a wide prefix the next
+/// are named when these are executed.
+const BLOCKERS_NAMED_MAX: usize = 256;
+
 /// Committed vertices that are not executed yet, and which ones are.
 #[derive(Debug, Default)]
 pub struct ConflictGraph {
@@ -59,6 +63,7 @@ impl ConflictGraph {
         if self.is_committed(vertex) {
             return Vec::new();
         }
+        self.newly_waiting.clear();
         self.pending.insert(vertex, Pending { value, blocked_by: None });
         let mut ready = Vec::new();
         // The new vertex first; those that wait for it are tried when it is executed, or keep
@@ -102,18 +107,25 @@ impl ConflictGraph {
     }
 
     /// The uncommitted vertices that others wait for.
-    pub fn blockers(&self) -> impl Iterator<Item = VertexId> + '_ {
-        self.waiting.keys().copied().filter(|vertex| !self.pending.contains_key(vertex))
+    pub fn blockers(&self) -> BTreeSet<VertexId> {
+        self.pending.keys().flat_map(|vertex| self.blockers_of(*vertex)).collect()
     }
 
-    /// The uncommitted vertices behind which something began to wait in the last call of
-    /// [`Self::commit`].
-    pub fn new_blockers(&self) -> Vec<VertexId> {
-        let mut blockers: Vec<_> =
-            self.newly_waiting.iter().filter_map(|root| self.blocker_of(*root)).collect();
-        blockers.sort_unstable();
-        blockers.dedup();
-        blockers
+    /// The uncommitted vertices for which something began to wait in the last call of
+    /// [`Self::commit`]: all that a new root names itself, up to a limit, so that they are asked for
+    /// together and not one after the other; and the one behind which it waits.
+    pub fn new_blockers(&self) -> BTreeSet<VertexId> {
+        self.newly_waiting.iter().flat_map(|root| self.blockers_of(*root)).collect()
+    }
+
+    /// The uncommitted vertices that a pending one waits for, as in [`Self::new_blockers`].
+    fn blockers_of(&self, vertex: VertexId) -> impl Iterator<Item = VertexId> + '_ {
+        let named = self.pending.get(&vertex).into_iter().flat_map(|pending| {
+            unexecuted(&pending.value.deps, &self.executed)
+                .filter(|dep| !self.pending.contains_key(dep))
+                .take(BLOCKERS_NAMED_MAX)
+        });
+        named.chain(self.blocker_of(vertex))
     }
 
     /// The uncommitted vertex behind which a committed one waits, if it does.
@@ -133,13 +145,21 @@ impl ConflictGraph {
         // Vertices found, in this walk, to be waiting for the root itself or for nothing.
         let mut open = BTreeSet::from([root]);
         while let Some(vertex) = stack.pop() {
-            let deps = self.unexecuted_deps(vertex);
-            for dep in deps {
+            // The first that is not committed ends the walk, however many a wide prefix covers.
+            let deps = &self.pending[&vertex].value.deps;
+            let mut committed = Vec::new();
+            for dep in unexecuted(deps, &self.executed).filter(|dep| *dep != vertex) {
+                if !self.pending.contains_key(&dep) {
+                    return Trial::Blocked(dep);
+                }
+                committed.push(dep);
+            }
+            for dep in committed {
                 if reached.contains_node(dep) {
                     reached.add_edge(vertex, dep, ());
                     continue;
                 }
-                if !self.pending.contains_key(&dep) || self.is_blocked(dep, &mut open) {
+                if self.is_blocked(dep, &mut open) {
                     return Trial::Blocked(dep);
                 }
                 reached.add_edge(vertex, dep, ());
@@ -209,13 +229,6 @@ impl ConflictGraph {
             ready.push(values);
         }
     }
-
-    fn unexecuted_deps(&self, vertex: VertexId) -> Vec<VertexId> {
-        let Some(pending) = self.pending.get(&vertex) else {
-            return Vec::new();
-        };
-        unexecuted(&pending.value.deps, &self.executed).filter(|dep| *dep != vertex).collect()
-    }
 }
 
 /// The members of `deps` that are not executed.
@@ -261,7 +274,7 @@ mod tests {
         assert!(graph.commit(c, value(&[b])).is_empty());
         assert!(graph.commit(b, value(&[a])).is_empty());
         assert_eq!(graph.blocker_of(c), Some(a));
-        assert_eq!(graph.blockers().collect::<Vec<_>>(), [a]);
+        assert_eq!(graph.blockers(), BTreeSet::from([a]));
         let ready = graph.commit(a, value(&[]));
         assert_eq!(order(&ready), [vec![a], vec![b], vec![c]]);
         assert_eq!(graph.pending_len(), 0);

@@ -4,7 +4,7 @@ use crate::Plan;
 use crate::disk::Disk;
 use althing_acceptor::Acceptor;
 use althing_dependency::DependencyNode;
-use althing_model::{Conflicts, Micros, NodeId, Role, StateMachine};
+use althing_model::{Column, Conflicts, Micros, NodeId, Role, StateMachine};
 use althing_proposer::{Link, Proposer};
 use althing_replica::{Replica, Step};
 use althing_voter::Voter;
@@ -75,6 +75,7 @@ impl Roles {
     ) -> Self {
         let membership = &plan.membership;
         let epoch = membership.epoch();
+        let column = Column { epoch, proposer: me };
         let is = |party: Party| party.is_at(membership, me);
         let modes = conflicts.modes().clone();
         let has_replica = membership.has(me, Role::Replica);
@@ -122,7 +123,11 @@ impl Roles {
                 timing: plan.proposer_timing,
                 limits: plan.proposer_limits,
             };
-            Proposer::new(config, conflicts, proposer_records)
+            let mut proposer = Proposer::new(config, conflicts, proposer_records);
+            if let Some(own) = replica.as_ref().and_then(|it| it.committed().get(&column)) {
+                proposer.assume_committed(own);
+            }
+            proposer
         });
         Self { proposer, voter, dependency, acceptor, replica }
     }

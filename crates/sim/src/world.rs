@@ -162,7 +162,7 @@ impl<'a> World<'a> {
     pub(crate) fn is_converged(&self) -> bool {
         let mut states = self.nodes.values().filter_map(|node| {
             let replica = node.roles.as_ref()?.replica.as_ref()?;
-            Some((replica.digest(), replica.counters().committed, replica.pending_len()))
+            Some((replica.digest(), replica.committed(), replica.pending_len()))
         });
         let Some(first) = states.next() else { return false };
         let is_idle = self.nodes.values().all(|node| {

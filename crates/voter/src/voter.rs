@@ -351,11 +351,11 @@ impl Voter {
     ) {
         self.vertices.insert(vertex, Vertex::Committed(value.clone()));
         let mut then = effects.append([VoterRecord::Committed { vertex, value: value.clone() }]);
-        if self.config.has_replica {
-            then = then.send(self.config.me, Learned { vertex, value });
-        }
         if let Some(proposer) = concluded_for {
-            then.send(proposer, Concluded { vertex });
+            then = then.send(proposer, Concluded { vertex });
+        }
+        if self.config.has_replica {
+            then.send(self.config.me, Learned { vertex, value });
         }
     }
 
