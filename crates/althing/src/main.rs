@@ -1,1 +1,5 @@
-fn main() {}
+//! The `althing` command.
+
+fn main() -> std::process::ExitCode {
+    althing::cli::main()
+}

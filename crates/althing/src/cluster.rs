@@ -1,0 +1,12 @@
+//! `althing cluster`: not built yet.
+
+use crate::exit::Failure;
+
+/// What can be asked of a local cluster.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Runs it. Makes its own runtime, if it needs one.
+pub fn run(_args: Args) -> Result<(), Failure> {
+    Err(anyhow::anyhow!("not built yet").into())
+}
