@@ -68,12 +68,20 @@ impl NodeHandle {
     }
 
     /// How it is.
-    pub async fn status(&self) -> Status {
+    ///
+    /// # Errors
+    /// When it failed: nothing of it runs that could be asked.
+    pub async fn status(&self) -> Result<Status, NodeFailed> {
+        if let Some(failed) = self.life.borrow().failed.clone() {
+            return Err(failed);
+        }
         let observer = self.observer.clone();
         let gathered = self.runtime.spawn(async move { observer.status().await });
-        gathered
-            .await
-            .expect("gathering the status cannot panic, and the runtime outlives this handle")
+        match gathered.await {
+            Ok(status) => Ok(status),
+            // The runtime ends before this handle only when the node fails meanwhile.
+            Err(_) => Err(self.failed().await),
+        }
     }
 
     /// Takes over new certificates from the files that the configuration names; connections that

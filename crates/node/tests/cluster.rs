@@ -226,6 +226,7 @@ async fn a_role_that_fails_takes_the_node_down() {
         let failed = failed.await.expect("each replica meets the fault");
         assert_eq!(failed.thread, "replica");
         assert!(failed.reason.contains("a planted fault"), "{failed}");
+        assert_eq!(node.status().await.err(), Some(failed.clone()));
         assert_eq!(node.shutdown().await, Err(failed));
     }
 }

@@ -163,7 +163,7 @@ impl Cluster {
     pub async fn until_ready(&self) {
         for node in self.running() {
             until("the node is ready", async || {
-                let status = node.status().await;
+                let status = node.status().await.unwrap();
                 let all_up = status.links.iter().filter(|link| link.up).count()
                     == self.running().count() - 1;
                 (status.ready && all_up).then_some(())
@@ -173,7 +173,7 @@ impl Cluster {
     }
 
     pub async fn status(&self, node: usize) -> Status {
-        self.nodes[node].as_ref().expect("it runs").status().await
+        self.nodes[node].as_ref().expect("it runs").status().await.unwrap()
     }
 
     /// Waits until all running nodes have applied that many commands, and returns the digest, which
@@ -182,7 +182,7 @@ impl Cluster {
         let mut digests = Vec::new();
         for node in self.running() {
             let status = until(&format!("{applied} commands are applied"), async || {
-                let status = node.status().await;
+                let status = node.status().await.unwrap();
                 let replica = status.replica.expect("each node has a replica");
                 assert!(replica.applied <= applied, "more was applied: {status:?}");
                 (replica.applied == applied).then_some(status)
