@@ -1,0 +1,210 @@
+//! The handle: connects, and executes commands.
+
+use crate::config::{Config, NodeAddress, Prefer};
+use crate::driver::Driver;
+use crate::error::{ConnectError, Error, NodeProblem};
+use crate::limits;
+use crate::link::{Event, Link};
+use althing_client::Failure;
+use althing_model::{ClusterId, NodeId};
+use althing_transport::{ClientConnection, Dialer};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// A client of a cluster: one session. Clones share it; the connections close when the last one is
+/// dropped.
+#[derive(Debug, Clone)]
+pub struct Client {
+    calls: mpsc::Sender<Call>,
+    /// Room for operations in flight.
+    room: Arc<Semaphore>,
+    timeout: Duration,
+    cluster: ClusterId,
+    order: Arc<[NodeId]>,
+}
+
+/// What a command gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Executed {
+    /// The state machine's reply.
+    pub reply: Bytes,
+    /// The node that answered.
+    pub node: NodeId,
+}
+
+/// A command on its way to the driver.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) payload: Bytes,
+    pub(crate) answer: oneshot::Sender<Result<Executed, Error>>,
+    /// Its room among those in flight, given back when it ends.
+    pub(crate) _room: OwnedSemaphorePermit,
+}
+
+impl Client {
+    /// Connects to all nodes at once and returns when it has found out which is nearest; the others
+    /// go on being connected in the background. Within a tokio runtime, which it needs for as long
+    /// as it lives.
+    ///
+    /// The order of nodes is settled here. A node that was away then is asked after the others.
+    ///
+    /// # Errors
+    /// When the configuration or the certificates are not in order, or no node lets this client in
+    /// within [`Config::connect_timeout`].
+    pub async fn connect(config: Config) -> Result<Self, ConnectError> {
+        config.check()?;
+        let dialer = Arc::new(Dialer::new(&config.tls, config.transport.clone())?);
+        let cluster = dialer.cluster();
+        if let Some(expected) = config.cluster.filter(|expected| *expected != cluster) {
+            return Err(ConnectError::AnotherCluster { found: cluster, expected });
+        }
+        let (sender, mut events) = mpsc::channel(limits::EVENTS_LEN_MAX);
+        for node in &config.nodes {
+            let link = Link {
+                dialer: dialer.clone(),
+                node: node.id,
+                address: node.address.clone(),
+                settings: config.transport.clone(),
+                events: sender.clone(),
+            };
+            tokio::spawn(link.run());
+        }
+        let links = first_links(&config, &mut events).await?;
+        let order = order(&config, &links);
+        tracing::debug!(?order, connected = links.len(), "connected");
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX >> 8);
+        let machine = althing_client::Config {
+            nodes: order.clone(),
+            attempt: micros(config.attempt_timeout),
+            give_up: micros(config.timeout),
+            back_off: micros(config.back_off),
+            seed: rand::random(),
+        };
+        // Whoever has room in flight has room here.
+        let in_flight_max = config.in_flight_max.min(Semaphore::MAX_PERMITS);
+        let (calls, receiver) = mpsc::channel(in_flight_max);
+        tokio::spawn(Driver::new(machine, receiver, events, links).run());
+        Ok(Self {
+            calls,
+            room: Arc::new(Semaphore::new(in_flight_max)),
+            timeout: config.timeout,
+            cluster,
+            order: order.into(),
+        })
+    }
+
+    /// Executes a command and returns the state machine's reply. Many may be in flight at once;
+    /// beyond [`Config::in_flight_max`] this waits for room first, [`Config::timeout`] at most.
+    ///
+    /// Dropping the future does not take the command back.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] when it is sure to have had no effect, [`Error::Unknown`] when nothing is
+    /// sure.
+    pub async fn execute(&self, payload: Bytes) -> Result<Bytes, Error> {
+        self.execute_detailed(payload).await.map(|executed| executed.reply)
+    }
+
+    /// The same, and says which node answered.
+    ///
+    /// # Errors
+    /// As [`Self::execute`].
+    pub async fn execute_detailed(&self, payload: Bytes) -> Result<Executed, Error> {
+        let len = payload.len();
+        if len > limits::PAYLOAD_LEN_MAX {
+            let why = format!("{len} bytes, of at most {}", limits::PAYLOAD_LEN_MAX);
+            return Err(Failure::Invalid(why).into());
+        }
+        let room = timeout(self.timeout, self.room.clone().acquire_owned());
+        let room = room.await.map_err(|_| Failure::Overloaded)?;
+        let room = room.expect("nobody closes it");
+        let (answer, answered) = oneshot::channel();
+        let call = Call { payload, answer, _room: room };
+        // The driver ends before its handles only with the runtime; then nothing was sent.
+        self.calls.send(call).await.map_err(|_| Failure::Unreachable)?;
+        answered.await.unwrap_or(Err(Error::Unknown))
+    }
+
+    /// The cluster.
+    pub fn cluster(&self) -> ClusterId {
+        self.cluster
+    }
+
+    /// The nodes in the order in which they are asked.
+    pub fn order(&self) -> &[NodeId] {
+        &self.order
+    }
+}
+
+type Links = BTreeMap<NodeId, Arc<ClientConnection>>;
+
+/// Waits for the first connection, and a little longer for others that are as near.
+async fn first_links(
+    config: &Config,
+    events: &mut mpsc::Receiver<Event>,
+) -> Result<Links, ConnectError> {
+    let begun = Instant::now();
+    let mut until = begun + config.connect_timeout;
+    let mut links = Links::new();
+    let mut problems = BTreeMap::new();
+    loop {
+        let Ok(event) = timeout_at(until, events.recv()).await else { break };
+        match event.expect("the links end after this") {
+            Event::Up(node, connection) => {
+                if links.is_empty() {
+                    let extra = begun.elapsed() + limits::SETTLE_EXTRA;
+                    until = until.min(Instant::now() + extra);
+                }
+                links.insert(node, connection);
+                problems.remove(&node);
+            }
+            Event::Down(node) => {
+                links.remove(&node);
+            }
+            Event::Failed { node, reason, is_final } => {
+                problems.insert(node, (reason, is_final));
+            }
+            Event::Answered(..) => {}
+        }
+        let is_settled = |node: &NodeAddress| {
+            links.contains_key(&node.id) || problems.get(&node.id).is_some_and(|(_, last)| *last)
+        };
+        if config.nodes.iter().all(is_settled) {
+            break;
+        }
+    }
+    if !links.is_empty() {
+        return Ok(links);
+    }
+    let problem = |node: &NodeAddress| NodeProblem {
+        node: node.id,
+        reason: match problems.remove(&node.id) {
+            Some((reason, _)) => reason,
+            None => format!(
+                "cannot connect to {}: no answer within {:?}",
+                node.address, config.connect_timeout
+            ),
+        },
+    };
+    Err(ConnectError::NoNode { problems: config.nodes.iter().map(problem).collect() })
+}
+
+fn order(config: &Config, links: &Links) -> Vec<NodeId> {
+    let distance = |node: &NodeAddress| match links.get(&node.id) {
+        Some(connection) => connection.round_trip(),
+        None => Duration::MAX,
+    };
+    let mut nodes: Vec<_> = config.nodes.iter().collect();
+    match &config.prefer {
+        Prefer::Listed => {}
+        Prefer::Nearest => nodes.sort_by_key(|node| distance(node)),
+        Prefer::Region(region) => {
+            nodes.sort_by_key(|node| (node.region != *region, distance(node)));
+        }
+    }
+    nodes.into_iter().map(|node| node.id).collect()
+}

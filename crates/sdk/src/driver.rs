@@ -1,0 +1,145 @@
+//! The task that owns the client's state machine, and carries out what that wants done.
+
+use crate::client::{Call, Executed};
+use crate::error::Error;
+use crate::limits;
+use crate::link::Event;
+use althing_client::{Client as Machine, Ended, Failure, OperationId, Outcome, Output};
+use althing_model::{Micros, NodeId};
+use althing_transport::{ClientConnection, SendError};
+use althing_wire::{Answer, Message, Outcome as Answered, Submit};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+pub(crate) struct Driver {
+    machine: Machine,
+    calls: mpsc::Receiver<Call>,
+    events: mpsc::Receiver<Event>,
+    links: BTreeMap<NodeId, Arc<ClientConnection>>,
+    waiting: HashMap<OperationId, Call>,
+    begun: Instant,
+    out: Vec<Output>,
+}
+
+impl Driver {
+    /// A driver of a client that knows of no connection yet: nodes that are not in `links` are down.
+    pub(crate) fn new(
+        config: althing_client::Config,
+        calls: mpsc::Receiver<Call>,
+        events: mpsc::Receiver<Event>,
+        links: BTreeMap<NodeId, Arc<ClientConnection>>,
+    ) -> Self {
+        let nodes = config.nodes.clone();
+        let mut machine = Machine::new(config);
+        let mut out = Vec::new();
+        for node in nodes.into_iter().filter(|node| !links.contains_key(node)) {
+            machine.on_down(0, node, &mut out);
+        }
+        assert!(out.is_empty(), "nothing was asked of any node yet");
+        Self { machine, calls, events, links, waiting: HashMap::new(), begun: Instant::now(), out }
+    }
+
+    /// Runs until every handle of the client is gone.
+    pub(crate) async fn run(mut self) {
+        let mut calls = Vec::new();
+        let mut events = Vec::new();
+        loop {
+            let deadline = self.machine.deadline();
+            let wake_at = self.begun + Duration::from_micros(deadline.unwrap_or_default());
+            tokio::select! {
+                count = self.calls.recv_many(&mut calls, limits::EVENTS_BATCH) => {
+                    if count == 0 {
+                        return;
+                    }
+                }
+                count = self.events.recv_many(&mut events, limits::EVENTS_BATCH) => {
+                    assert!(count > 0, "the links end after the driver");
+                }
+                () = sleep_until(wake_at), if deadline.is_some() => {}
+            }
+            let now = self.now();
+            events.drain(..).for_each(|event| self.on_event(now, event));
+            for call in calls.drain(..) {
+                let operation = self.machine.submit(now, call.payload.clone(), &mut self.out);
+                self.waiting.insert(operation, call);
+            }
+            if self.machine.deadline().is_some_and(|deadline| deadline <= now) {
+                self.machine.on_deadline(now, &mut self.out);
+            }
+            self.carry_out(now);
+        }
+    }
+
+    fn now(&self) -> Micros {
+        self.begun.elapsed().as_micros() as Micros
+    }
+
+    fn on_event(&mut self, now: Micros, event: Event) {
+        match event {
+            Event::Up(node, connection) => {
+                self.links.insert(node, connection);
+                self.machine.on_up(node);
+            }
+            Event::Answered(node, answer) => {
+                self.machine.on_answer(now, node, answer, &mut self.out);
+            }
+            Event::Down(node) => {
+                self.links.remove(&node);
+                self.machine.on_down(now, node, &mut self.out);
+            }
+            Event::Failed { .. } => {}
+        }
+    }
+
+    fn carry_out(&mut self, now: Micros) {
+        while !self.out.is_empty() {
+            for output in std::mem::take(&mut self.out) {
+                match output {
+                    Output::Send(node, submit) => self.send(now, node, submit),
+                    Output::Ended(ended) => self.end(ended),
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, now: Micros, node: NodeId, submit: Submit) {
+        let ticket = submit.ticket;
+        let message = Message::from(submit);
+        let sent = match self.links.get(&node) {
+            Some(connection) => connection.send(message.kind() as u8, message.encode()),
+            None => Err(SendError::Disconnected(althing_transport::PeerAddress::Node(node))),
+        };
+        if let Err(error) = sent {
+            tracing::debug!(node = node.0, ticket, "not sent: {error}");
+            // It did not leave, so it is as sure as when a node turns it away that this attempt has
+            // no effect; and as with that, one waits a little before the next.
+            let outcome = match error {
+                SendError::TooLong => Answered::Invalid(error.to_string()),
+                _ => Answered::Overloaded,
+            };
+            self.machine.on_answer(now, node, Answer { ticket, outcome }, &mut self.out);
+        }
+    }
+
+    fn end(&mut self, ended: Ended) {
+        let Ended { operation, outcome, node } = ended;
+        let call = self.waiting.remove(&operation).expect("an operation ends once");
+        let result = match outcome {
+            Outcome::Done(reply) => {
+                let node = node.expect("who executed it answered");
+                Ok(Executed { reply, node })
+            }
+            // Nobody was asked at all.
+            Outcome::Failed(Failure::Overloaded) if self.links.is_empty() => {
+                Err(Error::Failed(Failure::Unreachable))
+            }
+            Outcome::Failed(failure) => Err(Error::Failed(failure)),
+            Outcome::Unknown => Err(Error::Unknown),
+        };
+        // An error means that the caller does not wait any more.
+        let _ = call.answer.send(result);
+    }
+}

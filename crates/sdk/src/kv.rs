@@ -1,0 +1,147 @@
+//! The reference store, typed.
+
+use crate::client::Client;
+use crate::error::Error;
+use althing_client::Failure;
+use althing_kv::{KvCommand, KvInvalid, KvReply};
+use bytes::Bytes;
+
+/// A client of the reference store. Every operation is linearizable, and takes effect at most once.
+#[derive(Debug, Clone)]
+pub struct KvClient {
+    client: Client,
+}
+
+/// An operation on the store did not end well.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KvError {
+    /// The command did not end well.
+    #[error(transparent)]
+    Command(#[from] Error),
+    /// The key's value is no number; it was left as it is.
+    #[error("the key's value is no number; it was left as it is")]
+    NotANumber,
+    /// The sum is beyond 64 bits; the number was left as it is.
+    #[error("the sum is beyond 64 bits; the number was left as it is")]
+    Overflow,
+    /// The values asked for are too long for one reply.
+    #[error("the values are {len} bytes together, too long for one reply: ask for fewer keys")]
+    TooLong {
+        /// Their bytes together.
+        len: u64,
+    },
+    /// The node's store answered what this version does not understand. The command took effect.
+    #[error("the reply is none that this version understands: is another state machine running?")]
+    NotUnderstood,
+}
+
+/// The end of a compare-and-swap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Swapped {
+    /// Whether the value was the expected one, and is the new one now.
+    pub swapped: bool,
+    /// The value found, before any change.
+    pub actual: Option<Bytes>,
+}
+
+impl KvClient {
+    /// A client of the store on this client's cluster, in its session.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// The client underneath.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The key's value, if it has one.
+    ///
+    /// # Errors
+    /// [`KvError`]; of all these operations.
+    pub async fn get(&self, key: impl Into<Bytes>) -> Result<Option<Bytes>, KvError> {
+        match self.execute(KvCommand::Get { key: key.into() }).await? {
+            KvReply::Value(value) => Ok(value),
+            other => Err(refused(&other)),
+        }
+    }
+
+    /// Sets the key's value.
+    pub async fn put(&self, key: impl Into<Bytes>, value: impl Into<Bytes>) -> Result<(), KvError> {
+        self.done(KvCommand::Put { key: key.into(), value: value.into() }).await
+    }
+
+    /// Removes the key; whether there was one.
+    pub async fn delete(&self, key: impl Into<Bytes>) -> Result<bool, KvError> {
+        match self.execute(KvCommand::Delete { key: key.into() }).await? {
+            KvReply::Deleted(deleted) => Ok(deleted),
+            other => Err(refused(&other)),
+        }
+    }
+
+    /// Sets the value to `new` (`None` removes it) if it is `expected` (`None`: there is none).
+    pub async fn cas(
+        &self,
+        key: impl Into<Bytes>,
+        expected: Option<Bytes>,
+        new: Option<Bytes>,
+    ) -> Result<Swapped, KvError> {
+        let command = KvCommand::CompareAndSwap { key: key.into(), expected, new };
+        match self.execute(command).await? {
+            KvReply::Swapped { swapped, actual } => Ok(Swapped { swapped, actual }),
+            other => Err(refused(&other)),
+        }
+    }
+
+    /// Adds to the number and answers the sum; an absent key counts as 0.
+    pub async fn incr(&self, key: impl Into<Bytes>, by: i64) -> Result<i64, KvError> {
+        match self.execute(KvCommand::Increment { key: key.into(), by }).await? {
+            KvReply::Number(number) => Ok(number),
+            other => Err(refused(&other)),
+        }
+    }
+
+    /// Adds to the number without answering the sum: adds commute, so they do not wait for each
+    /// other as increments do. Sums wrap around.
+    pub async fn add(&self, key: impl Into<Bytes>, by: i64) -> Result<(), KvError> {
+        self.done(KvCommand::Add { key: key.into(), by }).await
+    }
+
+    /// Sets several values at once.
+    pub async fn mput(&self, pairs: Vec<(Bytes, Bytes)>) -> Result<(), KvError> {
+        self.done(KvCommand::MultiPut { pairs }).await
+    }
+
+    /// Several values as they are at one time, in the order of the keys.
+    pub async fn mget(&self, keys: Vec<Bytes>) -> Result<Vec<Option<Bytes>>, KvError> {
+        match self.execute(KvCommand::MultiGet { keys }).await? {
+            KvReply::Values(values) => Ok(values),
+            other => Err(refused(&other)),
+        }
+    }
+
+    /// Executes any command of the store.
+    pub async fn execute(&self, command: KvCommand) -> Result<KvReply, KvError> {
+        let invalid = |invalid: KvInvalid| Error::Failed(Failure::Invalid(invalid.to_string()));
+        command.check().map_err(invalid)?;
+        let reply = self.client.execute(command.encode()).await?;
+        KvReply::decode(reply).map_err(|_| KvError::NotUnderstood)
+    }
+
+    async fn done(&self, command: KvCommand) -> Result<(), KvError> {
+        match self.execute(command).await? {
+            KvReply::Done => Ok(()),
+            other => Err(refused(&other)),
+        }
+    }
+}
+
+/// What an unexpected reply means.
+fn refused(reply: &KvReply) -> KvError {
+    match reply {
+        KvReply::NotANumber => KvError::NotANumber,
+        KvReply::Overflow => KvError::Overflow,
+        KvReply::TooLong { len } => KvError::TooLong { len: *len },
+        _ => KvError::NotUnderstood,
+    }
+}
