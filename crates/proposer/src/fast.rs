@@ -147,11 +147,6 @@ impl Proposer {
         }
         if answers.len() >= quorums.dependency() {
             let value = Value { commands: commands.clone(), deps: union(answers.values()) };
-            if is_planted("no_fence") {
-                let (ballot, votes) = (Ballot::classic(vertex), BTreeSet::new());
-                self.propose(now, vertex, ballot, value, votes, CommitPath::Slow, effects);
-                return;
-            }
             self.set_work(vertex, Work::Fencing { value });
             self.ask_anchor(now, vertex, effects);
         }

@@ -1,5 +1,5 @@
-//! Runs a range of seeds: `cargo run --release -p althing-sim --example swarm -- --seeds 1..1000
-//! --ops 500`. With `--trace`, tells every event; exits with 1 at a violation.
+//! Runs a range of seeds: `cargo run --profile swarm -p althing-sim --example swarm --
+//! --seeds 1..1000 --ops 500`. With `--trace`, tells every event; exits with 1 at a violation.
 
 use althing_sim::{FaultCounts, Plan, run, run_traced};
 use std::panic::catch_unwind;

@@ -1,6 +1,7 @@
 //! What goes wrong in a run.
 
 use althing_model::{Micros, NodeId};
+use althing_wire::Kind;
 
 /// One thing that goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,13 @@ pub enum Fault {
         /// Only messages to it are lost.
         one_way: bool,
     },
+    /// The node's messages of one kind to others are lost, and no others.
+    Mute {
+        /// The node.
+        node: NodeId,
+        /// The kind.
+        kind: Kind,
+    },
     /// Its messages arrive again.
     Heal(NodeId),
     /// The node does nothing for so long, and then goes on with what arrived.
@@ -29,6 +37,8 @@ pub struct FaultCounts {
     pub crashes: u64,
     /// Nodes cut off.
     pub cuts: u64,
+    /// Nodes whose messages of one kind were lost.
+    pub mutes: u64,
     /// Nodes paused.
     pub pauses: u64,
     /// Messages lost.
@@ -44,6 +54,7 @@ impl FaultCounts {
     pub fn add(&mut self, other: &Self) {
         self.crashes += other.crashes;
         self.cuts += other.cuts;
+        self.mutes += other.mutes;
         self.pauses += other.pauses;
         self.lost += other.lost;
         self.duplicated += other.duplicated;

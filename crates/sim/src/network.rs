@@ -3,6 +3,7 @@
 
 use crate::{FaultCounts, Plan};
 use althing_model::{Micros, NodeId};
+use althing_wire::Kind;
 use rand::{Rng, RngExt};
 use std::collections::BTreeMap;
 
@@ -16,6 +17,8 @@ pub(crate) struct Network {
     distance: BTreeMap<(NodeId, NodeId), Micros>,
     /// Nodes cut off, and whether their own messages still leave.
     cut: BTreeMap<NodeId, bool>,
+    /// Nodes whose messages of one kind are lost.
+    mute: BTreeMap<NodeId, Kind>,
 }
 
 impl Network {
@@ -35,6 +38,7 @@ impl Network {
             duplicate_permille: plan.duplicate_permille,
             distance,
             cut: BTreeMap::new(),
+            mute: BTreeMap::new(),
         }
     }
 
@@ -48,10 +52,12 @@ impl Network {
         &self,
         from: NodeId,
         to: NodeId,
+        kind: Kind,
         rng: &mut impl Rng,
         counts: &mut FaultCounts,
     ) -> Vec<Micros> {
-        if self.is_cut(from, to) || rng.random_range(0..1000) < self.loss_permille {
+        let is_mute = self.mute.get(&from) == Some(&kind);
+        if is_mute || self.is_cut(from, to) || rng.random_range(0..1000) < self.loss_permille {
             counts.lost += 1;
             return Vec::new();
         }
@@ -68,13 +74,19 @@ impl Network {
         self.cut.insert(node, one_way);
     }
 
+    pub(crate) fn mute(&mut self, node: NodeId, kind: Kind) {
+        self.mute.insert(node, kind);
+    }
+
     pub(crate) fn heal(&mut self, node: NodeId) {
+        self.mute.remove(&node);
         self.cut.remove(&node);
     }
 
     /// All faults end.
     pub(crate) fn heal_all(&mut self) {
         self.cut.clear();
+        self.mute.clear();
         self.loss_permille = 0;
         self.duplicate_permille = 0;
     }

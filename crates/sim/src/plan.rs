@@ -2,6 +2,7 @@
 
 use crate::Fault;
 use althing_model::{Epoch, Membership, Micros, NodeId, Path, Role};
+use althing_wire::Kind;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
@@ -143,6 +144,20 @@ fn draw_limits(rng: &mut impl Rng) -> althing_proposer::Limits {
     }
 }
 
+/// The kinds that a mute node's messages may be of.
+const MUTED: [Kind; 10] = [
+    Kind::PreAccept,
+    Kind::PreAccept,
+    Kind::Depend,
+    Kind::Depend,
+    Kind::PreAccepted,
+    Kind::Depended,
+    Kind::Accept,
+    Kind::Accepted,
+    Kind::Promised,
+    Kind::Commit,
+];
+
 /// Faults that the cluster must survive: at most f nodes are down or cut off at a time, or all are
 /// restarted at once.
 fn draw_faults(
@@ -159,6 +174,7 @@ fn draw_faults(
     let has_crashes = rng.random_bool(0.7);
     let has_partitions = rng.random_bool(0.4);
     let has_pauses = rng.random_bool(0.3);
+    let has_mutes = rng.random_bool(0.4);
     let mut faults = Vec::new();
     let mut at = rng.random_range(0..length / 4 + 1);
     while at < length {
@@ -168,7 +184,7 @@ fn draw_faults(
         while victims.len() > count {
             victims.remove(rng.random_range(0..victims.len()));
         }
-        match rng.random_range(0..4) {
+        match rng.random_range(0..5) {
             0 | 1 if has_crashes => {
                 for victim in victims {
                     faults.push((at, Fault::Crash(victim)));
@@ -180,6 +196,19 @@ fn draw_faults(
                     faults.push((at, Fault::Crash(*victim)));
                     let back = at + rng.random_range(0..slowest);
                     faults.push((back, Fault::Restart(*victim)));
+                }
+            }
+            // What the victims began is known to themselves alone, or to a few, when they stop.
+            4 if has_mutes => {
+                for victim in victims {
+                    let kind = *pick(rng, &MUTED);
+                    faults.push((at, Fault::Mute { node: victim, kind }));
+                    if has_crashes {
+                        let crash = at + rng.random_range(0..outage);
+                        faults.push((crash, Fault::Crash(victim)));
+                        faults.push((at + outage, Fault::Restart(victim)));
+                    }
+                    faults.push((at + outage, Fault::Heal(victim)));
                 }
             }
             2 if has_pauses => {

@@ -48,7 +48,7 @@ impl fmt::Display for Failure {
         write!(
             f,
             "seed {seed}, {operations} operations, at {:.3} ms: {violation}\n\
-             reproduce: cargo run --release -p althing-sim --example swarm -- \
+             reproduce: cargo run --profile swarm -p althing-sim --example swarm -- \
              --seeds {seed}..{seed} --ops {operations} --trace",
             *at as f64 / 1000.0
         )

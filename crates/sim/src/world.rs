@@ -349,7 +349,7 @@ impl<'a> World<'a> {
             self.schedule(self.now, Event::Deliver { to, life, from: source, message });
             return Ok(());
         }
-        for after in self.network.carry(from, to, &mut self.rng, &mut self.counts) {
+        for after in self.network.carry(from, to, message.kind(), &mut self.rng, &mut self.counts) {
             let message = message.clone();
             self.schedule(
                 self.now + after,
@@ -390,6 +390,10 @@ impl<'a> World<'a> {
                 self.counts.cuts += 1;
                 self.network.cut(node, one_way);
             }
+            Fault::Mute { node, kind } => {
+                self.counts.mutes += 1;
+                self.network.mute(node, kind);
+            }
             Fault::Heal(node) => self.network.heal(node),
             Fault::Pause(id, length) => {
                 self.counts.pauses += 1;
@@ -400,7 +404,7 @@ impl<'a> World<'a> {
         }
         let node = match fault {
             Fault::Crash(node) | Fault::Restart(node) | Fault::Heal(node) => node,
-            Fault::Cut { node, .. } | Fault::Pause(node, _) => node,
+            Fault::Cut { node, .. } | Fault::Mute { node, .. } | Fault::Pause(node, _) => node,
         };
         self.schedule(self.now + DETECT, Event::Detect { node });
         Ok(())

@@ -57,6 +57,7 @@ fn a_thousand_seeds_of_five_hundred_operations() {
     for (what, count) in [
         ("crashes", sum(|report| report.faults.crashes)),
         ("cuts", sum(|report| report.faults.cuts)),
+        ("mutes", sum(|report| report.faults.mutes)),
         ("pauses", sum(|report| report.faults.pauses)),
         ("lost messages", sum(|report| report.faults.lost)),
         ("repeated messages", sum(|report| report.faults.duplicated)),
