@@ -98,7 +98,7 @@ impl<D: Disk> JournalLoop<D> {
             segments_at_start: recovered.segments,
             ..JournalStatus::default()
         };
-        Self {
+        let mut new = Self {
             journal,
             queue,
             outbox,
@@ -106,12 +106,14 @@ impl<D: Disk> JournalLoop<D> {
             metrics: JournalMetrics::new(),
             status,
             published,
-        }
+        };
+        // Whoever asks before the thread has run is told what was found.
+        new.publish();
+        new
     }
 
     /// Runs until every role has ended, then closes the journal.
     pub(crate) fn run(mut self) {
-        self.publish();
         while let Ok(first) = self.queue.recv() {
             let rest = self.queue.try_iter().take(limits::JOURNAL_DRAIN_LEN - 1);
             let entries: Vec<Append> = std::iter::once(first).chain(rest).collect();

@@ -184,9 +184,11 @@ impl Spawn<'_> {
     }
 
     fn role<R: Driven>(&mut self, party: Party, role: Option<R>) -> Result<(), StartError> {
-        let Some(role) = role else {
+        let Some(mut role) = role else {
             return Ok(());
         };
+        // Whoever asks before the thread has run is told what was recovered.
+        role.publish(self.clock.now());
         let inbox = self.router.inbox(party);
         let role_loop = RoleLoop {
             role,
