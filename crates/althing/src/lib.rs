@@ -1,10 +1,23 @@
 //! Althing: state machine replication without a leader.
 //!
-//! The crate is the `althing` command; what an application embeds or connects with is in
-//! [`althing_node`] and [`althing_sdk`].
+//! The crate is the `althing` command; what an application embeds is [`althing_node`], what it
+//! connects with [`althing_sdk`].
 
+#[cfg(mutants)]
+compile_error!(
+    "the althing command is not built with planted faults: `--cfg mutants` is for the tests of \
+     the other packages (see crates/model/src/mutant.rs)"
+);
+
+pub mod certs;
 pub mod cli;
 pub mod cluster;
+pub mod config;
 pub mod demo;
 pub mod exit;
+pub mod kv;
 pub mod local_cluster;
+pub mod serve;
+pub mod status;
+
+pub use {althing_kv, althing_model, althing_node, althing_sdk, althing_transport};
