@@ -82,8 +82,8 @@ impl Plan {
             clients,
             pipeline,
             has_multi_key: clients * pipeline <= 5,
-            hot_keys: rng.random_range(1..=5),
-            hot_percent: *pick(&mut rng, &[5, 30, 70, 100]),
+            hot_keys: rng.random_range(1..=3),
+            hot_percent: *pick(&mut rng, &[5, 40, 90, 100]),
             delay: (slowest / rng.random_range(2..10), slowest),
             loss_permille: *pick(&mut rng, &[0, 0, 10, 100]),
             duplicate_permille: *pick(&mut rng, &[0, 0, 20, 200]),
@@ -174,7 +174,7 @@ fn draw_faults(
     let has_crashes = rng.random_bool(0.7);
     let has_partitions = rng.random_bool(0.4);
     let has_pauses = rng.random_bool(0.3);
-    let has_mutes = rng.random_bool(0.4);
+    let has_mutes = rng.random_bool(0.6);
     let mut faults = Vec::new();
     let mut at = rng.random_range(0..length / 4 + 1);
     while at < length {
@@ -184,7 +184,7 @@ fn draw_faults(
         while victims.len() > count {
             victims.remove(rng.random_range(0..victims.len()));
         }
-        match rng.random_range(0..5) {
+        match rng.random_range(0..6) {
             0 | 1 if has_crashes => {
                 for victim in victims {
                     faults.push((at, Fault::Crash(victim)));
@@ -199,7 +199,7 @@ fn draw_faults(
                 }
             }
             // What the victims began is known to themselves alone, or to a few, when they stop.
-            4 if has_mutes => {
+            4 | 5 if has_mutes => {
                 for victim in victims {
                     let kind = *pick(rng, &MUTED);
                     faults.push((at, Fault::Mute { node: victim, kind }));
@@ -225,7 +225,7 @@ fn draw_faults(
             }
             _ => {}
         }
-        at += outage + rng.random_range(0..length / 6 + 1);
+        at += outage + rng.random_range(0..length / 12 + 1);
     }
     faults.sort_by_key(|(at, _)| *at);
     faults
