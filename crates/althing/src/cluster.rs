@@ -1,12 +1,136 @@
-//! `althing cluster`: not built yet.
+//! `althing cluster`: a cluster on this machine that stays up until it is told to end.
 
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
+use crate::local_cluster::{LocalCluster, LocalClusterError, Settings};
+use althing_model::{Path, Quorums};
+use althing_planet::Planet;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Between two looks whether all nodes run.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What can be asked of a local cluster.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// How many nodes, each a process of its own [default: 3, or one for each region].
+    #[arg(long)]
+    nodes: Option<usize>,
+    /// How many of them may fail.
+    #[arg(long, default_value_t = 1)]
+    f: usize,
+    /// How commands are committed: fast, or classic.
+    #[arg(long, default_value = "fast", value_parser = path)]
+    path: Path,
+    /// Where to keep it. A cluster that is there already is started again, with its data. Without
+    /// it everything is removed in the end.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Put the distances of this planet between the nodes, for instance aws-2021-02-13.
+    #[arg(long)]
+    planet: Option<String>,
+    /// The regions of the nodes on the planet, separated by commas [default: its first].
+    #[arg(long, value_delimiter = ',', requires = "planet", conflicts_with = "nodes")]
+    regions: Option<Vec<String>>,
+}
+
+/// The path of that name.
+pub(crate) fn path(name: &str) -> Result<Path, String> {
+    let known = [Path::Fast, Path::Classic].into_iter().find(|path| path.name() == name);
+    known.ok_or_else(|| "a path is fast or classic".to_owned())
+}
 
 /// Runs it. Makes its own runtime, if it needs one.
-pub fn run(_args: Args) -> Result<(), Failure> {
-    Err(anyhow::anyhow!("not built yet").into())
+pub fn run(args: Args) -> Result<(), Failure> {
+    let settings = settings(args)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(stay_up(settings))
+}
+
+fn settings(args: Args) -> Result<Settings, Failure> {
+    let binary = std::env::current_exe()?;
+    let planet = args.planet.as_deref().map(Planet::named).transpose().map_err(Failure::usage)?;
+    let mut settings = Settings::new(binary, args.nodes.unwrap_or(3));
+    if let Some(planet) = &planet {
+        let known = planet.regions().iter().map(|region| region.name().to_owned());
+        settings.regions = match args.regions {
+            Some(regions) => regions,
+            None => known.take(args.nodes.unwrap_or(3)).collect(),
+        };
+        for region in &settings.regions {
+            planet.region(region).map_err(Failure::usage)?;
+        }
+    }
+    Quorums::new(settings.regions.len(), args.f).map_err(Failure::usage)?;
+    Ok(Settings { dir: args.dir, planet, f: args.f, path: args.path, ..settings })
+}
+
+async fn stay_up(settings: Settings) -> Result<(), Failure> {
+    // Before anything is started: from here on nothing ends without being stopped.
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    let mut terminations = signal(SignalKind::terminate())?;
+    let is_kept = settings.dir.is_some();
+    let mut cluster = tokio::select! {
+        started = LocalCluster::start(settings) => started.map_err(cannot_start)?,
+        _ = interrupts.recv() => return Ok(()),
+        _ = terminations.recv() => return Ok(()),
+    };
+    print!("{}", how_to_reach(&cluster, is_kept));
+    let watched = tokio::select! {
+        watched = watch(&mut cluster) => watched,
+        _ = interrupts.recv() => Ok(()),
+        _ = terminations.recv() => Ok(()),
+    };
+    eprintln!("stopping {} nodes", cluster.len());
+    cluster.stop();
+    watched.map_err(cannot_start)
+}
+
+/// Looks after the nodes until one of them ends on its own.
+async fn watch(cluster: &mut LocalCluster) -> Result<(), LocalClusterError> {
+    loop {
+        cluster.check()?;
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// The failure that goes with a cluster that did not start.
+pub(crate) fn cannot_start(error: LocalClusterError) -> Failure {
+    use LocalClusterError as E;
+    let exit = match &error {
+        E::Config(_) | E::Planet(_) | E::NoNodes | E::Another { .. } | E::Description { .. } => {
+            Exit::Usage
+        }
+        _ => Exit::CannotStart,
+    };
+    Failure::new(exit, error)
+}
+
+fn how_to_reach(cluster: &LocalCluster, is_kept: bool) -> String {
+    let dir = cluster.dir().display();
+    let client = cluster.client_file(None);
+    let client = client.display();
+    let mut text = format!("{} nodes, each a process of its own, in {dir}\n\n", cluster.len());
+    for (node, route) in cluster.direct_routes().iter().enumerate() {
+        let process = cluster.process_id(node).unwrap_or_default();
+        let (region, address) = (&route.region, route.address);
+        text += &format!("  node {node}   {region:<16} {address:<18} process {process}\n");
+    }
+    text += &format!(
+        "\nIn another terminal:\n\
+         \x20 althing kv --config {client} put city Reykjavik\n\
+         \x20 althing kv --config {client} get city\n\
+         \x20 althing status --config {client}\n"
+    );
+    if cluster.mesh().is_some() {
+        let region = &cluster.direct_routes()[0].region;
+        let file = cluster.client_file(Some(0));
+        text += &format!("\nAs a client in {region}: --config {}\n", file.display());
+    }
+    text += match is_kept {
+        true => "\nCtrl-C ends it; the data stay.\n",
+        false => "\nCtrl-C ends it, and removes everything.\n",
+    };
+    text
 }

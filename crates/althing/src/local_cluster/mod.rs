@@ -34,7 +34,6 @@
 //! # }
 //! ```
 
-mod client_file;
 mod description;
 mod error;
 pub mod leash;
@@ -49,8 +48,8 @@ use althing_node::config::AdminEntry;
 use althing_node::{Config, ConfigFile, Status};
 use althing_planet::{Planet, Region};
 use althing_relay::{Mesh, Relay};
+use althing_sdk::{ClientFile, ClientNodeEntry, ClientTlsEntry, NodeAddress, Prefer};
 use althing_transport::certs::{ClusterAuthority, Tls};
-use client_file::{ClientFile, NodeEntry, TlsEntry};
 use description::Description;
 use process::NodeProcess;
 use std::net::SocketAddr;
@@ -244,15 +243,16 @@ impl LocalCluster {
 
     fn client_text(&self, routes: &[Route]) -> String {
         let Tls { ca, cert, key } = self.tls();
-        let node = |route: &Route| NodeEntry {
+        let node = |route: &Route| ClientNodeEntry {
             id: route.node.0,
             region: route.region.clone(),
             address: route.address.to_string(),
-            admin: self.description.nodes[route.node.0 as usize].admin.to_string(),
+            admin: Some(self.description.nodes[route.node.0 as usize].admin.to_string()),
         };
         let file = ClientFile {
             cluster: self.cluster.to_string(),
-            tls: TlsEntry { ca, cert, key },
+            region: None,
+            tls: ClientTlsEntry { ca, cert, key },
             nodes: routes.iter().map(node).collect(),
         };
         file.to_toml()
@@ -391,6 +391,19 @@ impl LocalCluster {
     /// The certificates of clients.
     pub fn tls(&self) -> Tls {
         Tls::of_client(&self.certs(), CLIENT)
+    }
+
+    /// The configuration of a client that reaches the nodes over these routes, the first first.
+    pub fn client(&self, routes: &[Route]) -> althing_sdk::Config {
+        let node = |route: &Route| NodeAddress {
+            id: route.node,
+            address: route.address.to_string(),
+            region: route.region.clone(),
+        };
+        let mut config = althing_sdk::Config::new(routes.iter().map(node).collect(), self.tls());
+        config.cluster = Some(self.cluster);
+        config.prefer = Prefer::Listed;
+        config
     }
 
     /// How clients in a node's region reach the nodes: its own directly, the others over the
