@@ -47,14 +47,14 @@ struct Target {
         value_parser = node_address, conflicts_with = "config")]
     nodes: Vec<NodeAddress>,
     /// The certificate of the cluster's authority.
-    #[arg(long, global = true, value_name = "FILE")]
-    ca: Option<PathBuf>,
+    #[arg(long = "ca", global = true, value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
     /// The client's certificate.
-    #[arg(long, global = true, value_name = "FILE")]
-    cert: Option<PathBuf>,
+    #[arg(long = "cert", global = true, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
     /// Its private key.
-    #[arg(long, global = true, value_name = "FILE")]
-    key: Option<PathBuf>,
+    #[arg(long = "key", global = true, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
     /// Ask the nodes of this region first.
     #[arg(long, global = true)]
     region: Option<String>,
@@ -185,9 +185,9 @@ impl Target {
             })
         };
         Ok(ClientTlsEntry {
-            ca: given(&self.ca, "--ca", "the authority's certificate")?,
-            cert: given(&self.cert, "--cert", "the client's certificate")?,
-            key: given(&self.key, "--key", "the key of the client's certificate")?,
+            ca: given(&self.tls_ca, "--ca", "the authority's certificate")?,
+            cert: given(&self.tls_cert, "--cert", "the client's certificate")?,
+            key: given(&self.tls_key, "--key", "the key of the client's certificate")?,
         })
     }
 }

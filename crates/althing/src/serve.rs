@@ -6,6 +6,7 @@ use althing_kv::{KvConflicts, Store};
 use althing_node::{Config, Node, NodeHandle, StartError};
 use anyhow::Context;
 use serde_json::json;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -58,7 +59,10 @@ fn log_to_stderr(args: &Args) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&args.log)
         .with_context(|| format!("--log {:?} (or ALTHING_LOG) is no filter", args.log))
         .map_err(Failure::usage)?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     if args.log_json {
         subscriber.json().init()
     } else {
