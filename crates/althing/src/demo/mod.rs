@@ -34,6 +34,7 @@ use load::Load;
 use plan::Plan;
 use recorder::Recorder;
 use report::Report;
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
@@ -107,7 +108,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let report = report?;
     match args.json {
         true => println!("{}", report.to_json(&plan)),
-        false => print!("{}", report.to_text(&plan)),
+        false => print!("{}", report.to_text(&plan, std::io::stdout().is_terminal())),
     }
     match report.is_kept() {
         true => Ok(()),
@@ -127,7 +128,8 @@ async fn show(plan: &Plan, view: &View) -> Result<Report, Failure> {
     let mut cluster = LocalCluster::start(settings).await.map_err(cannot_start)?;
     let mut clients = Vec::new();
     for region in 0..plan.regions.len() {
-        let config = cluster.client(&cluster.routes_from(region));
+        let mut config = cluster.client(&cluster.routes_from(region));
+        config.attempt_timeout = plan.attempt_timeout();
         clients.push(KvClient::new(Client::connect(config).await?));
     }
     Show { plan, view, cluster: &mut cluster, clients }.run().await

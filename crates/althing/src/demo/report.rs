@@ -5,7 +5,7 @@ use super::figures::{Patience, RegionFigures};
 use super::plan::Plan;
 use althing_checker::Verdict;
 use althing_relay::DelayError;
-use comfy_table::{Cell, CellAlignment, Table, presets};
+use comfy_table::{Cell, CellAlignment, Table, TableComponent, presets};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -76,7 +76,7 @@ impl Report {
     }
 
     /// For people.
-    pub(super) fn to_text(&self, plan: &Plan) -> String {
+    pub(super) fn to_text(&self, plan: &Plan, is_coloured: bool) -> String {
         let mut text = format!("\n{}\n", self.table());
         let _ = writeln!(text, "  bound: {}, nothing else", plan.bound_meaning());
         let during = match plan.victim_name() {
@@ -88,8 +88,9 @@ impl Report {
             "  outage, pause: {during}; a pause is the longest time without an answer to any of\n  \
              the region's clients, beyond the usual\n"
         );
-        self.promises(plan, &mut text);
-        self.goals(plan, &mut text);
+        self.promises(plan, Marks { is_coloured }, &mut text);
+        text.push('\n');
+        self.goals(plan, Marks { is_coloured }, &mut text);
         let _ = writeln!(text, "\n{}", self.final_line(plan));
         text
     }
@@ -97,8 +98,18 @@ impl Report {
     fn table(&self) -> Table {
         let mut table = Table::new();
         table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
-        let header = ["region", "ops", "p50 ms", "p99 ms", "bound ms", "p50/bound", "fast path"];
-        table.set_header(header.into_iter().chain(["outage p50 ms", "longest pause ms"]));
+        // A line above, one under the header, one below; none between regions.
+        for between in [
+            TableComponent::HorizontalLines,
+            TableComponent::LeftBorderIntersections,
+            TableComponent::MiddleIntersections,
+            TableComponent::RightBorderIntersections,
+        ] {
+            table.remove_style(between);
+        }
+        let header = ["\nregion", "\nops", "p50\nms", "p99\nms", "bound\nms", "p50 over\nbound"];
+        let outage = ["fast\npath", "outage\np50 ms", "longest\npause ms"];
+        table.set_header(header.into_iter().chain(outage));
         for region in &self.regions {
             let outage = region.outage.as_ref();
             let dead = || if region.is_dead { "dead".to_owned() } else { String::new() };
@@ -122,10 +133,10 @@ impl Report {
         table
     }
 
-    fn promises(&self, plan: &Plan, text: &mut String) {
+    fn promises(&self, plan: &Plan, marks: Marks, text: &mut String) {
         let Self { operations, unknown, failed, .. } = self;
         let mut line = |is_kept: bool, what: &str| {
-            let _ = writeln!(text, "  {} {what}", mark(is_kept));
+            let _ = writeln!(text, "  {} {what}", marks.of(is_kept));
         };
         let took = format!("{:.1} s", self.checked_in.as_secs_f64());
         let history = match &self.verdict {
@@ -165,9 +176,9 @@ impl Report {
         }
     }
 
-    fn goals(&self, plan: &Plan, text: &mut String) {
+    fn goals(&self, plan: &Plan, marks: Marks, text: &mut String) {
         let mut line = |is_met: bool, what: String| {
-            let _ = writeln!(text, "  {} {what}", mark(is_met));
+            let _ = writeln!(text, "  {} {what}", marks.of(is_met));
         };
         let over = self.regions.iter().map(|region| region.p50_ms - region.bound_ms);
         let over = over.fold(f64::MIN, f64::max);
@@ -232,8 +243,21 @@ impl Report {
     }
 }
 
-fn mark(is_met: bool) -> char {
-    if is_met { '✓' } else { '✗' }
+/// What stands before a line that says whether something holds.
+#[derive(Debug, Clone, Copy)]
+struct Marks {
+    is_coloured: bool,
+}
+
+impl Marks {
+    fn of(self, holds: bool) -> &'static str {
+        match (holds, self.is_coloured) {
+            (true, false) => "✓",
+            (false, false) => "✗",
+            (true, true) => "\u{1b}[32m✓\u{1b}[0m",
+            (false, true) => "\u{1b}[31m✗\u{1b}[0m",
+        }
+    }
 }
 
 fn rounded(value: f64) -> f64 {
