@@ -6,7 +6,7 @@ use crate::start::StartError;
 use althing_acceptor::Acceptor;
 use althing_dependency::DependencyNode;
 use althing_journal::{BoxError, FileDisk, Identity, Journal, Recovered};
-use althing_model::{Conflicts, Role, StateMachine};
+use althing_model::{Column, Conflicts, Role, StateMachine};
 use althing_proposer::Proposer;
 use althing_replica::Replica;
 use althing_voter::Voter;
@@ -70,7 +70,15 @@ pub(crate) fn recover(
         drop(replica.take_steps());
     }
     progress.end(&recovered);
-    roles.proposer = has_proposer.then(|| new_proposer(config, conflicts, proposer_records));
+    roles.proposer = has_proposer.then(|| {
+        let mut proposer = new_proposer(config, conflicts, proposer_records);
+        // What the replica knows to be committed need not be recovered.
+        let column = Column { epoch: config.membership.epoch(), proposer: config.me };
+        if let Some(own) = roles.replica.as_ref().and_then(|it| it.committed().get(&column)) {
+            proposer.assume_committed(own);
+        }
+        proposer
+    });
     Ok((roles, journal, recovered))
 }
 
