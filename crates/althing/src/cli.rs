@@ -65,10 +65,21 @@ pub fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { exit, error }) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", told(&error));
             exit.into()
         }
     }
+}
+
+/// The error and its causes, each once: some errors tell their cause themselves.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| {
+        match told.contains(&cause) {
+            true => told,
+            false if told.is_empty() => cause,
+            false => format!("{told}: {cause}"),
+        }
+    })
 }
 
 #[cfg(test)]
@@ -80,6 +91,17 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    /// Broken: an operator reads the same sentence twice, or not why.
+    #[test]
+    fn each_cause_is_told_once() {
+        use anyhow::Context;
+        let cause = std::io::Error::other("the disk is full");
+        let error = anyhow::Error::new(cause).context("journal: the disk is full");
+        assert_eq!(told(&error), "journal: the disk is full");
+        let error: anyhow::Result<()> = Err(error).context("cannot start");
+        assert_eq!(told(&error.unwrap_err()), "cannot start: journal: the disk is full");
     }
 
     /// Broken: a command without an example, or one that does not say how it ends.

@@ -1,0 +1,7 @@
+//! The real `althing` command: what it does, and what it says to bad input, with which exit code.
+
+mod configurations;
+mod journals;
+mod life;
+mod strangers;
+mod world;
