@@ -56,7 +56,10 @@ impl Driver {
                     }
                 }
                 count = self.events.recv_many(&mut events, limits::EVENTS_BATCH) => {
-                    assert!(count > 0, "the links end after the driver");
+                    // The links end before the driver only with the runtime.
+                    if count == 0 {
+                        return;
+                    }
                 }
                 () = sleep_until(wake_at), if deadline.is_some() => {}
             }
