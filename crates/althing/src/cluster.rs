@@ -117,16 +117,17 @@ fn how_to_reach(cluster: &LocalCluster, is_kept: bool) -> String {
         let (region, address) = (&route.region, route.address);
         text += &format!("  node {node}   {region:<16} {address:<18} process {process}\n");
     }
+    let althing = std::env::args().next().unwrap_or_else(|| "althing".to_owned());
     text += &format!(
         "\nIn another terminal:\n\
-         \x20 althing kv --config {client} put city Reykjavik\n\
-         \x20 althing kv --config {client} get city\n\
-         \x20 althing status --config {client}\n"
+         \x20 {althing} kv --client {client} put city Reykjavik\n\
+         \x20 {althing} kv --client {client} get city\n\
+         \x20 {althing} status --client {client}\n"
     );
     if cluster.mesh().is_some() {
         let region = &cluster.direct_routes()[0].region;
         let file = cluster.client_file(Some(0));
-        text += &format!("\nAs a client in {region}: --config {}\n", file.display());
+        text += &format!("\nAs a client in {region}: --client {}\n", file.display());
     }
     text += match is_kept {
         true => "\nCtrl-C ends it; the data stay.\n",

@@ -11,9 +11,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Broken: a cluster whose parent was killed keeps its processes, ports and memory.
 #[test]
 fn nodes_end_when_their_parent_is_killed() {
+    // Whoever is killed removes nothing: the directory is this test's.
+    let dir = tempfile::tempdir().unwrap();
     let mut parent = Parent(
         Command::new(env!("CARGO_BIN_EXE_althing"))
-            .args(["cluster", "--nodes", "3"])
+            .args(["cluster", "--nodes", "3", "--dir"])
+            .arg(dir.path())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap(),

@@ -62,6 +62,10 @@ const CLIENT: &str = "local";
 /// The region of a node where there is no planet.
 const NO_REGION: &str = "local";
 
+/// The length of a journal's segment file. Each node makes two ahead of time, and what is tried on
+/// one machine needs little.
+const SEGMENT_MIB: u64 = 16;
+
 /// How long a node may take until it could commit a command. It reads its journal before.
 const READY_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -205,14 +209,15 @@ impl LocalCluster {
         for dir in [self.dir.join("data"), self.dir.join("logs")] {
             std::fs::create_dir_all(&dir).map_err(LocalClusterError::file(&dir))?;
         }
-        let mut clients = vec![(self.client_file(None), self.direct_routes())];
+        let mut clients = vec![(None, self.direct_routes())];
         // The first node of a region stands for it.
         for node in (0..self.nodes.len()).rev() {
             self.write_config(node)?;
-            clients.push((self.client_file(Some(node)), self.routes_from(node)));
+            clients.push((Some(node), self.routes_from(node)));
         }
-        for (file, routes) in clients {
-            let text = self.client_text(&routes);
+        for (node, routes) in clients {
+            let region = node.map(|node| self.description.nodes[node].region.as_str());
+            let (file, text) = (self.client_file(node), self.client_text(region, &routes));
             std::fs::write(&file, text).map_err(LocalClusterError::file(&file))?;
         }
         self.description.write(&self.dir)
@@ -234,6 +239,7 @@ impl LocalCluster {
         }
         let admin = self.description.nodes[node].admin.to_string();
         config.admin = Some(AdminEntry { listen: admin });
+        config.journal.segment_mib = SEGMENT_MIB;
         // A node that ran and lost its journal must not come back as if it had promised nothing.
         config.journal.create = !self.dir.join(&config.data_dir).exists();
         Config::from_file(&config, &self.dir)?;
@@ -241,7 +247,7 @@ impl LocalCluster {
         std::fs::write(&file, config.to_toml()).map_err(LocalClusterError::file(&file))
     }
 
-    fn client_text(&self, routes: &[Route]) -> String {
+    fn client_text(&self, region: Option<&str>, routes: &[Route]) -> String {
         let Tls { ca, cert, key } = self.tls();
         let node = |route: &Route| ClientNodeEntry {
             id: route.node.0,
@@ -251,7 +257,7 @@ impl LocalCluster {
         };
         let file = ClientFile {
             cluster: self.cluster.to_string(),
-            region: None,
+            region: region.map(str::to_owned),
             tls: ClientTlsEntry { ca, cert, key },
             nodes: routes.iter().map(node).collect(),
         };
