@@ -36,35 +36,30 @@
 
 mod description;
 mod error;
+mod layout;
 pub mod leash;
+mod network;
 mod page;
 mod ports;
 mod process;
 
 pub use error::LocalClusterError;
+pub use network::Route;
 
-use althing_model::{ClusterId, NodeId, Path, Role};
-use althing_node::config::AdminEntry;
-use althing_node::{Config, ConfigFile, Status};
-use althing_planet::{Planet, Region};
-use althing_relay::{Mesh, Relay};
-use althing_sdk::{ClientFile, ClientNodeEntry, ClientTlsEntry, NodeAddress, Prefer};
-use althing_transport::certs::{ClusterAuthority, Tls};
-use description::Description;
+use althing_model::{ClusterId, Path};
+use althing_node::Status;
+use althing_planet::Planet;
+use althing_relay::Mesh;
+use althing_sdk::{NodeAddress, Prefer};
+use althing_transport::certs::Tls;
+use layout::Layout;
+use network::Network;
 use process::NodeProcess;
-use std::net::SocketAddr;
 use std::path::{Path as FilePath, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The name on the clients' certificate.
-const CLIENT: &str = "local";
-
 /// The region of a node where there is no planet.
 const NO_REGION: &str = "local";
-
-/// The length of a journal's segment file. Each node makes two ahead of time, and what is tried on
-/// one machine needs little.
-const SEGMENT_MIB: u64 = 16;
 
 /// How long a node may take until it could commit a command. It reads its journal before.
 const READY_PATIENCE: Duration = Duration::from_secs(60);
@@ -103,36 +98,14 @@ impl Settings {
     }
 }
 
-/// Where a client finds a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Route {
-    /// The node.
-    pub node: NodeId,
-    /// Where it is.
-    pub region: String,
-    /// What to dial.
-    pub address: SocketAddr,
-}
-
 /// A running cluster. See the module's documentation.
 #[derive(Debug)]
 pub struct LocalCluster {
     // In the order in which they go: the processes before the network, the files last.
     nodes: Vec<Option<NodeProcess>>,
     network: Option<Network>,
-    description: Description,
-    cluster: ClusterId,
+    layout: Layout,
     binary: PathBuf,
-    dir: PathBuf,
-    _temporary: Option<tempfile::TempDir>,
-}
-
-/// The emulated planet.
-#[derive(Debug)]
-struct Network {
-    planet: Planet,
-    regions: Vec<Region>,
-    mesh: Mesh,
 }
 
 impl LocalCluster {
@@ -150,118 +123,24 @@ impl LocalCluster {
             };
             cluster.stop_all();
             // With all nodes down, a port that is not free is somebody else's.
-            let evaded = cluster.description.evade();
-            if tries == PORT_TRIES || !evaded.map_err(LocalClusterError::file(&cluster.dir))? {
+            if tries == PORT_TRIES || !cluster.layout.evade()? {
                 return Err(error);
             }
             tries += 1;
-            if let Some(Network { planet, regions, mesh }) = &mut cluster.network {
-                *mesh = self::mesh(planet, regions, &cluster.description)?;
+            if let Some(network) = &mut cluster.network {
+                network.start_again(&cluster.layout.description)?;
             }
-            cluster.lay_out()?;
+            cluster.layout.write(cluster.network.as_ref())?;
         }
     }
 
     fn prepare(settings: Settings) -> Result<Self, LocalClusterError> {
-        let (dir, temporary) = directory(settings.dir.as_deref())?;
-        let mut description = Description::of(&settings, &dir)?;
-        description.evade().map_err(LocalClusterError::file(&dir))?;
-        let cluster = description.cluster(&dir)?;
-        let mut prepared = Self {
-            nodes: description.nodes.iter().map(|_| None).collect(),
-            network: None,
-            cluster,
-            description,
-            binary: settings.binary,
-            dir,
-            _temporary: temporary,
-        };
-        prepared.certify()?;
-        if let Some(planet) = settings.planet {
-            let regions =
-                prepared.description.nodes.iter().map(|place| planet.region(&place.region));
-            let regions = regions.collect::<Result<Vec<_>, _>>()?;
-            let mesh = mesh(&planet, &regions, &prepared.description)?;
-            prepared.network = Some(Network { planet, regions, mesh });
-        }
-        prepared.lay_out()?;
-        Ok(prepared)
-    }
-
-    /// Makes the certificates, unless they are there.
-    fn certify(&self) -> Result<(), LocalClusterError> {
-        let certs = self.certs();
-        if certs.join("ca.pem").exists() {
-            return Ok(());
-        }
-        let authority = ClusterAuthority::create(self.cluster)?;
-        for node in 0..self.nodes.len() {
-            authority.issue_node(id(node), &Role::ALL)?.write(&certs, true)?;
-        }
-        authority.issue_client(CLIENT)?.write(&certs, true)?;
-        // The last: where it is, the others are.
-        authority.write(&certs, true)?;
-        Ok(())
-    }
-
-    /// Writes every configuration file, for the ports as they are now.
-    fn lay_out(&self) -> Result<(), LocalClusterError> {
-        for dir in [self.dir.join("data"), self.dir.join("logs")] {
-            std::fs::create_dir_all(&dir).map_err(LocalClusterError::file(&dir))?;
-        }
-        let mut clients = vec![(None, self.direct_routes())];
-        // The first node of a region stands for it.
-        for node in (0..self.nodes.len()).rev() {
-            self.write_config(node)?;
-            clients.push((Some(node), self.routes_from(node)));
-        }
-        for (node, routes) in clients {
-            let region = node.map(|node| self.description.nodes[node].region.as_str());
-            let (file, text) = (self.client_file(node), self.client_text(region, &routes));
-            std::fs::write(&file, text).map_err(LocalClusterError::file(&file))?;
-        }
-        self.description.write(&self.dir)
-    }
-
-    fn write_config(&self, node: usize) -> Result<(), LocalClusterError> {
-        let addresses: Vec<String> =
-            self.description.nodes.iter().map(|place| place.address.to_string()).collect();
-        let path = self.description.path(&self.dir)?;
-        let mut config =
-            ConfigFile::example(self.cluster, id(node).0, &addresses, self.description.f, path);
-        for (place, entry) in self.description.nodes.iter().zip(&mut config.nodes) {
-            entry.region.clone_from(&place.region);
-        }
-        if let Some(Network { mesh, .. }) = &self.network {
-            for (other, entry) in config.nodes.iter_mut().enumerate() {
-                entry.dial = (other != node).then(|| mesh.address_of(node, other).to_string());
-            }
-        }
-        let admin = self.description.nodes[node].admin.to_string();
-        config.admin = Some(AdminEntry { listen: admin });
-        config.journal.segment_mib = SEGMENT_MIB;
-        // A node that ran and lost its journal must not come back as if it had promised nothing.
-        config.journal.create = !self.dir.join(&config.data_dir).exists();
-        Config::from_file(&config, &self.dir)?;
-        let file = self.config_file(node);
-        std::fs::write(&file, config.to_toml()).map_err(LocalClusterError::file(&file))
-    }
-
-    fn client_text(&self, region: Option<&str>, routes: &[Route]) -> String {
-        let Tls { ca, cert, key } = self.tls();
-        let node = |route: &Route| ClientNodeEntry {
-            id: route.node.0,
-            region: route.region.clone(),
-            address: route.address.to_string(),
-            admin: Some(self.description.nodes[route.node.0 as usize].admin.to_string()),
-        };
-        let file = ClientFile {
-            cluster: self.cluster.to_string(),
-            region: region.map(str::to_owned),
-            tls: ClientTlsEntry { ca, cert, key },
-            nodes: routes.iter().map(node).collect(),
-        };
-        file.to_toml()
+        let layout = Layout::open(&settings)?;
+        let network = settings.planet.map(|planet| Network::start(planet, &layout.description));
+        let network = network.transpose()?;
+        layout.write(network.as_ref())?;
+        let nodes = (0..layout.len()).map(|_| None).collect();
+        Ok(Self { nodes, network, layout, binary: settings.binary })
     }
 
     async fn start_all(&mut self) -> Result<(), LocalClusterError> {
@@ -270,12 +149,13 @@ impl LocalCluster {
             self.ready(node).await?;
         }
         // From now on a journal that is missing is lost.
-        (0..self.nodes.len()).try_for_each(|node| self.write_config(node))
+        let network = self.network.as_ref();
+        (0..self.nodes.len()).try_for_each(|node| self.layout.write_config(node, network))
     }
 
     fn launch(&mut self, node: usize) -> Result<(), LocalClusterError> {
-        let admin = self.description.nodes[node].admin;
-        let (config, log) = (self.config_file(node), self.log_file(node));
+        let admin = self.layout.description.nodes[node].admin;
+        let (config, log) = (self.layout.config_file(node), self.layout.log_file(node));
         let process = NodeProcess::start(node, &self.binary, &config, admin, log)?;
         self.nodes[node] = Some(process);
         Ok(())
@@ -288,13 +168,10 @@ impl LocalCluster {
         }
     }
 
-    /// Kills all nodes, one right after the other.
+    /// Kills all nodes, and only then waits until nothing of them runs.
     pub fn kill_all(&mut self) {
-        self.nodes.iter_mut().for_each(|slot| {
-            if let Some(mut process) = slot.take() {
-                process.kill();
-            }
-        });
+        self.nodes.iter_mut().flatten().for_each(NodeProcess::strike);
+        (0..self.nodes.len()).for_each(|node| self.kill(node));
     }
 
     /// Starts a node again that was killed, and does not wait for it.
@@ -348,7 +225,7 @@ impl LocalCluster {
     /// # Errors
     /// When it does not answer, as one that was killed.
     pub async fn status(&self, node: usize) -> Result<Status, LocalClusterError> {
-        let address = self.description.nodes[node].admin;
+        let address = self.layout.description.nodes[node].admin;
         let text = page::get(address, "/status").await?;
         serde_json::from_str(&text).map_err(|error| LocalClusterError::Page {
             address,
@@ -381,12 +258,12 @@ impl LocalCluster {
 
     /// The cluster's id.
     pub fn id(&self) -> ClusterId {
-        self.cluster
+        self.layout.cluster
     }
 
     /// The directory of all its files.
     pub fn dir(&self) -> &FilePath {
-        &self.dir
+        &self.layout.dir
     }
 
     /// The process of a node, if it runs.
@@ -396,7 +273,7 @@ impl LocalCluster {
 
     /// The certificates of clients.
     pub fn tls(&self) -> Tls {
-        Tls::of_client(&self.certs(), CLIENT)
+        self.layout.tls()
     }
 
     /// The configuration of a client that reaches the nodes over these routes, the first first.
@@ -407,7 +284,7 @@ impl LocalCluster {
             region: route.region.clone(),
         };
         let mut config = althing_sdk::Config::new(routes.iter().map(node).collect(), self.tls());
-        config.cluster = Some(self.cluster);
+        config.cluster = Some(self.layout.cluster);
         config.prefer = Prefer::Listed;
         config
     }
@@ -416,33 +293,18 @@ impl LocalCluster {
     /// region's links, the nearest first.
     pub fn routes_from(&self, node: usize) -> Vec<Route> {
         let mut routes = self.direct_routes();
-        if let Some(Network { planet, regions, mesh }) = &self.network {
-            for (other, route) in routes.iter_mut().enumerate() {
-                route.address = mesh.address_of(node, other);
+        match &self.network {
+            Some(network) => network.routes_from(node, &routes),
+            None => {
+                routes.rotate_left(node);
+                routes
             }
-            let distance = |other: usize| {
-                planet
-                    .round_trip_us(&regions[node], &regions[other])
-                    .expect("the regions were looked up on this planet")
-            };
-            routes.sort_by_key(|route| {
-                let other = route.node.0 as usize;
-                (other != node, distance(other))
-            });
-        } else {
-            routes.rotate_left(node);
         }
-        routes
     }
 
     /// How whoever is nowhere reaches the nodes: without delay.
     pub fn direct_routes(&self) -> Vec<Route> {
-        let route = |(node, place): (usize, &description::Place)| Route {
-            node: id(node),
-            region: place.region.clone(),
-            address: place.address,
-        };
-        self.description.nodes.iter().enumerate().map(route).collect()
+        self.layout.direct_routes()
     }
 
     /// The emulated network, if there is one.
@@ -452,22 +314,7 @@ impl LocalCluster {
 
     /// The configuration of clients in a node's region, or of those that are nowhere.
     pub fn client_file(&self, node: Option<usize>) -> PathBuf {
-        match node.map(|node| &self.description.nodes[node].region) {
-            Some(region) => self.dir.join(format!("client-{region}.toml")),
-            None => self.dir.join("client.toml"),
-        }
-    }
-
-    fn certs(&self) -> PathBuf {
-        self.dir.join("certs")
-    }
-
-    fn config_file(&self, node: usize) -> PathBuf {
-        self.dir.join(format!("node-{node}.toml"))
-    }
-
-    fn log_file(&self, node: usize) -> PathBuf {
-        self.dir.join("logs").join(format!("node-{node}.log"))
+        self.layout.client_file(node)
     }
 }
 
@@ -475,32 +322,4 @@ impl Drop for LocalCluster {
     fn drop(&mut self) {
         self.stop_all();
     }
-}
-
-fn id(node: usize) -> NodeId {
-    NodeId(u32::try_from(node).expect("a configuration has far fewer nodes"))
-}
-
-/// The absolute path of the cluster's directory; it exists.
-fn directory(
-    kept: Option<&FilePath>,
-) -> Result<(PathBuf, Option<tempfile::TempDir>), LocalClusterError> {
-    let Some(dir) = kept else {
-        let parent = std::env::temp_dir();
-        let temporary = tempfile::Builder::new().prefix("althing-").tempdir_in(&parent);
-        let temporary = temporary.map_err(LocalClusterError::file(&parent))?;
-        return Ok((temporary.path().to_owned(), Some(temporary)));
-    };
-    std::fs::create_dir_all(dir).map_err(LocalClusterError::file(dir))?;
-    Ok((dir.canonicalize().map_err(LocalClusterError::file(dir))?, None))
-}
-
-fn mesh(
-    planet: &Planet,
-    regions: &[Region],
-    description: &Description,
-) -> Result<Mesh, LocalClusterError> {
-    let addresses = description.nodes.iter().map(|place| place.address);
-    let endpoints: Vec<_> = regions.iter().cloned().zip(addresses).collect();
-    Ok(Relay::mesh(planet, &endpoints)?)
 }

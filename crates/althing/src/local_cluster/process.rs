@@ -91,9 +91,14 @@ impl NodeProcess {
 
     /// Ends it as a power cut would: nothing of it runs any more when this returns.
     pub(super) fn kill(&mut self) {
+        self.strike();
+        let _ = self.child.wait();
+    }
+
+    /// The same, without waiting for its end.
+    pub(super) fn strike(&mut self) {
         // An error means that it has ended already.
         let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 
     /// Asks it to end.

@@ -1,0 +1,189 @@
+//! The cluster's directory: what lies where, and how it is written.
+
+use super::description::Description;
+use super::network::{Network, Route};
+use super::{LocalClusterError, Settings};
+use althing_model::{ClusterId, NodeId, Role};
+use althing_node::config::AdminEntry;
+use althing_node::{Config, ConfigFile};
+use althing_sdk::{ClientFile, ClientNodeEntry, ClientTlsEntry};
+use althing_transport::certs::{ClusterAuthority, Tls};
+use std::path::{Path, PathBuf};
+
+/// The name on the clients' certificate.
+const CLIENT: &str = "local";
+
+/// The length of a journal's segment file. Each node makes two ahead of time, and what is tried on
+/// one machine needs little.
+const SEGMENT_MIB: u64 = 16;
+
+/// A directory that holds a cluster.
+#[derive(Debug)]
+pub(super) struct Layout {
+    pub(super) dir: PathBuf,
+    pub(super) cluster: ClusterId,
+    pub(super) description: Description,
+    /// Removes it in the end, if it is not to be kept.
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl Layout {
+    /// The directory that was asked for, with certificates and without configurations yet.
+    pub(super) fn open(settings: &Settings) -> Result<Self, LocalClusterError> {
+        let (dir, temporary) = directory(settings.dir.as_deref())?;
+        let description = Description::of(settings, &dir)?;
+        let cluster = description.cluster(&dir)?;
+        let mut layout = Self { dir, cluster, description, _temporary: temporary };
+        layout.evade()?;
+        layout.certify()?;
+        Ok(layout)
+    }
+
+    /// Gives nodes other ports where somebody else has theirs. Says whether there were any.
+    pub(super) fn evade(&mut self) -> Result<bool, LocalClusterError> {
+        self.description.evade().map_err(LocalClusterError::file(&self.dir))
+    }
+
+    /// Makes the certificates, unless they are there.
+    fn certify(&self) -> Result<(), LocalClusterError> {
+        let certs = self.certs();
+        if certs.join("ca.pem").exists() {
+            return Ok(());
+        }
+        let authority = ClusterAuthority::create(self.cluster)?;
+        for node in 0..self.len() {
+            authority.issue_node(id(node), &Role::ALL)?.write(&certs, true)?;
+        }
+        authority.issue_client(CLIENT)?.write(&certs, true)?;
+        // The last: where it is, the others are.
+        authority.write(&certs, true)?;
+        Ok(())
+    }
+
+    /// Writes every configuration file, for the ports as they are now.
+    pub(super) fn write(&self, network: Option<&Network>) -> Result<(), LocalClusterError> {
+        for dir in [self.dir.join("data"), self.dir.join("logs")] {
+            std::fs::create_dir_all(&dir).map_err(LocalClusterError::file(&dir))?;
+        }
+        let direct = self.direct_routes();
+        let mut clients = vec![(None, direct.clone())];
+        // The first node of a region stands for it.
+        for node in (0..self.len()).rev() {
+            self.write_config(node, network)?;
+            let routes = network.map(|network| network.routes_from(node, &direct));
+            clients.push((Some(node), routes.unwrap_or_else(|| direct.clone())));
+        }
+        for (node, routes) in clients {
+            let region = node.map(|node| self.description.nodes[node].region.as_str());
+            let (file, text) = (self.client_file(node), self.client_text(region, &routes));
+            std::fs::write(&file, text).map_err(LocalClusterError::file(&file))?;
+        }
+        self.description.write(&self.dir)
+    }
+
+    /// Writes the configuration of one node.
+    pub(super) fn write_config(
+        &self,
+        node: usize,
+        network: Option<&Network>,
+    ) -> Result<(), LocalClusterError> {
+        let addresses: Vec<String> =
+            self.description.nodes.iter().map(|place| place.address.to_string()).collect();
+        let path = self.description.path(&self.dir)?;
+        let mut config =
+            ConfigFile::example(self.cluster, id(node).0, &addresses, self.description.f, path);
+        for (place, entry) in self.description.nodes.iter().zip(&mut config.nodes) {
+            entry.region.clone_from(&place.region);
+        }
+        if let Some(network) = network {
+            for (other, entry) in config.nodes.iter_mut().enumerate() {
+                let dial = || network.mesh.address_of(node, other).to_string();
+                entry.dial = (other != node).then(dial);
+            }
+        }
+        let admin = self.description.nodes[node].admin.to_string();
+        config.admin = Some(AdminEntry { listen: admin });
+        config.journal.segment_mib = SEGMENT_MIB;
+        // A node that ran and lost its journal must not come back as if it had promised nothing.
+        config.journal.create = !self.dir.join(&config.data_dir).exists();
+        Config::from_file(&config, &self.dir)?;
+        let file = self.config_file(node);
+        std::fs::write(&file, config.to_toml()).map_err(LocalClusterError::file(&file))
+    }
+
+    fn client_text(&self, region: Option<&str>, routes: &[Route]) -> String {
+        let Tls { ca, cert, key } = self.tls();
+        let node = |route: &Route| ClientNodeEntry {
+            id: route.node.0,
+            region: route.region.clone(),
+            address: route.address.to_string(),
+            admin: Some(self.description.nodes[route.node.0 as usize].admin.to_string()),
+        };
+        let file = ClientFile {
+            cluster: self.cluster.to_string(),
+            region: region.map(str::to_owned),
+            tls: ClientTlsEntry { ca, cert, key },
+            nodes: routes.iter().map(node).collect(),
+        };
+        file.to_toml()
+    }
+
+    /// How many nodes it has.
+    pub(super) fn len(&self) -> usize {
+        self.description.nodes.len()
+    }
+
+    /// Where each node listens.
+    pub(super) fn direct_routes(&self) -> Vec<Route> {
+        let places = self.description.nodes.iter().enumerate();
+        let route = places.map(|(node, place)| Route {
+            node: id(node),
+            region: place.region.clone(),
+            address: place.address,
+        });
+        route.collect()
+    }
+
+    /// The certificates of clients.
+    pub(super) fn tls(&self) -> Tls {
+        Tls::of_client(&self.certs(), CLIENT)
+    }
+
+    /// The configuration of clients in a node's region, or of those that are nowhere.
+    pub(super) fn client_file(&self, node: Option<usize>) -> PathBuf {
+        match node.map(|node| &self.description.nodes[node].region) {
+            Some(region) => self.dir.join(format!("client-{region}.toml")),
+            None => self.dir.join("client.toml"),
+        }
+    }
+
+    pub(super) fn config_file(&self, node: usize) -> PathBuf {
+        self.dir.join(format!("node-{node}.toml"))
+    }
+
+    pub(super) fn log_file(&self, node: usize) -> PathBuf {
+        self.dir.join("logs").join(format!("node-{node}.log"))
+    }
+
+    fn certs(&self) -> PathBuf {
+        self.dir.join("certs")
+    }
+}
+
+fn id(node: usize) -> NodeId {
+    NodeId(u32::try_from(node).expect("a configuration has far fewer nodes"))
+}
+
+/// The absolute path of the cluster's directory; it exists.
+fn directory(
+    kept: Option<&Path>,
+) -> Result<(PathBuf, Option<tempfile::TempDir>), LocalClusterError> {
+    let Some(dir) = kept else {
+        let parent = std::env::temp_dir();
+        let temporary = tempfile::Builder::new().prefix("althing-").tempdir_in(&parent);
+        let temporary = temporary.map_err(LocalClusterError::file(&parent))?;
+        return Ok((temporary.path().to_owned(), Some(temporary)));
+    };
+    std::fs::create_dir_all(dir).map_err(LocalClusterError::file(dir))?;
+    Ok((dir.canonicalize().map_err(LocalClusterError::file(dir))?, None))
+}

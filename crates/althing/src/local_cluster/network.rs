@@ -1,0 +1,82 @@
+//! The emulated planet between the processes, and how clients find their way on it.
+
+use super::LocalClusterError;
+use super::description::Description;
+use althing_model::NodeId;
+use althing_planet::{Planet, Region};
+use althing_relay::{Mesh, Relay};
+use std::net::SocketAddr;
+
+/// Where a client finds a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The node.
+    pub node: NodeId,
+    /// Where it is.
+    pub region: String,
+    /// What to dial.
+    pub address: SocketAddr,
+}
+
+/// A running relay, and what its delays come from.
+#[derive(Debug)]
+pub(super) struct Network {
+    planet: Planet,
+    regions: Vec<Region>,
+    pub(super) mesh: Mesh,
+}
+
+impl Network {
+    pub(super) fn start(
+        planet: Planet,
+        description: &Description,
+    ) -> Result<Self, LocalClusterError> {
+        let regions = description.nodes.iter().map(|place| planet.region(&place.region));
+        let regions = regions.collect::<Result<Vec<_>, _>>()?;
+        let mesh = mesh(&planet, &regions, description)?;
+        Ok(Self { planet, regions, mesh })
+    }
+
+    /// The same planet, for nodes that have other ports now.
+    pub(super) fn start_again(
+        &mut self,
+        description: &Description,
+    ) -> Result<(), LocalClusterError> {
+        self.mesh = mesh(&self.planet, &self.regions, description)?;
+        Ok(())
+    }
+
+    /// How clients in a node's region reach the nodes: its own directly, the others over the
+    /// region's links, the nearest first.
+    pub(super) fn routes_from(&self, node: usize, direct: &[Route]) -> Vec<Route> {
+        let mut routes: Vec<(u64, Route)> = direct
+            .iter()
+            .enumerate()
+            .map(|(other, route)| {
+                let address = self.mesh.address_of(node, other);
+                let distance = match other == node {
+                    true => 0,
+                    false => self.round_trip_us(node, other),
+                };
+                (distance, Route { address, ..route.clone() })
+            })
+            .collect();
+        routes.sort_by_key(|(distance, _)| *distance);
+        routes.into_iter().map(|(_, route)| route).collect()
+    }
+
+    fn round_trip_us(&self, a: usize, b: usize) -> u64 {
+        let round_trip = self.planet.round_trip_us(&self.regions[a], &self.regions[b]);
+        round_trip.expect("the regions were looked up on this planet")
+    }
+}
+
+fn mesh(
+    planet: &Planet,
+    regions: &[Region],
+    description: &Description,
+) -> Result<Mesh, LocalClusterError> {
+    let addresses = description.nodes.iter().map(|place| place.address);
+    let endpoints: Vec<_> = regions.iter().cloned().zip(addresses).collect();
+    Ok(Relay::mesh(planet, &endpoints)?)
+}
