@@ -11,8 +11,20 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Between two looks whether all nodes run.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
+const AFTER_HELP: &str = "\
+Examples:
+  althing cluster
+  althing cluster --nodes 5 --f 2 --dir my-cluster
+  althing cluster --planet aws-2021-02-13 --regions eu-west-1,ca-central-1,sa-east-1
+
+It prints how to reach the cluster, and runs until Ctrl-C or SIGTERM. The nodes end with it, also when
+it is killed.
+
+Exit codes: 0 ended in order, 2 wrong usage, 4 a node cannot start, or ended on its own.";
+
 /// What can be asked of a local cluster.
 #[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
 pub struct Args {
     /// How many nodes, each a process of its own [default: 3, or one for each region].
     #[arg(long)]

@@ -44,8 +44,22 @@ use view::{State, View};
 /// Threads for the clients of all regions; the nodes need the cores more.
 const CLIENT_THREADS: usize = 2;
 
+const AFTER_HELP: &str = "\
+Examples:
+  althing demo
+  althing demo --conflict 20 --kill eu-west-1
+  althing demo --f 2 --json
+
+The JSON has, for each region, `name`, `ops`, `p50_ms`, `p99_ms`, `bound_ms`, `fast_share`,
+`outage_p50_ms` and `longest_pause_ms` (null for the region that was killed), and `killed`, `ops`,
+`linearizable`, `lost_acked` and `digests_equal` of all.
+
+Exit codes: 0 the history is linearizable, nothing acknowledged was lost and all replicas are equal,
+1 a promise was broken or it was interrupted, 2 wrong usage, 4 a node cannot start.";
+
 /// What can be asked of the demonstration.
 #[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
 pub struct Args {
     /// The planet whose distances are between the regions.
     #[arg(long, default_value = "aws-2021-02-13")]
