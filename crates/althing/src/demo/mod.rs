@@ -144,6 +144,7 @@ async fn show(plan: &Plan, view: &View) -> Result<Report, Failure> {
     for region in 0..plan.regions.len() {
         let mut config = cluster.client(&cluster.routes_from(region));
         config.attempt_timeout = plan.attempt_timeout();
+        config.transport.idle_timeout = plan.silence_timeout();
         clients.push(KvClient::new(Client::connect(config).await?));
     }
     Show { plan, view, cluster: &mut cluster, clients }.run().await
