@@ -58,6 +58,9 @@ pub struct Client {
     /// Sequences that have ended: their replies are not needed any more.
     ended: SeqSet,
     down: Vec<bool>,
+    /// Nodes that let an attempt pass without an answer, and have answered nothing since: they are
+    /// asked last.
+    silent: Vec<bool>,
     jitter: Jitter,
 }
 
@@ -70,6 +73,8 @@ struct InFlight {
     attempts: u32,
     /// How many of these were turned away before they could have an effect.
     turned_away: u32,
+    /// Whether the last of them was: the node answered, if not with much.
+    is_turned_away: bool,
     try_again_at: Micros,
     give_up_at: Micros,
 }
@@ -93,6 +98,7 @@ impl Client {
             next_sequence: 0,
             ended: SeqSet::default(),
             down: vec![false; config.nodes.len()],
+            silent: vec![false; config.nodes.len()],
             jitter: Jitter::new(config.seed),
             config,
         }
@@ -128,12 +134,16 @@ impl Client {
     /// A node answered.
     pub fn on_answer(&mut self, now: Micros, from: NodeId, answer: Answer, out: &mut Vec<Output>) {
         let Answer { ticket, outcome } = answer;
+        if let Some(index) = self.index_of(from) {
+            self.silent[index] = false;
+        }
         let Some(in_flight) = self.in_flight.get_mut(&ticket) else {
             return;
         };
         match outcome {
             Answered::Overloaded => {
                 in_flight.turned_away += 1;
+                in_flight.is_turned_away = true;
                 let exponent = in_flight.turned_away.min(6);
                 in_flight.try_again_at = now + self.jitter.around(self.config.back_off << exponent);
             }
@@ -186,6 +196,7 @@ impl Client {
     pub fn on_up(&mut self, node: NodeId) {
         if let Some(index) = self.index_of(node) {
             self.down[index] = false;
+            self.silent[index] = false;
         }
     }
 
@@ -218,6 +229,9 @@ impl Client {
                     self.open_session(now, out);
                 }
             } else if self.session.is_some() || ticket == OPEN_TICKET {
+                if in_flight.attempts > 0 && !in_flight.is_turned_away {
+                    self.silent[in_flight.node] = true;
+                }
                 self.attempt(now, ticket, out);
             } else {
                 let give_up_at = in_flight.give_up_at;
@@ -234,6 +248,7 @@ impl Client {
             node: 0,
             attempts: 0,
             turned_away: 0,
+            is_turned_away: false,
             try_again_at: give_up_at,
             give_up_at,
         };
@@ -252,16 +267,18 @@ impl Client {
         let count = self.config.nodes.len();
         let in_flight = self.in_flight.get_mut(&ticket).expect("only those in flight are tried");
         let first = match in_flight.attempts {
-            // The nearest that is not down: one slow answer is no reason to go far for all others.
+            // The nearest that answers: one slow answer is no reason to go far for all others.
             0 => 0,
             _ => in_flight.node + 1,
         };
-        let node = (0..count)
-            .map(|step| (first + step) % count)
-            .find(|index| !self.down[*index])
+        let in_turn = || (0..count).map(|step| (first + step) % count);
+        let node = in_turn()
+            .find(|index| !self.down[*index] && !self.silent[*index])
+            .or_else(|| in_turn().find(|index| !self.down[*index]))
             .unwrap_or(first % count);
         in_flight.node = node;
         in_flight.attempts += 1;
+        in_flight.is_turned_away = false;
         // Whoever is slow is not made faster by repetition: the patience doubles.
         in_flight.try_again_at = now + (self.config.attempt << (in_flight.attempts - 1).min(6));
         let operation = match in_flight.what.clone() {
@@ -366,6 +383,24 @@ mod tests {
         client.on_up(NodeId(0));
         out.clear();
         client.submit(40, Bytes::new(), &mut out);
+        assert_eq!(request(&out[0]).0, NodeId(0));
+    }
+
+    /// Broken: each operation would find out anew that a hung node hangs, whose connection stands;
+    /// or one slow answer would send all later operations far away for good.
+    #[test]
+    fn a_silent_node_is_asked_last_until_it_answers() {
+        let (mut client, mut out) = opened();
+        out.clear();
+        client.on_deadline(150, &mut out);
+        out.clear();
+        client.submit(160, Bytes::new(), &mut out);
+        assert_eq!(request(&out[0]).0, NodeId(1));
+        // The late answer to the first attempt.
+        let reply = Reply::Applied(Bytes::new());
+        client.on_answer(170, NodeId(0), answer(1, reply), &mut out);
+        out.clear();
+        client.submit(180, Bytes::new(), &mut out);
         assert_eq!(request(&out[0]).0, NodeId(0));
     }
 
