@@ -23,6 +23,8 @@ pub enum Fault {
         node: NodeId,
         /// The kind.
         kind: Kind,
+        /// To this node only; else to all.
+        to: Option<NodeId>,
     },
     /// Its messages arrive again.
     Heal(NodeId),

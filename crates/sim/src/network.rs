@@ -18,7 +18,7 @@ pub(crate) struct Network {
     /// Nodes cut off, and whether their own messages still leave.
     cut: BTreeMap<NodeId, bool>,
     /// Nodes whose messages of one kind are lost.
-    mute: BTreeMap<NodeId, Kind>,
+    mute: Vec<(NodeId, Kind, Option<NodeId>)>,
 }
 
 impl Network {
@@ -38,7 +38,7 @@ impl Network {
             duplicate_permille: plan.duplicate_permille,
             distance,
             cut: BTreeMap::new(),
-            mute: BTreeMap::new(),
+            mute: Vec::new(),
         }
     }
 
@@ -56,7 +56,9 @@ impl Network {
         rng: &mut impl Rng,
         counts: &mut FaultCounts,
     ) -> Vec<Micros> {
-        let is_mute = self.mute.get(&from) == Some(&kind);
+        let is_mute = self.mute.iter().any(|(node, of, only)| {
+            *node == from && *of == kind && only.is_none_or(|only| only == to)
+        });
         if is_mute || self.is_cut(from, to) || rng.random_range(0..1000) < self.loss_permille {
             counts.lost += 1;
             return Vec::new();
@@ -74,12 +76,12 @@ impl Network {
         self.cut.insert(node, one_way);
     }
 
-    pub(crate) fn mute(&mut self, node: NodeId, kind: Kind) {
-        self.mute.insert(node, kind);
+    pub(crate) fn mute(&mut self, node: NodeId, kind: Kind, to: Option<NodeId>) {
+        self.mute.push((node, kind, to));
     }
 
     pub(crate) fn heal(&mut self, node: NodeId) {
-        self.mute.remove(&node);
+        self.mute.retain(|(mute, ..)| *mute != node);
         self.cut.remove(&node);
     }
 

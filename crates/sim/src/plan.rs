@@ -144,6 +144,35 @@ fn draw_limits(rng: &mut impl Rng) -> althing_proposer::Limits {
     }
 }
 
+/// A proposer whose requests first miss one node, then all others, and which then stops: a chain of
+/// its vertices has a middle that one node never saw, and an end that nobody else did.
+fn strand(
+    rng: &mut impl Rng,
+    membership: &Membership,
+    at: Micros,
+    slowest: Micros,
+    faults: &mut Vec<(Micros, Fault)>,
+) -> Micros {
+    let kind = match membership.path() {
+        Path::Fast => Kind::PreAccept,
+        Path::Classic => Kind::Depend,
+    };
+    let proposers: Vec<NodeId> = membership.with(Role::Proposer).collect();
+    let node = *pick(rng, &proposers);
+    let others: Vec<NodeId> =
+        membership.with(Role::Dependency).filter(|other| *other != node).collect();
+    let alone = at + rng.random_range(2..10) * slowest;
+    let crash = alone + rng.random_range(1..6) * slowest;
+    let back = crash + rng.random_range(10..20) * slowest + 1_000_000;
+    let missed = *pick(rng, &others);
+    faults.push((at, Fault::Mute { node, kind, to: Some(missed) }));
+    faults.push((alone, Fault::Mute { node, kind, to: None }));
+    faults.push((crash, Fault::Crash(node)));
+    faults.push((crash, Fault::Heal(node)));
+    faults.push((back, Fault::Restart(node)));
+    back
+}
+
 /// The kinds that a mute node's messages may be of.
 const MUTED: [Kind; 10] = [
     Kind::PreAccept,
@@ -184,7 +213,7 @@ fn draw_faults(
         while victims.len() > count {
             victims.remove(rng.random_range(0..victims.len()));
         }
-        match rng.random_range(0..6) {
+        match rng.random_range(0..7) {
             0 | 1 if has_crashes => {
                 for victim in victims {
                     faults.push((at, Fault::Crash(victim)));
@@ -198,11 +227,15 @@ fn draw_faults(
                     faults.push((back, Fault::Restart(*victim)));
                 }
             }
+            6 if has_mutes && has_crashes => {
+                let end = strand(rng, membership, at, slowest, &mut faults);
+                at = at.max(end);
+            }
             // What the victims began is known to themselves alone, or to a few, when they stop.
             4 | 5 if has_mutes => {
                 for victim in victims {
                     let kind = *pick(rng, &MUTED);
-                    faults.push((at, Fault::Mute { node: victim, kind }));
+                    faults.push((at, Fault::Mute { node: victim, kind, to: None }));
                     if has_crashes {
                         let crash = at + rng.random_range(0..outage);
                         faults.push((crash, Fault::Crash(victim)));

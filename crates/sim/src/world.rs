@@ -390,9 +390,9 @@ impl<'a> World<'a> {
                 self.counts.cuts += 1;
                 self.network.cut(node, one_way);
             }
-            Fault::Mute { node, kind } => {
+            Fault::Mute { node, kind, to } => {
                 self.counts.mutes += 1;
-                self.network.mute(node, kind);
+                self.network.mute(node, kind, to);
             }
             Fault::Heal(node) => self.network.heal(node),
             Fault::Pause(id, length) => {
