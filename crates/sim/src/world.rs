@@ -2,7 +2,7 @@
 
 use crate::clients::{SimClient, clients};
 use crate::network::Network;
-use crate::node::{Node, NodeEffect};
+use crate::node::Node;
 use crate::observe::{Observer, digest};
 use crate::{Fault, FaultCounts, Plan, workload};
 use althing_checker::Violation;
@@ -10,6 +10,7 @@ use althing_client::{Ended, Outcome, Output};
 use althing_kv::{KvConflicts, Store};
 use althing_model::{Conflicts, Micros, NodeId, Operation, RequestId, Role};
 use althing_proposer::Link;
+use althing_roles::NodeEffect;
 use althing_wire::{Address, Answer, ClientId, Effect, Kind, Message, Submit};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -1,0 +1,145 @@
+//! From a node's records to its roles.
+
+use crate::Roles;
+use althing_acceptor::Acceptor;
+use althing_dependency::DependencyNode;
+use althing_model::{Column, Conflicts, Membership, NodeId, Role, StateMachine};
+use althing_proposer::Proposer;
+use althing_replica::Replica;
+use althing_voter::Voter;
+use althing_wire::{NodeRecord, Party, ProposerRecord, VoterRecord};
+use std::sync::Arc;
+
+/// What the roles of a node are told at their start.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Their node.
+    pub me: NodeId,
+    /// Who else there is, and the path.
+    pub membership: Membership,
+    /// For randomised back-off and time-outs.
+    pub seed: u64,
+    /// The proposer's patience.
+    pub proposer_timing: althing_proposer::Timing,
+    /// The proposer's limits.
+    pub proposer_limits: althing_proposer::Limits,
+    /// The replica's patience.
+    pub replica_timing: althing_replica::Timing,
+    /// The replica's limits.
+    pub replica_limits: althing_replica::Limits,
+}
+
+/// A record is of a role that the node does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "it is a {role}'s, and this node has none by its configuration: a node keeps its roles, and a \
+     cluster its path; restore `path` and `nodes.roles`"
+)]
+pub struct RoleMissing {
+    role: &'static str,
+}
+
+/// Roles that are being made what they were. Give it every record, oldest first, and finish.
+pub struct Recovery {
+    config: Config,
+    conflicts: Arc<dyn Conflicts>,
+    roles: Roles,
+    proposer_records: Vec<ProposerRecord>,
+    has_proposer: bool,
+}
+
+impl Recovery {
+    /// The roles of a node before its first record.
+    pub fn new(
+        config: Config,
+        conflicts: Arc<dyn Conflicts>,
+        machine: Box<dyn StateMachine>,
+    ) -> Self {
+        let (me, membership) = (config.me, &config.membership);
+        let is = |party: Party| party.is_at(membership, me);
+        let epoch = membership.epoch();
+        let has_replica = membership.has(me, Role::Replica);
+        let modes = || conflicts.modes().clone();
+        let voter = is(Party::Voter)
+            .then(|| Voter::new(althing_voter::Config { me, epoch, modes: modes(), has_replica }));
+        let dependency =
+            is(Party::Node(Role::Dependency)).then(|| DependencyNode::new(epoch, modes()));
+        let acceptor = is(Party::Node(Role::Acceptor)).then(|| Acceptor::new(epoch));
+        let replica = has_replica.then(|| {
+            let replica = althing_replica::Config {
+                me,
+                membership: membership.clone(),
+                has_voter: voter.is_some(),
+                // Not the proposer's sequence of numbers.
+                seed: config.seed ^ 0x5eed,
+                timing: config.replica_timing,
+                limits: config.replica_limits,
+            };
+            Replica::new(replica, machine)
+        });
+        let has_proposer = is(Party::Node(Role::Proposer));
+        let roles = Roles { proposer: None, voter, dependency, acceptor, replica };
+        Self { config, conflicts, roles, proposer_records: Vec::new(), has_proposer }
+    }
+
+    /// Takes the next record.
+    ///
+    /// # Errors
+    /// It is of a role that the node does not have.
+    pub fn restore(&mut self, record: NodeRecord) -> Result<(), RoleMissing> {
+        let missing = |role| RoleMissing { role };
+        match record {
+            NodeRecord::Proposer(_) if !self.has_proposer => return Err(missing("proposer")),
+            NodeRecord::Proposer(record) => self.proposer_records.push(record),
+            NodeRecord::Voter(record) => {
+                let voter = self.roles.voter.as_mut().ok_or(missing("voter"))?;
+                // What its voter knows to be committed a replica knows too: it has no record of its
+                // own.
+                if let VoterRecord::Committed { vertex, value } = &record
+                    && let Some(replica) = &mut self.roles.replica
+                {
+                    replica.restore(*vertex, value.clone());
+                }
+                voter.restore(record);
+            }
+            NodeRecord::Dependency(record) => {
+                self.roles.dependency.as_mut().ok_or(missing("dependency node"))?.restore(record);
+            }
+            NodeRecord::Acceptor(record) => {
+                self.roles.acceptor.as_mut().ok_or(missing("acceptor"))?.restore(record);
+            }
+            NodeRecord::Replica(record) => {
+                let replica = self.roles.replica.as_mut().ok_or(missing("replica"))?;
+                replica.restore(record.vertex, record.value);
+            }
+        }
+        Ok(())
+    }
+
+    /// The replica so far: it executes as it is restored, and its steps can be let go.
+    pub fn replica_mut(&mut self) -> Option<&mut Replica> {
+        self.roles.replica.as_mut()
+    }
+
+    /// That was the last record.
+    pub fn finish(self) -> Roles {
+        let Self { config, conflicts, mut roles, proposer_records, has_proposer } = self;
+        let column = Column { epoch: config.membership.epoch(), proposer: config.me };
+        roles.proposer = has_proposer.then(|| {
+            let config = althing_proposer::Config {
+                me: config.me,
+                membership: config.membership,
+                seed: config.seed,
+                timing: config.proposer_timing,
+                limits: config.proposer_limits,
+            };
+            let mut proposer = Proposer::new(config, conflicts, proposer_records);
+            // What the replica knows to be committed need not be recovered.
+            if let Some(own) = roles.replica.as_ref().and_then(|it| it.committed().get(&column)) {
+                proposer.assume_committed(own);
+            }
+            proposer
+        });
+        roles
+    }
+}

@@ -1,0 +1,150 @@
+//! The roles of a running node, driven together on one thread.
+
+use althing_acceptor::Acceptor;
+use althing_dependency::DependencyNode;
+use althing_model::{Micros, NodeId, Role};
+use althing_proposer::{Link, Proposer};
+use althing_replica::{Replica, Step};
+use althing_voter::Voter;
+use althing_wire::{Address, Effect, Effects, Ignored, Message, NodeRecord, Party};
+
+/// The roles of a node; those that it does not have are absent.
+#[derive(Debug)]
+pub struct Roles {
+    /// Its proposer.
+    pub proposer: Option<Proposer>,
+    /// Its voter, on the fast path.
+    pub voter: Option<Voter>,
+    /// Its dependency node, on the classic path.
+    pub dependency: Option<DependencyNode>,
+    /// Its acceptor, on the classic path.
+    pub acceptor: Option<Acceptor>,
+    /// Its replica.
+    pub replica: Option<Replica>,
+}
+
+/// What a call of a role gave, of whatever role it was.
+pub type NodeEffect = Effect<NodeRecord>;
+
+impl Roles {
+    /// Begins: call it once, before anything else.
+    pub fn start(&mut self, now: Micros, effects: &mut Vec<NodeEffect>) {
+        if let Some(replica) = &mut self.replica {
+            replica.start(now);
+        }
+        if let Some(proposer) = &mut self.proposer {
+            let mut own = Effects::default();
+            proposer.start(now, &mut own);
+            lift(own, effects);
+        }
+    }
+
+    /// Handles a message with the role that receives it, and lets the proposer put commands that
+    /// arrived into vertices.
+    ///
+    /// # Errors
+    /// Why the role did nothing.
+    ///
+    /// # Panics
+    /// If the node has no such role: messages go to roles that a node has.
+    pub fn handle(
+        &mut self,
+        now: Micros,
+        party: Party,
+        from: Address,
+        message: Message,
+        effects: &mut Vec<NodeEffect>,
+    ) -> Result<(), Ignored> {
+        match party {
+            Party::Client => Err(Ignored::Misdirected),
+            Party::Voter => {
+                let mut own = Effects::default();
+                let result = expect(&mut self.voter).handle(from, message, &mut own);
+                lift(own, effects);
+                result
+            }
+            Party::Node(Role::Dependency) => {
+                let mut own = Effects::default();
+                let result = expect(&mut self.dependency).handle(from, message, &mut own);
+                lift(own, effects);
+                result
+            }
+            Party::Node(Role::Acceptor) => {
+                let mut own = Effects::default();
+                let result = expect(&mut self.acceptor).handle(from, message, &mut own);
+                lift(own, effects);
+                result
+            }
+            Party::Node(Role::Replica) => {
+                let mut own = Effects::default();
+                let result = expect(&mut self.replica).handle(now, from, message, &mut own);
+                lift(own, effects);
+                result
+            }
+            Party::Node(Role::Proposer) => {
+                let mut own = Effects::default();
+                let proposer = expect(&mut self.proposer);
+                let result = proposer.handle(now, from, message, &mut own);
+                proposer.flush(now, &mut own);
+                lift(own, effects);
+                result
+            }
+        }
+    }
+
+    /// The earliest time at which a role has something to do unasked.
+    pub fn deadline(&self) -> Option<Micros> {
+        let proposer = self.proposer.as_ref().and_then(Proposer::deadline);
+        let replica = self.replica.as_ref().and_then(Replica::deadline);
+        proposer.into_iter().chain(replica).min()
+    }
+
+    /// Does what is due.
+    pub fn on_deadline(&mut self, now: Micros, effects: &mut Vec<NodeEffect>) {
+        if let Some(proposer) = &mut self.proposer
+            && proposer.deadline().is_some_and(|at| at <= now)
+        {
+            let mut own = Effects::default();
+            proposer.on_deadline(now, &mut own);
+            lift(own, effects);
+        }
+        if let Some(replica) = &mut self.replica
+            && replica.deadline().is_some_and(|at| at <= now)
+        {
+            let mut own = Effects::default();
+            replica.on_deadline(now, &mut own);
+            lift(own, effects);
+        }
+    }
+
+    /// Learns of a link.
+    pub fn on_link(&mut self, now: Micros, other: NodeId, link: Link) {
+        if let Some(proposer) = &mut self.proposer {
+            proposer.on_link(now, other, link);
+        }
+        if let Some(replica) = &mut self.replica {
+            replica.on_link(other, link.is_up);
+        }
+    }
+
+    /// What the replica executed since the last call.
+    pub fn take_steps(&mut self) -> Vec<Step> {
+        if let Some(proposer) = &mut self.proposer {
+            drop(proposer.take_commits());
+        }
+        self.replica.as_mut().map(Replica::take_steps).unwrap_or_default()
+    }
+}
+
+fn expect<T>(role: &mut Option<T>) -> &mut T {
+    role.as_mut().expect("messages go to roles that the node has")
+}
+
+fn lift<R: Into<NodeRecord>>(own: Effects<R>, effects: &mut Vec<NodeEffect>) {
+    effects.extend(own.into_iter().map(|effect| match effect {
+        Effect::Send { to, message } => Effect::Send { to, message },
+        Effect::Append { records, then } => {
+            Effect::Append { records: records.into_iter().map(Into::into).collect(), then }
+        }
+    }));
+}
