@@ -65,7 +65,10 @@ fn timed(name: &str, history: &History<Input, Output>) {
 /// proposer, and 3 replicas execute them.
 fn oracles() {
     let commutes = |a: u8, b: u8| a == 0 && b == 0;
-    let (mut conflicts, mut order) = (CommittedConflicts::new(commutes), SameOrder::new(commutes));
+    let (mut conflicts, mut order) = (
+        CommittedConflicts::new(althing_checker::Commutes::new(commutes)),
+        SameOrder::new(althing_checker::Commutes::new(commutes)),
+    );
     let count = 100_000;
     let begun = Instant::now();
     for number in 0..count {

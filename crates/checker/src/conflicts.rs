@@ -420,9 +420,9 @@ impl CommittedConflicts {
             Some(Touched::Resources(list)) => {
                 for (resource, mode) in list {
                     let resource = self.by_resource.entry(*resource).or_default();
-                    for (other, frontier) in resource.frontier(*mode, &self.nodes, self.commutes) {
+                    for (other, frontier) in resource.frontier(*mode, &self.nodes, &self.commutes) {
                         // Kept by mode, so that a mode that commutes is never in it.
-                        debug_assert!(!(self.commutes)(*mode, *other));
+                        debug_assert!(!self.commutes.commute(*mode, *other));
                         targets.extend(frontier.iter());
                     }
                 }
@@ -452,8 +452,8 @@ impl CommittedConflicts {
             let resource = self.by_resource.entry(*resource).or_default();
             resource.history.push((number, *mode));
             for (observer, frontier) in &mut resource.frontiers {
-                if !(self.commutes)(*observer, *mode) {
-                    join_frontier(frontier, number, *mode, &self.nodes, self.commutes);
+                if !self.commutes.commute(*observer, *mode) {
+                    join_frontier(frontier, number, *mode, &self.nodes, &self.commutes);
                 }
             }
         }
@@ -500,7 +500,7 @@ impl CommittedConflicts {
     fn account(&self, from: u32, missed: u32) -> Violation {
         let [from, missed] = [from, missed].map(|n| &self.nodes[n as usize]);
         let resource = match (&from.touched, &missed.touched) {
-            (Some(a), Some(b)) => a.conflict(b, self.commutes).flatten(),
+            (Some(a), Some(b)) => a.conflict(b, &self.commutes).flatten(),
             _ => None,
         };
         let words = |node: &Node| {
@@ -532,12 +532,12 @@ impl CommittedConflicts {
 
 impl Resource {
     /// What a vertex of the mode must reach; made from the history at the mode's first use.
-    fn frontier(&mut self, mode: u8, nodes: &[Node], commutes: Commutes) -> &Frontier {
+    fn frontier(&mut self, mode: u8, nodes: &[Node], commutes: &Commutes) -> &Frontier {
         let position = self.frontiers.iter().position(|(m, _)| *m == mode);
         let position = position.unwrap_or_else(|| {
             let mut frontier = Frontier::new();
             for (number, other) in &self.history {
-                if !commutes(mode, *other) {
+                if !commutes.commute(mode, *other) {
                     join_frontier(&mut frontier, *number, *other, nodes, commutes);
                 }
             }
@@ -555,10 +555,10 @@ fn join_frontier(
     number: u32,
     mode: u8,
     nodes: &[Node],
-    commutes: Commutes,
+    commutes: &Commutes,
 ) {
     for (other, members) in frontier.iter_mut() {
-        if !commutes(mode, *other) {
+        if !commutes.commute(mode, *other) {
             members.clear();
         } else {
             shorten(members, number, nodes);

@@ -2,8 +2,37 @@
 
 use std::collections::HashMap;
 
-/// Whether operations of two modes on one resource commute. Must be symmetric.
-pub type Commutes = fn(u8, u8) -> bool;
+/// Which operations on one resource commute, by their modes: a symmetric relation over at most
+/// [`Commutes::MODES_MAX`] modes; any others commute with nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commutes {
+    /// Bit `b` of entry `a`: modes `a` and `b` commute.
+    rows: Vec<u64>,
+}
+
+impl Commutes {
+    /// How many modes may commute with any other.
+    pub const MODES_MAX: u8 = 64;
+
+    /// The relation that holds where `commute` says so.
+    ///
+    /// # Panics
+    /// If it is not symmetric.
+    pub fn new(commute: impl Fn(u8, u8) -> bool) -> Self {
+        let modes = 0..Self::MODES_MAX;
+        let row = |a| modes.clone().fold(0, |row, b| row | u64::from(commute(a, b)) << b);
+        let relation = Self { rows: modes.clone().map(row).collect() };
+        for (a, b) in modes.clone().flat_map(|a| modes.clone().map(move |b| (a, b))) {
+            assert_eq!(relation.commute(a, b), relation.commute(b, a), "modes {a} and {b}");
+        }
+        relation
+    }
+
+    /// Whether operations in these two modes commute.
+    pub fn commute(&self, a: u8, b: u8) -> bool {
+        b < Self::MODES_MAX && self.rows.get(usize::from(a)).is_some_and(|row| row >> b & 1 == 1)
+    }
+}
 
 /// What a command touches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,14 +53,14 @@ pub(crate) enum Touched {
 
 impl Touched {
     /// The resource on which the two conflict: `Some(None)` where one touches everything.
-    pub(crate) fn conflict(&self, other: &Self, commutes: Commutes) -> Option<Option<u32>> {
+    pub(crate) fn conflict(&self, other: &Self, commutes: &Commutes) -> Option<Option<u32>> {
         let (Self::Resources(ours), Self::Resources(theirs)) = (self, other) else {
             return Some(None);
         };
         ours.iter().find_map(|(resource, mode)| {
             theirs
                 .iter()
-                .any(|(r, m)| r == resource && !commutes(*mode, *m))
+                .any(|(r, m)| r == resource && !commutes.commute(*mode, *m))
                 .then_some(Some(*resource))
         })
     }

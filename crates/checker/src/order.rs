@@ -61,11 +61,11 @@ impl SameOrder {
     ) -> Result<(), Violation> {
         let touched = self.resources.touched(footprint);
         let world = self.replicas.entry(replica).or_default();
-        let before = world.before(&touched, self.commutes);
+        let before = world.before(&touched, &self.commutes);
         let known = self.numbers.get(&command).copied();
         let expected = match known {
             Some(number) => self.commands[number as usize].before,
-            None => self.union.before(&touched, self.commutes),
+            None => self.union.before(&touched, &self.commutes),
         };
         if let Some(number) = known {
             let first = &self.commands[number as usize];
@@ -140,7 +140,7 @@ impl SameOrder {
         let world = &self.replicas[&replica];
         let until = known.unwrap_or(self.commands.len() as u32);
         for (number, other) in (0u32..).zip(&self.commands) {
-            let Some(resource) = touched.conflict(&other.touched, self.commutes) else {
+            let Some(resource) = touched.conflict(&other.touched, &self.commutes) else {
                 continue;
             };
             let (here, there) = (world.has_executed(number), number < until);
@@ -180,14 +180,14 @@ struct World {
 
 impl World {
     /// The conflicting commands executed so far.
-    fn before(&self, touched: &Touched, commutes: Commutes) -> Tally {
+    fn before(&self, touched: &Touched, commutes: &Commutes) -> Tally {
         let Touched::Resources(resources) = touched else {
             return self.all;
         };
         let mut before = self.everything;
         for (position, (resource, mode)) in (1u128..).zip(resources) {
             for (other, tally) in self.by_resource.get(resource).into_iter().flatten() {
-                if !commutes(*mode, *other) {
+                if !commutes.commute(*mode, *other) {
                     // Weighted by position: what is missing on one resource must not be made up
                     // for by the same command in excess on another.
                     before.count += tally.count;
@@ -275,7 +275,7 @@ mod tests {
     /// Two replicas with two orders of writes, diverged for ever, would pass.
     #[test]
     fn two_orders_of_writes_are_told_at_the_first_step_that_differs() {
-        let mut oracle = SameOrder::new(commutes);
+        let mut oracle = SameOrder::new(Commutes::new(commutes));
         run(&mut oracle, 1, 10, WRITE).unwrap();
         run(&mut oracle, 1, 11, WRITE).unwrap();
         let told = run(&mut oracle, 2, 11, WRITE).unwrap_err().to_string();
@@ -287,7 +287,7 @@ mod tests {
     /// A divergence would show only if both replicas live long enough to execute both.
     #[test]
     fn different_first_commands_are_told_at_once() {
-        let mut oracle = SameOrder::new(commutes);
+        let mut oracle = SameOrder::new(Commutes::new(commutes));
         run(&mut oracle, 1, 10, READ).unwrap();
         assert!(run(&mut oracle, 2, 11, WRITE).is_err());
     }
@@ -295,7 +295,7 @@ mod tests {
     /// Parallel reads and increments, which replicas may reorder, would raise false alarms.
     #[test]
     fn commuting_commands_may_differ() {
-        let mut oracle = SameOrder::new(commutes);
+        let mut oracle = SameOrder::new(Commutes::new(commutes));
         for (replica, order) in [(1, [10, 11, 12]), (2, [12, 10, 11])] {
             for id in order {
                 run(&mut oracle, replica, id, ADD).unwrap();
@@ -313,7 +313,7 @@ mod tests {
     /// Commands on different keys, unordered by design, would raise false alarms.
     #[test]
     fn resources_are_apart_and_everything_is_a_barrier() {
-        let mut oracle = SameOrder::new(commutes);
+        let mut oracle = SameOrder::new(Commutes::new(commutes));
         let on = |key: &'static [u8]| [(key, WRITE)];
         oracle.executed(1, 1, Footprint::Resources(&on(b"a"))).unwrap();
         oracle.executed(1, 2, Footprint::Resources(&on(b"b"))).unwrap();
@@ -329,7 +329,7 @@ mod tests {
     /// replay in another order would pass.
     #[test]
     fn a_restart_replays_from_its_checkpoint() {
-        let mut oracle = SameOrder::new(commutes);
+        let mut oracle = SameOrder::new(Commutes::new(commutes));
         run(&mut oracle, 1, 10, WRITE).unwrap();
         let at = oracle.checkpoint(1);
         run(&mut oracle, 1, 11, WRITE).unwrap();

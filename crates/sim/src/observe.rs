@@ -5,9 +5,9 @@
 use althing_checker::footprint::Footprint as Touched;
 use althing_checker::register_map::{Input, Output};
 use althing_checker::{
-    AcceptorMonotone, Accounted, ColumnDependencies, CommittedConflicts, ConsensusConsistency,
-    DurableAck, Ending, ExactlyOnce, History, Nontriviality, RegisterMap, SameOrder, Verdict,
-    Vertex, Violation, linearizable, monotone::Ballots,
+    AcceptorMonotone, Accounted, ColumnDependencies, CommittedConflicts, Commutes,
+    ConsensusConsistency, DurableAck, Ending, ExactlyOnce, History, Nontriviality, RegisterMap,
+    SameOrder, Verdict, Vertex, Violation, linearizable, monotone::Ballots,
 };
 use althing_model::{
     Ballot, Column, Command, Footprint, NodeId, Operation, Reply, RequestId, SessionId, Value,
@@ -43,10 +43,10 @@ pub(crate) struct Observed {
 
 impl Observer {
     pub(crate) fn new() -> Self {
-        let commutes = crate::workload::commutes;
+        let commutes = Commutes::new(crate::workload::commutes);
         Self {
             consensus: ConsensusConsistency::describing(),
-            conflicts: CommittedConflicts::new(commutes),
+            conflicts: CommittedConflicts::new(commutes.clone()),
             order: SameOrder::new(commutes),
             exactly_once: ExactlyOnce::new(),
             durable: DurableAck::new(),

@@ -40,7 +40,7 @@ fn columns<'a>(deps: &'a [(u64, u64, &'a [u64])]) -> impl Iterator<Item = Column
 /// Two writes to one key that no replica can order would pass.
 #[test]
 fn an_unordered_pair_is_told() {
-    let mut oracle = CommittedConflicts::new(commutes);
+    let mut oracle = CommittedConflicts::new(Commutes::new(commutes));
     commit(&mut oracle, (1, 0), WRITE, &[]).unwrap();
     let told = commit(&mut oracle, (2, 0), WRITE, &[]).unwrap_err();
     let told = told.to_string();
@@ -51,11 +51,11 @@ fn an_unordered_pair_is_told() {
 /// that was recovered as a noop without dependencies would count.
 #[test]
 fn a_path_counts_and_a_noop_that_lost_its_dependencies_breaks_it() {
-    let mut oracle = CommittedConflicts::new(commutes);
+    let mut oracle = CommittedConflicts::new(Commutes::new(commutes));
     commit(&mut oracle, (1, 0), WRITE, &[]).unwrap();
     commit(&mut oracle, (2, 0), WRITE, &[(1, 0, &[0])]).unwrap();
     commit(&mut oracle, (3, 0), WRITE, &[(2, 1, &[])]).unwrap();
-    let mut oracle = CommittedConflicts::new(commutes);
+    let mut oracle = CommittedConflicts::new(Commutes::new(commutes));
     commit(&mut oracle, (1, 0), WRITE, &[]).unwrap();
     oracle.committed(vertex(2, 0), None, []).unwrap();
     assert!(commit(&mut oracle, (3, 0), WRITE, &[(2, 1, &[])]).is_err());
@@ -66,7 +66,7 @@ fn a_path_counts_and_a_noop_that_lost_its_dependencies_breaks_it() {
 #[test]
 fn a_pair_stays_open_while_a_path_may_yet_appear() {
     for is_ordered in [true, false] {
-        let mut oracle = CommittedConflicts::new(commutes);
+        let mut oracle = CommittedConflicts::new(Commutes::new(commutes));
         commit(&mut oracle, (3, 0), WRITE, &[(2, 0, &[0])]).unwrap();
         commit(&mut oracle, (1, 0), WRITE, &[]).unwrap();
         assert_eq!(oracle.finish().unwrap(), 1);
@@ -79,7 +79,7 @@ fn a_pair_stays_open_while_a_path_may_yet_appear() {
 /// Mutual dependencies, the normal case of two concurrent commands, would never be decided.
 #[test]
 fn a_cycle_closes_as_one() {
-    let mut oracle = CommittedConflicts::new(commutes);
+    let mut oracle = CommittedConflicts::new(Commutes::new(commutes));
     commit(&mut oracle, (1, 0), WRITE, &[(2, 1, &[])]).unwrap();
     commit(&mut oracle, (2, 0), WRITE, &[(3, 1, &[])]).unwrap();
     commit(&mut oracle, (3, 0), WRITE, &[(1, 1, &[])]).unwrap();
@@ -90,7 +90,7 @@ fn a_cycle_closes_as_one() {
 /// Commuting commands, which need no order, would be condemned.
 #[test]
 fn commuting_and_unrelated_vertices_need_no_path() {
-    let mut oracle = CommittedConflicts::new(commutes);
+    let mut oracle = CommittedConflicts::new(Commutes::new(commutes));
     commit(&mut oracle, (1, 0), ADD, &[]).unwrap();
     commit(&mut oracle, (2, 0), ADD, &[]).unwrap();
     let other: [(&[u8], u8); 1] = [(b"other", WRITE)];
@@ -103,7 +103,7 @@ fn commuting_and_unrelated_vertices_need_no_path() {
 /// A barrier that misses a command, or a command that misses the barrier, would pass.
 #[test]
 fn everything_conflicts_with_all_and_nothing() {
-    let mut oracle = CommittedConflicts::new(commutes);
+    let mut oracle = CommittedConflicts::new(Commutes::new(commutes));
     commit(&mut oracle, (1, 0), WRITE, &[]).unwrap();
     let nothing = Some(Footprint::Resources(&[]));
     oracle.committed(vertex(2, 0), nothing, []).unwrap();
@@ -118,7 +118,7 @@ fn everything_conflicts_with_all_and_nothing() {
 /// A chain of vertices that become committed from its far end overflows the stack.
 #[test]
 fn a_long_chain_closes_without_recursion() {
-    let mut oracle = CommittedConflicts::new(commutes);
+    let mut oracle = CommittedConflicts::new(Commutes::new(commutes));
     let len = 200_000;
     for seq in (0..len).rev() {
         commit(&mut oracle, (1, seq), WRITE, &[(1, seq, &[])]).unwrap();
@@ -177,7 +177,7 @@ proptest! {
             random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             commits.swap(i, (random >> 33) as usize % (i + 1));
         }
-        let mut oracle = CommittedConflicts::new(commutes);
+        let mut oracle = CommittedConflicts::new(Commutes::new(commutes));
         let mut outcome = Ok(());
         for i in commits {
             // The longest prefix that the edges allow, the rest as extras.
