@@ -2,8 +2,8 @@
 
 use althing_checker::footprint::Footprint as Touched;
 use althing_checker::{
-    AcceptorMonotone, ColumnDependencies, CommittedConflicts, ConsensusConsistency, ExactlyOnce,
-    SameOrder, Vertex, Violation, monotone::Ballots,
+    AcceptorMonotone, ColumnDependencies, CommittedConflicts, Commutes, ConsensusConsistency,
+    ExactlyOnce, SameOrder, Vertex, Violation, monotone::Ballots,
 };
 use althing_model::{
     Ballot, Column, Command, Footprint, NodeId, Operation, Reply, Value, VertexId,
@@ -26,9 +26,10 @@ pub(crate) struct Oracles {
 
 impl Oracles {
     pub(crate) fn new() -> Self {
+        let commutes = Commutes::new(commute);
         Self {
             consensus: ConsensusConsistency::describing(),
-            conflicts: CommittedConflicts::new(commutes),
+            conflicts: CommittedConflicts::new(commutes.clone()),
             order: SameOrder::new(commutes),
             exactly_once: ExactlyOnce::new(),
             monotone: AcceptorMonotone::new(),
@@ -132,7 +133,7 @@ impl Oracles {
 }
 
 /// Which of the store's modes commute, said again so that the store's word is not taken for it.
-fn commutes(a: u8, b: u8) -> bool {
+fn commute(a: u8, b: u8) -> bool {
     matches!((a, b), (0, 0) | (2, 2))
 }
 
