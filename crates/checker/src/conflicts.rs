@@ -22,7 +22,9 @@
 //! **Asking.** A direct edge first; else a search from the new vertex that never looks at components
 //! closed before the oldest target.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
 
 use crate::footprint::{Resources, Touched};
 use crate::{Commutes, Footprint, Violation};
@@ -65,7 +67,7 @@ const NONE: u32 = u32::MAX;
 pub struct CommittedConflicts {
     commutes: Commutes,
     resources: Resources,
-    column_numbers: HashMap<u64, u32>,
+    column_numbers: FxHashMap<u64, u32>,
     columns: Vec<Column>,
     nodes: Vec<Node>,
     /// Committed and not closed.
@@ -76,7 +78,7 @@ pub struct CommittedConflicts {
     components: u32,
     searches: u32,
     barriers: Barriers,
-    by_resource: HashMap<u32, Resource>,
+    by_resource: FxHashMap<u32, Resource>,
 }
 
 #[derive(Debug, Default)]
@@ -144,7 +146,7 @@ impl CommittedConflicts {
         Self {
             commutes,
             resources: Resources::default(),
-            column_numbers: HashMap::new(),
+            column_numbers: FxHashMap::default(),
             columns: Vec::new(),
             nodes: Vec::new(),
             open: Vec::new(),
@@ -154,7 +156,7 @@ impl CommittedConflicts {
             components: 0,
             searches: 0,
             barriers: Barriers::default(),
-            by_resource: HashMap::new(),
+            by_resource: FxHashMap::default(),
         }
     }
 

@@ -2,8 +2,10 @@
 //!
 //! Nothing resets it: a crash, a wipe or a new epoch must not change what was committed.
 
-use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::hash::Hash;
+
+use rustc_hash::FxHashMap;
 
 use crate::Violation;
 
@@ -12,7 +14,7 @@ use crate::Violation;
 /// The caller's digest must cover the whole value: command and dependencies.
 #[derive(Debug)]
 pub struct ConsensusConsistency<V> {
-    committed: BTreeMap<V, First>,
+    committed: FxHashMap<V, First>,
     is_describing: bool,
 }
 
@@ -24,10 +26,10 @@ struct First {
     description: Option<String>,
 }
 
-impl<V: Copy + Ord + Debug> ConsensusConsistency<V> {
+impl<V: Copy + Eq + Hash + Debug> ConsensusConsistency<V> {
     /// Remembers digests only. Enough to find a violation; its account shows one value in words.
     pub fn new() -> Self {
-        Self { committed: BTreeMap::new(), is_describing: false }
+        Self { committed: FxHashMap::default(), is_describing: false }
     }
 
     /// Also remembers each first value in words, one string a vertex: for replaying a seed that
@@ -74,7 +76,7 @@ impl<V: Copy + Ord + Debug> ConsensusConsistency<V> {
     }
 }
 
-impl<V: Copy + Ord + Debug> Default for ConsensusConsistency<V> {
+impl<V: Copy + Eq + Hash + Debug> Default for ConsensusConsistency<V> {
     fn default() -> Self {
         Self::new()
     }

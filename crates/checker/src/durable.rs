@@ -3,7 +3,9 @@
 //! Asked at the end, after faults stopped: an acknowledged or observed operation must be in the
 //! executed set of every healed replica, through snapshots or by its own execution.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashSet;
 
 use crate::lives::Lives;
 use crate::{Checkpoint, Violation};
@@ -49,7 +51,7 @@ impl DurableAck {
     /// The run is over and these replicas are healed: what was acknowledged must be there.
     pub fn finish(&self, healed: impl IntoIterator<Item = u32>) -> Result<(), Violation> {
         for replica in healed {
-            let executed: HashSet<u128> = self.lives.log(replica).iter().copied().collect();
+            let executed: FxHashSet<u128> = self.lives.log(replica).iter().copied().collect();
             let mut lost =
                 self.acknowledged.iter().filter(|(command, _)| !executed.contains(command));
             let named: Vec<String> = lost

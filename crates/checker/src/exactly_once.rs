@@ -3,7 +3,7 @@
 //! "In a life": a replica that crashed replays from what it kept, which is right; that it starts
 //! from the checkpoint it claims is told by [`ExactlyOnce::restarted`].
 
-use std::collections::{BTreeMap, HashSet};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::lives::Lives;
 use crate::{Checkpoint, Violation};
@@ -15,8 +15,8 @@ type Request = (u128, u64);
 /// same, whichever replica sends them and however often.
 #[derive(Debug, Default)]
 pub struct ExactlyOnce {
-    executed: BTreeMap<u32, HashSet<Request>>,
-    replies: BTreeMap<Request, Reply>,
+    executed: FxHashMap<u32, FxHashSet<Request>>,
+    replies: FxHashMap<Request, Reply>,
     lives: Lives<Request>,
 }
 
@@ -74,6 +74,33 @@ impl ExactlyOnce {
         ))
     }
 
+    /// A client took this for the reply to its request. It must be one that a replica gave: by then,
+    /// since nobody else can know it.
+    pub fn answered(
+        &self,
+        session: u128,
+        request: u64,
+        digest: u128,
+        describe: impl FnOnce() -> String,
+    ) -> Result<(), Violation> {
+        let why = match self.replies.get(&(session, request)) {
+            Some(reply) if reply.digest == digest => return Ok(()),
+            Some(reply) => format!(
+                "replica {} gave another reply, digest {:032x}",
+                reply.replica, reply.digest
+            ),
+            None => "no replica had replied to it".to_string(),
+        };
+        Err(Violation::new(
+            "ExactlyOnce",
+            format!(
+                "the client was answered request {request} of session {session:032x} with digest \
+                 {digest:032x}, {}, and {why}",
+                describe()
+            ),
+        ))
+    }
+
     /// Where the replica's execution stands, to be kept beside a snapshot of it.
     pub fn checkpoint(&self, replica: u32) -> Checkpoint {
         self.lives.checkpoint(replica)
@@ -114,6 +141,18 @@ mod tests {
         oracle.restarted(1, Some(at)).unwrap();
         oracle.executed(1, 5, 2).unwrap();
         assert!(oracle.executed(1, 5, 1).is_err());
+    }
+
+    /// An answer before the execution (trap T11), or one that no replica gave, would pass.
+    #[test]
+    fn a_client_sees_what_a_replica_said() {
+        let mut oracle = ExactlyOnce::new();
+        let early = oracle.answered(5, 1, 77, || "b".into()).unwrap_err().to_string();
+        assert!(early.contains("no replica had replied"), "{early}");
+        oracle.replied(1, 5, 1, 77, || unreachable!()).unwrap();
+        oracle.answered(5, 1, 77, || unreachable!()).unwrap();
+        let other = oracle.answered(5, 1, 78, || "b".into()).unwrap_err().to_string();
+        assert!(other.contains("replica 1 gave another"), "{other}");
     }
 
     /// A retry that is answered with another result would pass.

@@ -1,6 +1,6 @@
 //! What a command touches, as the oracles see it.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 /// Which operations on one resource commute, by their modes: a symmetric relation over at most
 /// [`Commutes::MODES_MAX`] modes; any others commute with nothing.
@@ -52,6 +52,21 @@ pub(crate) enum Touched {
 }
 
 impl Touched {
+    /// Whether it touches anything at all.
+    pub(crate) fn is_something(&self) -> bool {
+        !matches!(self, Self::Resources(list) if list.is_empty())
+    }
+
+    /// A resource that both touch, in whatever modes: `Some(None)` where one touches everything and
+    /// the other anything.
+    pub(crate) fn shared(&self, other: &Self) -> Option<Option<u32>> {
+        let (Self::Resources(ours), Self::Resources(theirs)) = (self, other) else {
+            return (self.is_something() && other.is_something()).then_some(None);
+        };
+        let resource = ours.iter().find(|(ours, _)| theirs.iter().any(|(r, _)| r == ours));
+        resource.map(|(resource, _)| Some(*resource))
+    }
+
     /// The resource on which the two conflict: `Some(None)` where one touches everything.
     pub(crate) fn conflict(&self, other: &Self, commutes: &Commutes) -> Option<Option<u32>> {
         let (Self::Resources(ours), Self::Resources(theirs)) = (self, other) else {
@@ -69,7 +84,7 @@ impl Touched {
 /// Numbers resources in the order of their first use, so that the tables behind are vectors.
 #[derive(Debug, Default)]
 pub(crate) struct Resources {
-    numbers: HashMap<Box<[u8]>, u32>,
+    numbers: FxHashMap<Box<[u8]>, u32>,
 }
 
 impl Resources {

@@ -55,6 +55,13 @@ pub struct Operation<I, O> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OperationId(usize);
 
+impl OperationId {
+    /// Its place among the operations of the history.
+    pub fn number(self) -> usize {
+        self.0
+    }
+}
+
 /// The operations of a run, in the order in which they were invoked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History<I, O> {

@@ -11,16 +11,25 @@
 //! | oracle | says |
 //! | --- | --- |
 //! | [`ConsensusConsistency`] | a vertex has at most one committed value, for ever |
+//! | [`DependencyConflicts`] | of two conflicting commands answered by quorums, one names the other |
 //! | [`CommittedConflicts`] | of two conflicting committed vertices, one reaches the other |
+//! | [`CommittedHasQuorum`] | what is held as committed is on disk at a quorum |
 //! | [`SameOrder`] | all replicas execute conflicting commands in one order |
 //! | [`ExactlyOnce`] | a request executes at most once in a replica's life; its replies are equal |
 //! | [`Nontriviality`] | only what was submitted is committed |
 //! | [`AcceptorMonotone`] | ballots never fall, also across a crash |
 //! | [`DurableAck`] | what was acknowledged is executed by every healed replica |
+//! | [`Bounded`] | every queue, map and buffer is at most its limit |
 //! | [`Accounted`] | every operation ends as done, failed for sure, or unknown |
 //!
-//! **When it is over**, [`linearizable::check`] takes the clients' [`History`] and a
-//! [`Specification`] (such as [`RegisterMap`]) and says whether one sequential order explains it.
+//! **When it is over**, there are two ways to ask whether the clients' [`History`] is linearizable.
+//! [`RealTimeOrder`] takes the order in which a replica executed and decides at once whether it
+//! respects real time; [`linearizable::explains`] then compares every output along that order with
+//! a [`Specification`] (such as [`RegisterMap`]). [`linearizable::check`] knows the history alone
+//! and searches for an order; it may have to give up.
+//!
+//! Of the run itself, [`Converges`] says whether everything came to rest after the last fault, and
+//! [`Exercised`] whether the run did what it claims: if not, it is invalid rather than right.
 //!
 //! ```
 //! use althing_checker::{History, RegisterMap, Verdict, linearizable, register_map::{Input, Output}};
@@ -35,10 +44,14 @@
 //! ```
 
 pub mod accounted;
+pub mod bounded;
 pub mod conflicts;
 pub mod consensus;
+pub mod converges;
+pub mod dependency;
 pub mod durable;
 pub mod exactly_once;
+pub mod exercised;
 mod fast_register;
 pub mod footprint;
 pub mod history;
@@ -48,16 +61,22 @@ pub mod monotone;
 pub mod nontrivial;
 pub mod order;
 mod partition;
+pub mod quorum;
+pub mod real_time;
 pub mod register_map;
 mod search;
 pub mod specification;
 pub mod violation;
 
 pub use accounted::{Accounted, Ending};
+pub use bounded::Bounded;
 pub use conflicts::{ColumnDependencies, CommittedConflicts, Vertex};
 pub use consensus::ConsensusConsistency;
+pub use converges::Converges;
+pub use dependency::DependencyConflicts;
 pub use durable::DurableAck;
 pub use exactly_once::ExactlyOnce;
+pub use exercised::Exercised;
 pub use footprint::{Commutes, Footprint};
 pub use history::{History, HistoryError, Operation, OperationId, Outcome};
 pub use linearizable::{Account, Verdict};
@@ -65,6 +84,8 @@ pub use lives::Checkpoint;
 pub use monotone::AcceptorMonotone;
 pub use nontrivial::Nontriviality;
 pub use order::SameOrder;
+pub use quorum::CommittedHasQuorum;
+pub use real_time::RealTimeOrder;
 pub use register_map::RegisterMap;
 pub use specification::{Outline, Specification};
 pub use violation::Violation;

@@ -13,8 +13,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::Violation;
 use crate::fast_register;
-use crate::history::{History, Operation, Outcome};
+use crate::history::{History, Operation, OperationId, Outcome};
 use crate::partition::{NEVER, Op, Part, parts};
 use crate::search::{Found, Furthest, search};
 use crate::specification::Specification;
@@ -111,6 +112,55 @@ pub fn check<S: Specification>(
         (false, _) => "search",
     };
     undecided.unwrap_or(Verdict::Linearizable { checker, partitions, longest })
+}
+
+/// Goes through a given order and says whether it explains the history: each operation between its
+/// invocation and its return, each client's output what the specification says, none that failed,
+/// none that returned left out. No search: an order that explains it shows that the history is
+/// linearizable. One that does not shows only that this order does not.
+///
+/// # Errors
+/// The first operation that does not fit.
+pub fn explains<S: Specification>(
+    specification: &S,
+    history: &History<S::Input, S::Output>,
+    order: &[OperationId],
+) -> Result<(), Violation> {
+    let wrong = |operation: &Operation<S::Input, S::Output>, why: String| {
+        let Operation { client, invoked, input, outcome } = operation;
+        let account =
+            format!("client {client} [{}..] {input:?} -> {outcome:?}: {why}", invoked.event);
+        Err(Violation::new("Linearizable", account))
+    };
+    let mut placed = vec![false; history.operations().len()];
+    let mut state = specification.initial();
+    let mut latest_invoked = 0;
+    for id in order {
+        let operation = &history.operations()[id.number()];
+        if std::mem::replace(&mut placed[id.number()], true) {
+            return wrong(operation, "it took effect twice".into());
+        }
+        latest_invoked = latest_invoked.max(operation.invoked.event);
+        let (next, output) = specification.apply(&state, &operation.input);
+        match &operation.outcome {
+            Outcome::Failed => return wrong(operation, "it took effect".into()),
+            Outcome::Unknown => {}
+            Outcome::Returned { at, .. } if at.event < latest_invoked => {
+                let why = format!("it stands after one that was invoked at {latest_invoked}");
+                return wrong(operation, why);
+            }
+            Outcome::Returned { output: seen, .. } if !specification.accepts(&output, seen) => {
+                return wrong(operation, format!("the output there is {output:?}, in {state:?}"));
+            }
+            Outcome::Returned { .. } => {}
+        }
+        state = next;
+    }
+    let mut left = history.operations().iter().zip(placed).filter(|(_, is_placed)| !is_placed);
+    match left.find(|(operation, _)| matches!(operation.outcome, Outcome::Returned { .. })) {
+        Some((operation, _)) => wrong(operation, "it never took effect".into()),
+        None => Ok(()),
+    }
 }
 
 enum Decision<State> {

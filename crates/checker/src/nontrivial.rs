@@ -1,14 +1,15 @@
 //! Nontriviality: only what a client submitted is ever committed, or a noop.
 
-use std::collections::HashSet;
 use std::fmt::Debug;
+
+use rustc_hash::FxHashSet;
 
 use crate::Violation;
 
 /// Every committed command was submitted before.
 #[derive(Debug, Default)]
 pub struct Nontriviality {
-    submitted: HashSet<u128>,
+    submitted: FxHashSet<u128>,
 }
 
 impl Nontriviality {

@@ -11,18 +11,20 @@
 //! Sets are compared by size and by a 128-bit sum of scrambled ids, kept per (resource, mode): a
 //! command costs its resources times the modes in use. Accounts are made by a slow scan.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
 
 use crate::footprint::{Resources, Touched};
 use crate::lives::Lives;
-use crate::{Checkpoint, Commutes, Footprint, Violation};
+use crate::{Checkpoint, Commutes, Footprint, OperationId, RealTimeOrder, Violation};
 
 /// The order of conflicting commands is the same on all replicas, prefix-comparable at any time.
 #[derive(Debug)]
 pub struct SameOrder {
     commutes: Commutes,
     resources: Resources,
-    numbers: HashMap<u128, u32>,
+    numbers: FxHashMap<u128, u32>,
     commands: Vec<Command>,
     /// As if one replica had executed every command when it was first executed anywhere.
     union: World,
@@ -44,7 +46,7 @@ impl SameOrder {
         Self {
             commutes,
             resources: Resources::default(),
-            numbers: HashMap::new(),
+            numbers: FxHashMap::default(),
             commands: Vec::new(),
             union: World::default(),
             replicas: BTreeMap::new(),
@@ -123,6 +125,21 @@ impl SameOrder {
         Ok(())
     }
 
+    /// Tells what the replica executed in its present life, in that order.
+    /// `operation` names the operation of the history that a command is of.
+    pub fn tell<I: std::fmt::Debug, O: std::fmt::Debug>(
+        &self,
+        replica: u32,
+        to: &mut RealTimeOrder<'_, I, O>,
+        mut operation: impl FnMut(u128) -> Option<OperationId>,
+    ) -> Result<(), Violation> {
+        for number in self.lives.log(replica) {
+            let command = &self.commands[*number as usize];
+            to.executed_touching(operation(command.id), &command.touched)?;
+        }
+        Ok(())
+    }
+
     /// How many commands were executed by at least one replica.
     pub fn commands(&self) -> usize {
         self.commands.len()
@@ -172,7 +189,7 @@ fn violation(account: String) -> Violation {
 #[derive(Debug, Default)]
 struct World {
     /// By resource: the tally of each mode in use.
-    by_resource: HashMap<u32, Vec<(u8, Tally)>>,
+    by_resource: FxHashMap<u32, Vec<(u8, Tally)>>,
     everything: Tally,
     all: Tally,
     executed: Vec<u64>,

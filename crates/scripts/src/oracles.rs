@@ -3,14 +3,13 @@
 use althing_checker::footprint::Footprint as Touched;
 use althing_checker::{
     AcceptorMonotone, ColumnDependencies, CommittedConflicts, Commutes, ConsensusConsistency,
-    ExactlyOnce, SameOrder, Vertex, Violation, monotone::Ballots,
+    ExactlyOnce, SameOrder, Vertex, Violation,
 };
 use althing_model::{
     Ballot, Column, Command, Footprint, NodeId, Operation, Reply, Value, VertexId,
 };
 use althing_replica::Step;
 use althing_wire::{AcceptorRecord, NodeRecord, VoterRecord};
-use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// All oracles of a story.
@@ -20,8 +19,6 @@ pub(crate) struct Oracles {
     order: SameOrder,
     exactly_once: ExactlyOnce,
     monotone: AcceptorMonotone<VertexId, Ballot>,
-    /// The highest vote on disk, by node and vertex.
-    voted: BTreeMap<(NodeId, VertexId), Ballot>,
 }
 
 impl Oracles {
@@ -33,7 +30,6 @@ impl Oracles {
             order: SameOrder::new(commutes),
             exactly_once: ExactlyOnce::new(),
             monotone: AcceptorMonotone::new(),
-            voted: BTreeMap::new(),
         }
     }
 
@@ -87,11 +83,7 @@ impl Oracles {
             }
             NodeRecord::Proposer(_) | NodeRecord::Dependency(_) => return Ok(()),
         };
-        if let Some(voted) = voted {
-            self.voted.insert((node, vertex), voted);
-        }
-        let voted = self.voted.get(&(node, vertex)).copied();
-        self.monotone.durable(node.0, vertex, Ballots { promised: Some(promised), voted })
+        self.monotone.durable(node.0, vertex, promised, voted.is_some())
     }
 
     /// A replica executed a vertex.

@@ -7,7 +7,7 @@ use althing_checker::register_map::{Input, Output};
 use althing_checker::{
     AcceptorMonotone, Accounted, ColumnDependencies, CommittedConflicts, Commutes,
     ConsensusConsistency, DurableAck, Ending, ExactlyOnce, History, Nontriviality, RegisterMap,
-    SameOrder, Verdict, Vertex, Violation, linearizable, monotone::Ballots,
+    SameOrder, Verdict, Vertex, Violation, linearizable,
 };
 use althing_model::{
     Ballot, Column, Command, Footprint, NodeId, Operation, Reply, RequestId, SessionId, Value,
@@ -16,7 +16,6 @@ use althing_model::{
 use althing_replica::Step;
 use althing_wire::{AcceptorRecord, NodeRecord, VoterRecord};
 use bytes::Bytes;
-use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// All oracles of a run.
@@ -28,8 +27,6 @@ pub(crate) struct Observer {
     durable: DurableAck,
     nontrivial: Nontriviality,
     monotone: AcceptorMonotone<VertexId, Ballot>,
-    /// The highest vote on disk, by node and vertex.
-    voted: BTreeMap<(NodeId, VertexId), Ballot>,
     accounted: Accounted,
     history: History<Input, Output>,
 }
@@ -52,7 +49,6 @@ impl Observer {
             durable: DurableAck::new(),
             nontrivial: Nontriviality::new(),
             monotone: AcceptorMonotone::new(),
-            voted: BTreeMap::new(),
             accounted: Accounted::new(),
             history: History::new(),
         }
@@ -157,12 +153,7 @@ impl Observer {
             }
             NodeRecord::Proposer(_) | NodeRecord::Dependency(_) => return Ok(()),
         };
-        if let Some(voted) = voted {
-            self.voted.insert((node, vertex), voted);
-        }
-        let voted = self.voted.get(&(node, vertex)).copied();
-        let ballots = Ballots { promised: Some(promised), voted };
-        self.monotone.durable(node.0, vertex, ballots)
+        self.monotone.durable(node.0, vertex, promised, voted.is_some())
     }
 
     /// A replica executed a vertex.
