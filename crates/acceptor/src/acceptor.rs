@@ -1,6 +1,7 @@
 //! The acceptor: the role on the classic path.
 
 use crate::Register;
+use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Epoch, NodeId, VertexId};
 use althing_wire::{
     Accept, Accepted, AcceptorRecord, Address, Effects, Ignored, Message, Prepare, Promised,
@@ -24,6 +25,9 @@ impl Acceptor {
     /// Takes back one record of a previous life.
     pub fn restore(&mut self, record: AcceptorRecord) {
         let restored = match record {
+            AcceptorRecord::Promised { .. } if is_planted(Mutant::AcceptorPromiseForgotten) => {
+                return;
+            }
             AcceptorRecord::Promised { vertex, ballot } => self.register(vertex).promise(ballot),
             AcceptorRecord::Voted { vertex, ballot, value } => {
                 self.register(vertex).cast(Vote { ballot, value, fast: None })
@@ -83,11 +87,13 @@ impl Acceptor {
         let register = self.register(vertex);
         match register.promise(ballot) {
             Ok(()) => {
-                let vote = register.vote().cloned();
+                let vote =
+                    register.vote().cloned().filter(|_| !is_planted(Mutant::PromiseHidesVote));
                 effects
                     .append([AcceptorRecord::Promised { vertex, ballot }])
                     .send(from, Promised { vertex, ballot, vote });
             }
+            Err(_) if is_planted(Mutant::RefusalNotSent) => return Err(Ignored::Late),
             Err(promised) => {
                 effects.after_earlier().send(from, Refused { vertex, ballot, promised });
             }
@@ -112,6 +118,7 @@ impl Acceptor {
                     .append([AcceptorRecord::Voted { vertex, ballot, value }])
                     .send(from, Accepted { vertex, ballot });
             }
+            Err(_) if is_planted(Mutant::RefusalNotSent) => return Err(Ignored::Late),
             Err(promised) => {
                 effects.after_earlier().send(from, Refused { vertex, ballot, promised });
             }

@@ -1,6 +1,6 @@
 //! What an acceptor remembers of one vertex.
 
-use althing_model::mutant::is_planted;
+use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Ballot, VertexId};
 use althing_wire::Vote;
 
@@ -37,7 +37,7 @@ impl Register {
             return Err(self.promised);
         }
         self.promised = ballot;
-        if is_planted("one_ballot")
+        if is_planted(Mutant::OneBallot)
             && let Some(vote) = &mut self.vote
         {
             vote.ballot = ballot;
@@ -50,7 +50,11 @@ impl Register {
     /// # Errors
     /// The ballot promised, if it is higher than the vote's.
     pub fn cast(&mut self, vote: Vote) -> Result<(), Ballot> {
-        if self.promised > vote.ballot {
+        let is_blind = match vote.ballot.round {
+            0 => is_planted(Mutant::VoteAfterPromise),
+            _ => is_planted(Mutant::VoteBelowPromise),
+        };
+        if self.promised > vote.ballot && !is_blind {
             return Err(self.promised);
         }
         if let Some(earlier) = &self.vote {
@@ -60,7 +64,9 @@ impl Register {
                 vote.ballot
             );
         }
-        self.promised = vote.ballot;
+        if !is_planted(Mutant::VoteIsNoPromise) {
+            self.promised = self.promised.max(vote.ballot);
+        }
         self.vote = Some(vote);
         Ok(())
     }

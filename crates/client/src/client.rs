@@ -1,6 +1,7 @@
 //! One client: one session, any number of operations in flight.
 
 use crate::{Failure, Outcome};
+use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Jitter, Micros, NodeId, Operation, Reply, RequestId, SeqSet, SessionId};
 use althing_wire::{Answer, Outcome as Answered, Submit};
 use bytes::Bytes;
@@ -218,7 +219,13 @@ impl Client {
             if in_flight.give_up_at <= now {
                 let outcome = match (in_flight.attempts, in_flight.turned_away) {
                     (0, _) => Outcome::Failed(Failure::Unreachable),
-                    (attempts, turned_away) if attempts == turned_away => {
+                    _ if is_planted(Mutant::UnknownTakenForFailed) => {
+                        Outcome::Failed(Failure::Unreachable)
+                    }
+                    (attempts, turned_away)
+                        if attempts == turned_away
+                            || turned_away > 0 && is_planted(Mutant::OverloadHidesAttempts) =>
+                    {
                         Outcome::Failed(Failure::Overloaded)
                     }
                     _ => Outcome::Unknown,
@@ -285,6 +292,8 @@ impl Client {
             What::Open => Operation::OpenSession,
             What::Apply { sequence, payload, .. } => {
                 let Some(session) = self.session else { return };
+                let is_new = is_planted(Mutant::RetryIsANewRequest) && in_flight.attempts > 1;
+                let sequence = sequence + if is_new { 1 << 32 } else { 0 };
                 let request = RequestId { session, sequence };
                 Operation::Apply { request, acknowledged_below: self.ended.below(), payload }
             }

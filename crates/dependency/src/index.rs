@@ -6,7 +6,7 @@
 //! leads to all its earlier ones there. Without them the index loses dependencies: voters that
 //! processed a vertex without being counted leave two vertices unordered (trap T6).
 
-use althing_model::mutant::is_planted;
+use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Column, Commands, DepSet, Footprint, Mode, ModeTable, VertexId};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -56,7 +56,8 @@ impl ConflictIndex {
             match &command.footprint {
                 Footprint::Everything => {
                     for (column, end) in &self.entered {
-                        deps.insert_below(*column, *end);
+                        let missed = u64::from(is_planted(Mutant::EverythingMissesTheLatest));
+                        deps.insert_below(*column, *end - missed);
                     }
                 }
                 Footprint::Resources(resources) => {
@@ -79,6 +80,7 @@ impl ConflictIndex {
         *end = (*end).max(vertex.seq + 1);
         for command in commands.as_slice() {
             match &command.footprint {
+                Footprint::Everything if is_planted(Mutant::EverythingNotEntered) => {}
                 Footprint::Everything => {
                     let seq = self.everything.entry(column).or_default();
                     *seq = (*seq).max(vertex.seq);
@@ -99,7 +101,9 @@ impl ConflictIndex {
 
     fn dependencies_on(&self, resource: &Bytes, mode: Mode, deps: &mut DepSet) {
         for latest in self.resources.get(resource).into_iter().flatten() {
-            if !self.modes.commute(mode, latest.mode) {
+            let is_missed = is_planted(Mutant::WriteIgnoresReads) && latest.mode < mode
+                || is_planted(Mutant::ReadIgnoresWrites) && latest.mode > mode;
+            if !self.modes.commute(mode, latest.mode) && !is_missed {
                 deps.insert(latest.column.vertex(latest.seq));
             }
         }
@@ -112,8 +116,10 @@ impl ConflictIndex {
         }
         let entries = self.resources.get_mut(resource).expect("inserted above if it was missing");
         let column = vertex.column();
-        match entries.iter_mut().find(|entry| entry.column == column && entry.mode == mode) {
-            Some(entry) if is_planted("latest_by_arrival") => entry.seq = vertex.seq,
+        let is_of_mode =
+            |entry: &Latest| entry.mode == mode || is_planted(Mutant::ModesShareAnEntry);
+        match entries.iter_mut().find(|entry| entry.column == column && is_of_mode(entry)) {
+            Some(entry) if is_planted(Mutant::LatestByArrival) => entry.seq = vertex.seq,
             Some(entry) => entry.seq = entry.seq.max(vertex.seq),
             None => entries.push(Latest { column, mode, seq: vertex.seq }),
         }

@@ -1,6 +1,7 @@
 //! The dependency node: the role on the classic path.
 
 use crate::ConflictIndex;
+use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{DepSet, Epoch, ModeTable, NodeId, VertexId};
 use althing_wire::{
     Address, Depend, Depended, DependencyRecord, Effects, Held, Ignored, Inspect, Inspected,
@@ -29,7 +30,9 @@ impl DependencyNode {
     /// Takes back one record of a previous life.
     pub fn restore(&mut self, record: DependencyRecord) {
         let DependencyRecord { vertex, commands, deps } = record;
-        self.index.enter(vertex, &commands);
+        if !is_planted(Mutant::DependencyIndexForgotten) {
+            self.index.enter(vertex, &commands);
+        }
         self.held.insert(vertex, Held { commands, deps });
     }
 

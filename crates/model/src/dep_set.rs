@@ -1,5 +1,6 @@
 //! Sets of vertices in one canonical, compact form: dependencies.
 
+use crate::mutant::{Mutant, is_planted};
 use crate::{Column, VertexId};
 use std::fmt;
 
@@ -199,7 +200,9 @@ impl Row {
             if *seq > self.below {
                 break;
             }
-            self.below = self.below.max(seq + 1);
+            if !is_planted(Mutant::PrefixNotGrown) {
+                self.below = self.below.max(seq + 1);
+            }
             covered += 1;
         }
         self.extras.drain(..covered);
@@ -207,6 +210,9 @@ impl Row {
 
     fn union(&mut self, other: &Self) {
         self.raise(other.below);
+        if is_planted(Mutant::UnionLosesExtras) && !self.extras.is_empty() {
+            return;
+        }
         // Mostly one or two extras a side: inserting beats a merge into a new list.
         for seq in &other.extras {
             self.insert(*seq);

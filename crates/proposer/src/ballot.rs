@@ -2,6 +2,7 @@
 
 use crate::work::Work;
 use crate::{CommitPath, Proposer};
+use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Ballot, Micros, NodeId, Path, Role, Value, VertexId};
 use althing_wire::{Accept, Accepted, Chosen, Commit, Effects, Ignored, ProposerRecord, Refused};
 use std::collections::BTreeSet;
@@ -50,12 +51,15 @@ impl Proposer {
     ) -> Result<(), Ignored> {
         let Accepted { vertex, ballot } = accepted;
         let me = self.config.me;
-        let phase2 = self.membership().acceptor_quorums().phase2();
+        let phase2 = self.membership().acceptor_quorums().phase2()
+            - usize::from(is_planted(Mutant::Phase2QuorumTooSmall));
         match self.work_mut(vertex) {
             Some(Work::Fencing { .. }) if acceptor == me && ballot == Ballot::classic(vertex) => {
                 self.on_fenced(now, vertex, effects);
             }
-            Some(Work::Proposing { ballot: current, value, votes, path }) if ballot == *current => {
+            Some(Work::Proposing { ballot: current, value, votes, path })
+                if ballot == *current || is_planted(Mutant::StaleVotesCounted) =>
+            {
                 if !votes.insert(acceptor) {
                     return Err(Ignored::Repeated);
                 }

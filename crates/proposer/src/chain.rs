@@ -1,7 +1,7 @@
 //! Rule C1: a vertex depends on its own proposer's previous vertex on each resource that it touches,
 //! whatever the modes. The dependency service keeps the latest vertex only; this is why it may.
 
-use althing_model::mutant::is_planted;
+use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Column, Commands, DepSet, Footprint, VertexId};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ pub(crate) struct Chain {
 
 impl Chain {
     pub(crate) fn new(column: Column, len_max: usize, floor: u64) -> Self {
-        let floor = if is_planted("chain_forgotten_at_restart") { 0 } else { floor };
+        let floor = if is_planted(Mutant::ChainForgottenAtRestart) { 0 } else { floor };
         Self { column, len_max, latest: BTreeMap::new(), everything: None, floor }
     }
 
@@ -33,16 +33,23 @@ impl Chain {
         let mut deps = DepSet::default();
         for command in commands.as_slice() {
             // The opening of its session is executed first, everywhere.
-            if let Some(session) = command.operation.session() {
+            if let Some(session) = command.operation.session()
+                && !is_planted(Mutant::SessionOpeningNoDependency)
+            {
                 deps.insert(session.opened);
             }
             match &command.footprint {
                 Footprint::Everything => {
                     deps.insert_below(self.column, seq);
-                    self.everything = Some(seq);
+                    if !is_planted(Mutant::EverythingNotInChain) {
+                        self.everything = Some(seq);
+                    }
                 }
                 Footprint::Resources(resources) => {
-                    for (resource, _) in resources {
+                    for (resource, mode) in resources {
+                        if is_planted(Mutant::ChainSkipsReads) && mode.0 == 0 {
+                            continue;
+                        }
                         self.extend_on(resource, seq, &mut deps);
                     }
                 }
@@ -66,7 +73,9 @@ impl Chain {
                 if self.latest.len() >= self.len_max {
                     self.latest.clear();
                     // This very vertex may have touched resources that are forgotten now.
-                    self.floor = seq + 1;
+                    if !is_planted(Mutant::ChainOverflowForgotten) {
+                        self.floor = seq + 1;
+                    }
                 }
                 self.latest.insert(Bytes::copy_from_slice(resource), seq);
             }
@@ -74,7 +83,7 @@ impl Chain {
     }
 
     fn depend(&self, previous: u64, seq: u64, deps: &mut DepSet) {
-        if is_planted("no_chain") {
+        if is_planted(Mutant::NoChain) {
             return;
         }
         // Two commands of one batch may touch one resource.
@@ -88,7 +97,7 @@ impl Chain {
 /// that others rely on as a link of the chain (trap T7).
 pub(crate) fn noop_deps(vertex: VertexId) -> DepSet {
     let mut deps = DepSet::default();
-    if !is_planted("noop_with_empty_deps") {
+    if !is_planted(Mutant::NoopWithEmptyDeps) {
         deps.insert_below(vertex.column(), vertex.seq);
     }
     deps

@@ -3,6 +3,7 @@
 use crate::fast::union;
 use crate::work::Work;
 use crate::{CommitPath, Proposer};
+use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Ballot, Commands, DepSet, Micros, NodeId, Value, VertexId};
 use althing_wire::{Depend, Depended, Effects, Ignored, ProposerRecord};
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,12 +79,16 @@ impl Proposer {
     ) {
         let quorum = self.membership().dependency_quorums().dependency();
         let (ballot, value, path) = match self.work_mut(vertex) {
-            Some(Work::Depending { commands, answers, .. }) if answers.len() >= quorum => {
+            Some(Work::Depending { commands, answers, .. })
+                if answers.len() + usize::from(is_planted(Mutant::DependencyQuorumTooSmall))
+                    >= quorum =>
+            {
                 let value = Value { commands: commands.clone(), deps: union(answers.values()) };
                 (Ballot::classic(vertex), value, CommitPath::Classic)
             }
             Some(Work::Consulting { ballot, commands, base, answers })
-                if answers.len() >= quorum =>
+                if answers.len() + usize::from(is_planted(Mutant::ConsultQuorumTooSmall))
+                    >= quorum =>
             {
                 // The base has every answer learnt in phase 1, the proposer's chain with it.
                 let mut deps = union(answers.values());

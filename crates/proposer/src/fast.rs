@@ -3,7 +3,7 @@
 
 use crate::work::Work;
 use crate::{CommitPath, Proposer};
-use althing_model::mutant::is_planted;
+use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Ballot, Commands, DepSet, Micros, NodeId, Value, VertexId};
 use althing_wire::{
     Accept, Conclude, Concluded, Effects, Ignored, PreAccept, PreAccepted, ProposerRecord,
@@ -129,13 +129,14 @@ impl Proposer {
         if *is_fast {
             let mut counted: Vec<&DepSet> =
                 quorum.iter().filter_map(|member| answers.get(member)).collect();
-            if is_planted("answer_from_outside_the_quorum") {
+            if is_planted(Mutant::AnswerFromOutsideTheQuorum) {
                 counted = answers.values().take(quorum.len()).collect();
             }
-            if counted.len() < quorum.len() {
+            if counted.len() + usize::from(is_planted(Mutant::FastQuorumIncomplete)) < quorum.len()
+            {
                 return;
             }
-            let threshold = quorums.f() - usize::from(is_planted("fast_threshold_minus_one"));
+            let threshold = quorums.f() - usize::from(is_planted(Mutant::FastThresholdMinusOne));
             if DepSet::is_each_held_by(&counted, threshold) {
                 let value = Value { commands: commands.clone(), deps: union(counted) };
                 self.set_work(vertex, Work::Concluding { value });
@@ -145,9 +146,14 @@ impl Proposer {
             // Disagreement: the fast path is given up for good.
             *is_fast = false;
         }
-        if answers.len() >= quorums.dependency() {
+        let missing = usize::from(is_planted(Mutant::SlowQuorumTooSmall));
+        if answers.len() + missing >= quorums.dependency() {
             let value = Value { commands: commands.clone(), deps: union(answers.values()) };
             self.set_work(vertex, Work::Fencing { value });
+            if is_planted(Mutant::FenceAssumed) {
+                self.on_fenced(now, vertex, effects);
+                return;
+            }
             self.ask_anchor(now, vertex, effects);
         }
     }
@@ -159,10 +165,15 @@ impl Proposer {
         vertex: VertexId,
         effects: &mut Effects<ProposerRecord>,
     ) {
-        let Some(Work::Voting { is_fast, .. }) = self.work_mut(vertex) else {
+        let changed =
+            is_planted(Mutant::QuorumChangedOnResend).then(|| self.choose_fast_quorum().0);
+        let Some(Work::Voting { is_fast, quorum, .. }) = self.work_mut(vertex) else {
             unreachable!("only this step has a fast path to give up");
         };
-        *is_fast = false;
+        match changed {
+            Some(changed) => *quorum = changed,
+            None => *is_fast = false,
+        }
         self.count_answers(now, vertex, effects);
         if let Some(Work::Voting { .. }) = self.work_mut(vertex) {
             self.send_pre_accepts(vertex, effects);

@@ -3,7 +3,7 @@
 use crate::chain::Chain;
 use crate::work::{InFlight, Work};
 use crate::{Config, Link};
-use althing_model::mutant::is_planted;
+use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{
     Ballot, Column, Commands, Conflicts, Jitter, Membership, Micros, NodeId, Path, RequestId, Role,
     SeqSet, VertexId,
@@ -171,7 +171,7 @@ impl Proposer {
         Self {
             column,
             // Trap T5: whatever may have been used is never used again.
-            next_seq: if is_planted("vertex_reused") { resolved.below() } else { used_until },
+            next_seq: if is_planted(Mutant::VertexReused) { resolved.below() } else { used_until },
             reserved: used_until,
             reserving: used_until,
             resolved,
@@ -349,7 +349,7 @@ impl Proposer {
     /// A vertex is committed: its rounds need not be told apart from others' any more.
     pub(crate) fn forget_rounds(&mut self, vertex: VertexId) {
         if let Some(round) = self.rounds.remove(&vertex)
-            && !is_planted("ballot_used_for_two_attempts")
+            && !is_planted(Mutant::BallotUsedForTwoAttempts)
         {
             self.rounds_floor = self.rounds_floor.max(round);
         }

@@ -5,7 +5,7 @@ use crate::chain::noop_deps;
 use crate::fast::union;
 use crate::work::Work;
 use crate::{CommitPath, Proposer};
-use althing_model::mutant::is_planted;
+use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Commands, DepSet, Micros, NodeId, Value, VertexId};
 use althing_wire::{
     Effects, Held, Ignored, Inspect, Inspected, Prepare, Promised, ProposerRecord, Recover, Vote,
@@ -72,7 +72,9 @@ impl Proposer {
         let ballot = self.next_ballot(vertex);
         let (promises, inspected) = (BTreeMap::new(), BTreeMap::new());
         self.set_work(vertex, Work::Preparing { ballot, promises, inspected });
-        effects.append([ProposerRecord::Attempted { vertex, ballot }]);
+        if !is_planted(Mutant::AttemptNotRecorded) {
+            effects.append([ProposerRecord::Attempted { vertex, ballot }]);
+        }
         self.send_prepares(now, vertex, effects);
     }
 
@@ -109,7 +111,9 @@ impl Proposer {
     ) -> Result<(), Ignored> {
         let Promised { vertex, ballot, vote } = promised;
         match self.work_mut(vertex) {
-            Some(Work::Preparing { ballot: current, promises, .. }) if ballot == *current => {
+            Some(Work::Preparing { ballot: current, promises, .. })
+                if ballot == *current || is_planted(Mutant::StalePromisesCounted) =>
+            {
                 if promises.contains_key(&acceptor) {
                     return Err(Ignored::Repeated);
                 }
@@ -149,7 +153,8 @@ impl Proposer {
         vertex: VertexId,
         effects: &mut Effects<ProposerRecord>,
     ) {
-        let phase1 = self.membership().acceptor_quorums().phase1();
+        let phase1 = self.membership().acceptor_quorums().phase1()
+            - usize::from(is_planted(Mutant::Phase1QuorumTooSmall));
         let dependency = self.membership().dependency_quorums().dependency();
         let is_fast_path = self.is_fast_path();
         let Some(Work::Preparing { ballot, promises, inspected }) = self.work_mut(vertex) else {
@@ -176,6 +181,11 @@ impl Proposer {
             }
             Choice::Consult { commands, answers } => {
                 self.counters.consulted += 1;
+                let answers = if is_planted(Mutant::RecoveryForgetsAnswers) {
+                    BTreeMap::new()
+                } else {
+                    answers
+                };
                 let base = union(answers.values());
                 self.set_work(vertex, Work::Consulting { ballot, commands, base, answers });
                 self.ask_dependencies(now, vertex, effects);
@@ -220,18 +230,27 @@ fn choose_after_fast(vertex: VertexId, promises: &BTreeMap<NodeId, Option<Vote>>
     };
     let commands = vote.value.commands.clone();
     let fast = vote.fast.as_ref().expect("a vote of round 0 names its fast quorum");
-    if is_planted("noop_although_voted") {
+    if is_planted(Mutant::NoopAlthoughVoted) {
         return noop(vertex);
     }
-    let is_fast_path_closed = promises.contains_key(&fast.anchor)
-        || fast.members.iter().any(|member| matches!(promises.get(member), Some(None)));
-    if is_fast_path_closed {
+    if is_planted(Mutant::OneFastVoteAdopted) {
+        return Choice::Propose(vote.value.clone(), Why::FastQuorum);
+    }
+    let has_anchor_answered = promises.contains_key(&fast.anchor)
+        && !is_planted(Mutant::RebuiltAlthoughTheAnchorAnswered);
+    let has_one_no_vote = !is_planted(Mutant::RebuiltAlthoughOneHadNoVote)
+        && fast.members.iter().any(|member| matches!(promises.get(member), Some(None)));
+    let is_blind = is_planted(Mutant::ConsultedAlthoughTheAnchorIsSilent);
+    if has_anchor_answered || has_one_no_vote || is_blind {
         return Choice::Consult { commands, answers };
     }
     // The anchor is silent, and every member of the fast quorum that answered voted: of the f
     // reporters of any dependency at least one answered, and what the anchor alone knew is in every
     // answer. Answers from outside the quorum do not count (trap T2).
-    let counted = fast.members.iter().filter_map(|member| answers.get(member));
+    let is_counted = |node: &NodeId| {
+        fast.members.contains(node) || is_planted(Mutant::RebuiltFromOutsideTheQuorum)
+    };
+    let counted = answers.iter().filter(|(node, _)| is_counted(node)).map(|(_, deps)| deps);
     Choice::Propose(Value { commands, deps: union(counted) }, Why::FastQuorum)
 }
 
@@ -255,7 +274,11 @@ fn choose_after_classic(
 }
 
 fn highest_vote(promises: &BTreeMap<NodeId, Option<Vote>>) -> Option<&Vote> {
-    promises.values().flatten().max_by_key(|vote| vote.ballot)
+    let votes = promises.values().flatten();
+    if is_planted(Mutant::LowestVoteAdopted) {
+        return votes.filter(|vote| vote.ballot.round > 0).min_by_key(|vote| vote.ballot);
+    }
+    votes.max_by_key(|vote| vote.ballot)
 }
 
 fn noop(vertex: VertexId) -> Choice {

@@ -3,6 +3,7 @@
 use crate::Proposer;
 use crate::proposer::{Queued, Submitter, Unanswered};
 use crate::work::Work;
+use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{
     Command, Commands, Footprint, Micros, Operation, Reply, RequestId, Role, SessionId, VertexId,
 };
@@ -121,6 +122,9 @@ impl Proposer {
     pub(crate) fn reserve(&mut self, effects: &mut Effects<ProposerRecord>) {
         let until = self.reserving + self.config.limits.reserve_len.max(1);
         self.reserving = until;
+        if is_planted(Mutant::ReservedEarly) {
+            self.reserved = until;
+        }
         let resolved = self.resolved.below();
         effects
             .append([ProposerRecord::Reserved { until, resolved }])
@@ -138,7 +142,7 @@ impl Proposer {
         executed: Executed,
         effects: &mut Effects<ProposerRecord>,
     ) -> Result<(), Ignored> {
-        let Executed { vertex, replies } = executed;
+        let Executed { vertex, mut replies } = executed;
         if !self.is_own(vertex) {
             return Err(Ignored::NotTheOwner);
         }
@@ -162,6 +166,9 @@ impl Proposer {
             return Err(Ignored::Contradiction);
         }
         let unanswered = self.unanswered.remove(&vertex).expect("looked up above");
+        if is_planted(Mutant::AnswersSwapped) {
+            replies.rotate_left(1);
+        }
         self.forget_requests(&unanswered.commands);
         for (submitter, reply) in unanswered.submitters.into_iter().zip(replies) {
             let answer = Answer { ticket: submitter.ticket, outcome: Outcome::Executed(reply) };
@@ -177,8 +184,13 @@ impl Proposer {
             return;
         };
         let commands = unanswered.commands.as_slice().iter().cloned();
-        for (command, submitter) in commands.zip(unanswered.submitters).rev() {
+        for (mut command, submitter) in commands.zip(unanswered.submitters).rev() {
             self.counters.proposed_again += 1;
+            if is_planted(Mutant::ProposedAgainAsNew)
+                && let Operation::Apply { request, .. } = &mut command.operation
+            {
+                request.sequence += 1 << 32;
+            }
             if let Some(request) = command.operation.request() {
                 self.requests.insert(request, None);
             }

@@ -2,6 +2,7 @@
 
 use crate::Proposer;
 use crate::work::Work;
+use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Micros, VertexId};
 use althing_wire::{Effects, ProposerRecord};
 
@@ -36,6 +37,7 @@ impl Proposer {
             Some(Work::Depending { .. } | Work::Consulting { .. }) => {
                 self.ask_dependencies(now, vertex, effects);
             }
+            Some(Work::Proposing { .. }) if is_planted(Mutant::AcceptsNotResent) => {}
             Some(Work::Proposing { .. }) => self.send_accepts(now, vertex, effects),
             Some(Work::Preparing { .. }) => self.send_prepares(now, vertex, effects),
             Some(Work::Waiting) => self.prepare(now, vertex, effects),

@@ -2,6 +2,7 @@
 //! vertex's own proposer first, then of this site's.
 
 use crate::Replica;
+use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Micros, NodeId, Role, VertexId};
 use althing_wire::{Effects, Recover, ReplicaRecord};
 
@@ -40,7 +41,7 @@ impl Replica {
     }
 
     fn watch_blocker(&mut self, now: Micros, blocker: VertexId) {
-        if !self.blocked.contains_key(&blocker) {
+        if !self.blocked.contains_key(&blocker) && !is_planted(Mutant::BlockedNeverAsked) {
             let ask_at = now + self.patience();
             self.blocked.insert(blocker, Blocked { since: now, ask_at, asked: 0 });
         }

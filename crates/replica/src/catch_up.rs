@@ -2,6 +2,7 @@
 //! lost on the way, or sent while a node was down, arrives all the same.
 
 use crate::Replica;
+use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Column, DepSet, Micros, NodeId, Role, SeqSet, VertexId};
 use althing_wire::{Commit, Effects, Frontier, ReplicaRecord};
 
@@ -41,6 +42,9 @@ impl Replica {
         let extras_max = self.config.limits.frontier_extras_max;
         DepSet::from_columns(self.committed.iter().map(|(column, set)| {
             let extras = set.ranges().flat_map(|(start, end)| start..end).take(extras_max);
+            if is_planted(Mutant::FrontierHidesHoles) {
+                return (*column, set.end(), Vec::new());
+            }
             (*column, set.below(), extras.collect())
         }))
     }
@@ -68,7 +72,9 @@ impl Replica {
                     break;
                 }
                 sent += 1;
-                effects.send(from, Commit { vertex, value });
+                if !is_planted(Mutant::CatchUpNotSent) {
+                    effects.send(from, Commit { vertex, value });
+                }
             }
         }
         self.count_caught_up(sent);

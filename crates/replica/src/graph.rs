@@ -13,6 +13,7 @@
 //! commits back to front, or a component that closes last, costs a constant number of steps a
 //! vertex, and nothing recurses.
 
+use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Column, DepSet, SeqSet, Value, VertexId};
 use petgraph::algo::kosaraju_scc;
 use petgraph::graphmap::DiGraphMap;
@@ -150,6 +151,11 @@ impl ConflictGraph {
             let mut committed = Vec::new();
             for dep in unexecuted(deps, &self.executed).filter(|dep| *dep != vertex) {
                 if !self.pending.contains_key(&dep) {
+                    if is_planted(Mutant::ExecutedBeforeCommitted)
+                        || is_planted(Mutant::ExecutedOnDirectDependencies) && vertex != root
+                    {
+                        continue;
+                    }
                     return Trial::Blocked(dep);
                 }
                 committed.push(dep);
@@ -159,7 +165,9 @@ impl ConflictGraph {
                     reached.add_edge(vertex, dep, ());
                     continue;
                 }
-                if self.is_blocked(dep, &mut open) {
+                if self.is_blocked(dep, &mut open)
+                    && !is_planted(Mutant::ExecutedOnDirectDependencies)
+                {
                     return Trial::Blocked(dep);
                 }
                 reached.add_edge(vertex, dep, ());
@@ -210,7 +218,7 @@ impl ConflictGraph {
         roots: &mut Vec<VertexId>,
     ) {
         // Most vertices reach nothing that is not executed: no graph to order.
-        let components = if reached.node_count() == 1 {
+        let components = if reached.node_count() == 1 || is_planted(Mutant::ComponentsMerged) {
             vec![reached.nodes().collect()]
         } else {
             // Iterative, and dependencies come first: the components' postorder. petgraph's
@@ -218,12 +226,17 @@ impl ConflictGraph {
             kosaraju_scc(reached)
         };
         for mut component in components {
-            component.sort_unstable_by_key(|vertex| (vertex.epoch, vertex.seq, vertex.proposer));
+            if !is_planted(Mutant::ComponentUnordered) {
+                component
+                    .sort_unstable_by_key(|vertex| (vertex.epoch, vertex.seq, vertex.proposer));
+            }
             let mut values = Vec::with_capacity(component.len());
             for vertex in component {
                 let pending = self.pending.remove(&vertex).expect("only pending are reached");
                 self.executed.entry(vertex.column()).or_default().insert(vertex.seq);
-                roots.extend(self.waiting.remove(&vertex).into_iter().flatten());
+                let waiting = self.waiting.remove(&vertex).into_iter().flatten();
+                let tried_max = if is_planted(Mutant::WaitersForgotten) { 1 } else { usize::MAX };
+                roots.extend(waiting.take(tried_max));
                 values.push((vertex, pending.value));
             }
             ready.push(values);
@@ -240,6 +253,9 @@ fn unexecuted<'a>(
         let done = executed.get(&column);
         let is_done = move |seq: &u64| done.is_some_and(|set| set.contains(*seq));
         let prefix: Box<dyn Iterator<Item = u64>> = match done {
+            Some(set) if is_planted(Mutant::PrefixReadAsItsLast) => {
+                Box::new(set.missing(row.below().saturating_sub(1), row.below()))
+            }
             Some(set) => Box::new(set.missing(0, row.below())),
             None => Box::new(0..row.below()),
         };

@@ -1,6 +1,6 @@
 //! Exactly once: which requests took effect, and their replies (`protocol` section 7).
 
-use althing_model::mutant::is_planted;
+use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Operation, Reply, RequestId, SeqSet, SessionId, StateMachine, VertexId};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -32,6 +32,7 @@ impl Sessions {
     ) -> Reply {
         match operation {
             Operation::OpenSession => {
+                let slot = if is_planted(Mutant::SessionsOfABatchShared) { 0 } else { slot };
                 let session = SessionId { opened: vertex, slot };
                 self.open.insert(session, Session::default());
                 Reply::Opened(session)
@@ -77,12 +78,12 @@ impl Sessions {
             return Reply::SessionUnknown;
         };
         // Trap T8: the same request in a second vertex; never skipped for being below a watermark.
-        let was_executed = if is_planted("highest_sequence_per_client") {
+        let was_executed = if is_planted(Mutant::HighestSequencePerClient) {
             request.sequence < session.executed.end()
         } else {
             session.executed.contains(request.sequence)
         };
-        if was_executed {
+        if was_executed && !is_planted(Mutant::DuplicateExecuted) {
             return match session.replies.get(&request.sequence) {
                 Some(reply) => Reply::Applied(reply.clone()),
                 None => Reply::Forgotten,
@@ -91,7 +92,9 @@ impl Sessions {
         let reply = machine.apply(payload);
         session.executed.insert(request.sequence);
         session.replies.insert(request.sequence, reply.clone());
-        session.replies = session.replies.split_off(&acknowledged_below);
+        let is_hasty = is_planted(Mutant::UnacknowledgedRepliesDropped);
+        let kept_from = if is_hasty { request.sequence } else { acknowledged_below };
+        session.replies = session.replies.split_off(&kept_from);
         Reply::Applied(reply)
     }
 }

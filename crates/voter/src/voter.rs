@@ -2,7 +2,7 @@
 
 use althing_acceptor::Register;
 use althing_dependency::ConflictIndex;
-use althing_model::mutant::is_planted;
+use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Ballot, Commands, DepSet, Epoch, ModeTable, NodeId, Value, VertexId};
 use althing_wire::{
     Accept, Accepted, Address, Chosen, Commit, Conclude, Concluded, Depend, Depended, Effects,
@@ -67,13 +67,20 @@ impl Voter {
     /// Takes back one record of a previous life.
     pub fn restore(&mut self, record: VoterRecord) {
         match record {
+            VoterRecord::Promised { .. } if is_planted(Mutant::VoterPromiseForgotten) => {}
             VoterRecord::Promised { vertex, ballot } => {
                 if let Some(open) = self.open(vertex) {
                     open.register.promise(ballot).expect("promises were recorded as they rose");
+                    if is_planted(Mutant::VoteBallotOverwritten)
+                        && let Some(vote) = open.register.vote().cloned()
+                    {
+                        let _ = open.register.cast(Vote { ballot, ..vote });
+                    }
                 }
             }
             VoterRecord::Voted { vertex, vote } => {
-                let computed = vote.fast.is_some().then(|| vote.value.clone());
+                let is_computed = vote.fast.is_some() && !is_planted(Mutant::VoterIndexForgotten);
+                let computed = is_computed.then(|| vote.value.clone());
                 if let Some(open) = self.open(vertex) {
                     open.register.cast(vote).expect("votes were recorded as promises rose");
                 }
@@ -87,6 +94,7 @@ impl Voter {
                 }
                 self.restore_computed(vertex, commands, deps);
             }
+            VoterRecord::Committed { .. } if is_planted(Mutant::FastCommitForgotten) => {}
             VoterRecord::Committed { vertex, value } => {
                 self.vertices.insert(vertex, Vertex::Committed(value));
             }
@@ -165,7 +173,10 @@ impl Voter {
     ) {
         let then = effects.after_earlier();
         match message {
-            Message::Conclude(conclude) if conclude.deps == value.deps => {
+            Message::Conclude(conclude)
+                if conclude.deps == value.deps
+                    || is_planted(Mutant::ConcludedWhateverWasChosen) =>
+            {
                 then.send(from, Concluded { vertex });
             }
             _ => {
@@ -188,18 +199,23 @@ impl Voter {
         if let Some(Vertex::Open(open)) = self.vertices.get(&vertex) {
             // Trap T3: after a promise to a recovery there is no vote in round 0, and no entry in
             // the index either.
-            if open.register.promised() > ballot {
+            if open.register.promised() > ballot && !is_planted(Mutant::VoteAfterPromise) {
                 let promised = open.register.promised();
                 effects.after_earlier().send(from, Refused { vertex, ballot, promised });
                 return Ok(());
             }
             if let Some(vote) = open.register.vote() {
                 // Trap T2: a resend changes nothing, its quorum least of all.
-                let deps = vote.value.deps.clone();
+                let mut deps = vote.value.deps.clone();
+                if is_planted(Mutant::VoterAnswersAfresh) {
+                    deps.union(&self.index.dependencies(&commands));
+                }
                 effects.after_earlier().send(from, PreAccepted { vertex, deps });
                 return Ok(());
             }
         }
+        let is_joined = anchor == self.config.me || !is_planted(Mutant::AnchorsAnswerNotJoined);
+        let base = if is_joined { base } else { DepSet::default() };
         let deps = self.compute(vertex, &commands, &base);
         let vote = Vote {
             ballot,
@@ -229,7 +245,7 @@ impl Voter {
             return Err(Ignored::Late);
         };
         // The fence of recovery's case d1: what promised a recovery takes no fast commit.
-        if open.register.promised() > ballot && !is_planted("conclude_after_promise") {
+        if open.register.promised() > ballot && !is_planted(Mutant::ConcludeAfterPromise) {
             let promised = open.register.promised();
             effects.after_earlier().send(from, Refused { vertex, ballot, promised });
             return Ok(());
@@ -290,11 +306,13 @@ impl Voter {
         let open = self.open(vertex).expect("not committed: checked by the caller");
         match open.register.promise(ballot) {
             Ok(()) => {
-                let vote = open.register.vote().cloned();
+                let vote =
+                    open.register.vote().cloned().filter(|_| !is_planted(Mutant::PromiseHidesVote));
                 effects
                     .append([VoterRecord::Promised { vertex, ballot }])
                     .send(from, Promised { vertex, ballot, vote });
             }
+            Err(_) if is_planted(Mutant::RefusalNotSent) => return Err(Ignored::Late),
             Err(promised) => {
                 effects.after_earlier().send(from, Refused { vertex, ballot, promised });
             }
@@ -320,6 +338,7 @@ impl Voter {
                     .append([VoterRecord::Voted { vertex, vote }])
                     .send(from, Accepted { vertex, ballot });
             }
+            Err(_) if is_planted(Mutant::RefusalNotSent) => return Err(Ignored::Late),
             Err(promised) => {
                 effects.after_earlier().send(from, Refused { vertex, ballot, promised });
             }

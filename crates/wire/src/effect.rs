@@ -2,6 +2,7 @@
 
 use crate::Message;
 use althing_model::NodeId;
+use althing_model::mutant::{Mutant, is_planted};
 
 /// A connection of a client, numbered by the node that accepted it; it means nothing elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,16 +75,13 @@ impl<R> Effects<R> {
     }
 
     /// Appends records; what they make visible is added to the answer of this call.
-    pub fn append(&mut self, records: impl IntoIterator<Item = R>) -> Then<'_> {
+    pub fn append(&mut self, records: impl IntoIterator<Item = R>) -> Then<'_, R> {
         self.list.push(Effect::Append { records: records.into_iter().collect(), then: Vec::new() });
-        match self.list.last_mut() {
-            Some(Effect::Append { then, .. }) => Then { then },
-            _ => unreachable!("an append was pushed just now"),
-        }
+        Then { list: &mut self.list }
     }
 
     /// Nothing new to record: what follows waits for what this role appended before.
-    pub fn after_earlier(&mut self) -> Then<'_> {
+    pub fn after_earlier(&mut self) -> Then<'_, R> {
         self.append([])
     }
 
@@ -109,14 +107,37 @@ impl<R> IntoIterator for Effects<R> {
 
 /// What an append makes visible once it is on disk.
 #[derive(Debug)]
-pub struct Then<'a> {
-    then: &'a mut Vec<(Address, Message)>,
+pub struct Then<'a, R> {
+    /// The effects so far; the append is the last of them.
+    list: &'a mut Vec<Effect<R>>,
 }
 
-impl Then<'_> {
+impl<R> Then<'_, R> {
     /// Sends `message` once the append is on disk.
     pub fn send(self, to: impl Into<Address>, message: impl Durable) -> Self {
-        self.then.push((to.into(), message.into()));
+        let (to, message) = (to.into(), message.into());
+        if is_told_early(&message) {
+            let before = self.list.len() - 1;
+            self.list.insert(before, Effect::Send { to, message });
+            return self;
+        }
+        match self.list.last_mut() {
+            Some(Effect::Append { then, .. }) => then.push((to, message)),
+            _ => unreachable!("whoever holds this has just pushed an append"),
+        }
         self
+    }
+}
+
+/// Whether a planted fault tells this before it is on disk.
+fn is_told_early(message: &Message) -> bool {
+    match message {
+        Message::PreAccepted(_) => is_planted(Mutant::PreAcceptedEarly),
+        Message::Accepted(_) => is_planted(Mutant::AcceptedEarly),
+        Message::Promised(_) => is_planted(Mutant::PromisedEarly),
+        Message::Depended(_) => is_planted(Mutant::DependedEarly),
+        Message::Concluded(_) => is_planted(Mutant::ConcludedEarly),
+        Message::Prepare(_) => is_planted(Mutant::PrepareEarly),
+        _ => false,
     }
 }
