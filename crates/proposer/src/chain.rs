@@ -58,6 +58,11 @@ impl Chain {
         deps
     }
 
+    /// How many resources it remembers.
+    pub(crate) fn len(&self) -> usize {
+        self.latest.len()
+    }
+
     fn extend_on(&mut self, resource: &Bytes, seq: u64, deps: &mut DepSet) {
         match self.latest.get_mut(resource) {
             Some(latest) => {

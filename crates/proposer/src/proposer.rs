@@ -282,6 +282,25 @@ impl Proposer {
         self.queue.len()
     }
 
+    /// What it holds that has a limit: a name, how much there is, and how much there may be.
+    ///
+    /// Own vertices are not among them, since those that an earlier life left are all recovered at
+    /// once; nor is what waits to be answered, which goes with the clients' patience.
+    pub fn sizes(&self) -> [(&'static str, usize, usize); 5] {
+        let limits = &self.config.limits;
+        // Commands of vertices that became noops go back into the queue, whatever is in it.
+        let again = limits.in_flight_max.saturating_mul(limits.batch_len_max);
+        let recoveries = self.in_flight.len() - self.own_in_flight;
+        let recoveries_max = limits.recoveries_max;
+        [
+            ("queued commands", self.queue.len(), limits.queue_len_max.saturating_add(again)),
+            ("recoveries", recoveries, recoveries_max),
+            ("recoveries that wait", self.recovery_backlog.len(), recoveries_max * 64),
+            ("resources in the chain", self.chain.len(), limits.chain_len_max.max(1)),
+            ("timers", self.timers.len(), self.in_flight.len()),
+        ]
+    }
+
     /// Whether a vertex is its own.
     pub(crate) fn is_own(&self, vertex: VertexId) -> bool {
         vertex.column() == self.column

@@ -23,6 +23,9 @@ pub struct Report {
     pub faults: FaultCounts,
     /// What the proposers of the last lives did, added up.
     pub proposers: Counters,
+    /// Operations of which the search for an order ran out of steps; the order in which a replica
+    /// executed explains them.
+    pub undecided: usize,
     /// The largest component that was executed.
     pub component_len_max: usize,
     /// A digest of all events in their order: two runs of one plan have the same.
@@ -145,6 +148,7 @@ fn report(plan: &Plan, world: &World<'_>) -> Report {
         took: world.now,
         faults: world.counts,
         proposers,
+        undecided: world.observer.undecided(),
         component_len_max,
         trace_digest: world.trace_digest,
     }

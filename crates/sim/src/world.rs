@@ -6,7 +6,7 @@ use crate::node::Node;
 use crate::observe::{Observer, digest};
 use crate::{Fault, FaultCounts, Plan, workload};
 use althing_checker::Violation;
-use althing_client::{Ended, Outcome, Output};
+use althing_client::{Ended, OperationId, Outcome, Output};
 use althing_kv::{KvConflicts, Store};
 use althing_model::{Conflicts, Micros, NodeId, Operation, RequestId, Role};
 use althing_proposer::Link;
@@ -99,7 +99,7 @@ impl<'a> World<'a> {
             operations_begun: 0,
             operations_ended: 0,
             network,
-            observer: Observer::new(),
+            observer: Observer::new(&plan.membership),
             counts: FaultCounts::default(),
             is_healed: false,
             trace_digest: 0,
@@ -206,6 +206,8 @@ impl<'a> World<'a> {
         let conflicts = Arc::clone(&self.conflicts);
         let node = self.nodes.get_mut(&id).expect("a member");
         let effects = node.start(self.now, self.plan, conflicts, Box::new(Store::default()));
+        let roles = node.roles.as_ref().expect("just started");
+        self.observer.recovered(id, node.disk.records(), roles)?;
         for other in self.plan.membership.nodes().filter(|other| *other != id) {
             let link = self.link(id, other);
             let roles = self.nodes.get_mut(&id).and_then(|node| node.roles.as_mut());
@@ -306,6 +308,7 @@ impl<'a> World<'a> {
             match effect {
                 Effect::Send { to, message } => self.send(id, to, message)?,
                 Effect::Append { records, then } => {
+                    self.observer.appended(id, &records)?;
                     let node = self.nodes.get_mut(&id).expect("a member");
                     if node.disk.append(records, then) {
                         self.begin_sync(id);
@@ -315,6 +318,7 @@ impl<'a> World<'a> {
         }
         let node = self.nodes.get_mut(&id).expect("a member");
         let Some(roles) = &mut node.roles else { return Ok(()) };
+        self.observer.stepped(id, roles)?;
         for step in roles.take_steps() {
             self.observer.executed(id, &step)?;
         }
@@ -340,9 +344,7 @@ impl<'a> World<'a> {
             (Address::Node(to), message) => (to, message),
         };
         let (to, message) = to;
-        if let Message::Commit(commit) = &message {
-            self.observer.committed(from, commit.vertex, &commit.value)?;
-        }
+        self.observer.sent(from, &message)?;
         let source = Address::Node(from);
         if from == to {
             // Between roles of one node: in order, never lost, gone with the node's life.
@@ -495,7 +497,9 @@ impl<'a> World<'a> {
 
     fn submit(&mut self, client: usize, node: NodeId, submit: Submit) {
         if let Operation::Apply { request, payload, .. } = &submit.operation {
-            self.observer.submitted(*request, payload);
+            let operation = OperationId(request.sequence);
+            let operation = self.clients[client].open.get(&operation).copied();
+            self.observer.submitted(*request, payload, operation);
         }
         let at = self.now + self.client_delay(client, node);
         let from = Address::Client(ClientId(client as u64));
@@ -512,8 +516,7 @@ impl<'a> World<'a> {
             Outcome::Done(reply) => {
                 let session = it.client.session().expect("it has one, since it was answered");
                 let request = RequestId { session, sequence: ended.operation.0 };
-                let output = workload::output(reply);
-                self.observer.done(observed, self.now, request, output)
+                self.observer.done(observed, self.now, request, reply)
             }
             Outcome::Failed(_) => self.observer.failed(observed),
             Outcome::Unknown => self.observer.unknown(observed),
