@@ -10,7 +10,7 @@ use althing_wire::{
 use std::collections::BTreeMap;
 
 /// An acceptor. Durable: promises and votes, which is all it has.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Acceptor {
     epoch: Epoch,
     registers: BTreeMap<VertexId, Register>,

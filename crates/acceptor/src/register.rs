@@ -6,7 +6,7 @@ use althing_wire::Vote;
 
 /// The highest ballot promised and the highest voted in, which may differ. Kept as one variable, a
 /// recovery adopts a stale value (Sutra, *On the correctness of Egalitarian Paxos*).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Register {
     promised: Ballot,
     vote: Option<Vote>,

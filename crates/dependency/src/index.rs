@@ -12,7 +12,7 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 
 /// The conflicting vertices seen so far, one sequence number for each resource, column and mode.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ConflictIndex {
     modes: ModeTable,
     resources: BTreeMap<Bytes, Vec<Latest>>,
@@ -24,7 +24,7 @@ pub struct ConflictIndex {
 
 /// The latest vertex of a column in a mode on a resource: the one with the highest sequence number,
 /// whatever came last (trap T17).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Latest {
     column: Column,
     mode: Mode,

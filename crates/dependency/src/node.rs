@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 /// answers may be proposed in any ballot.
 ///
 /// Durable: the answers. Rebuilt from them: the index.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DependencyNode {
     epoch: Epoch,
     index: ConflictIndex,

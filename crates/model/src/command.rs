@@ -103,7 +103,7 @@ pub struct Value {
 }
 
 /// What the execution of one command gave.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reply {
     /// The session that was opened.
     Opened(SessionId),

@@ -68,7 +68,7 @@ impl Footprint {
 /// assert!(table.commute(Mode(2), Mode(2)));
 /// assert!(!table.commute(Mode(0), Mode(1)));
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ModeTable {
     names: Vec<&'static str>,
     /// Bit `b` of entry `a`: modes `a` and `b` commute.

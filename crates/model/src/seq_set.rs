@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// assert!(set.insert(1));
 /// assert_eq!(set.below(), 3);
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct SeqSet {
     below: u64,
     /// Start to end (exclusive); disjoint, not adjacent, all starts above `below`.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 ///
 /// It is not durable, and need not be (trap T18): what it does not remember, it replaces by the
 /// whole prefix of the proposer's vertices below `floor`.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(crate) struct Chain {
     column: Column,
     len_max: usize,

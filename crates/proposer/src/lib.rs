@@ -12,9 +12,11 @@
 //! ```
 //! Files: `submission` takes commands from clients and answers them, `chain` keeps rule C1, `links`
 //! chooses fast quorums, `fast`, `classic` and `recovery` are the three ways, `ballot` is phase 2
-//! and commit, `timer` resends.
+//! and commit, `timer` resends,
+//! `behaviour` tells states apart for model checkers.
 
 mod ballot;
+mod behaviour;
 mod chain;
 mod classic;
 mod config;

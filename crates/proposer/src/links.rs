@@ -6,7 +6,7 @@ use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Micros, NodeId};
 
 /// What the transport measured of another node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Link {
     /// The round trip, once measured, in microseconds.
     pub round_trip: Option<Micros>,

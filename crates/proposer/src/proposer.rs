@@ -16,6 +16,7 @@ use std::sync::Arc;
 ///
 /// Durable: which of its sequence numbers may be in use, and which ballots it has used. Everything
 /// else is volatile: after a restart it fills what it left behind like anyone else, by recovery.
+#[derive(Clone)]
 pub struct Proposer {
     pub(crate) config: Config,
     pub(crate) conflicts: Arc<dyn Conflicts>,
@@ -45,7 +46,7 @@ pub struct Proposer {
     pub(crate) rounds: BTreeMap<VertexId, u32>,
     /// The highest round of vertices that are done with: it may have been used in any of them, so
     /// no new attempt uses it or a lower one (trap T14).
-    rounds_floor: u32,
+    pub(crate) rounds_floor: u32,
     pub(crate) timers: BTreeSet<(Micros, VertexId)>,
     pub(crate) links: BTreeMap<NodeId, Link>,
     pub(crate) jitter: Jitter,
@@ -54,7 +55,7 @@ pub struct Proposer {
 }
 
 /// A command that waits for a vertex.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Queued {
     pub(crate) command: althing_model::Command,
     pub(crate) submitter: Submitter,
@@ -62,14 +63,14 @@ pub(crate) struct Queued {
 }
 
 /// Who wants the reply to a command.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 pub(crate) struct Submitter {
     pub(crate) client: ClientId,
     pub(crate) ticket: u64,
 }
 
 /// An own vertex whose clients were not answered yet, one submitter for each command.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Unanswered {
     pub(crate) commands: Commands,
     pub(crate) submitters: Vec<Submitter>,

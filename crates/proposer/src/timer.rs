@@ -26,8 +26,15 @@ impl Proposer {
         self.flush(now, effects);
     }
 
-    /// Nobody answered for long: ask again those who have not.
-    fn on_timer(&mut self, now: Micros, vertex: VertexId, effects: &mut Effects<ProposerRecord>) {
+    /// Nobody answered for long about a vertex: ask again those who have not, give the fast path up,
+    /// or try again in a higher ballot. For [`Self::on_deadline`], and for whoever drives the role
+    /// by choices instead of time.
+    pub fn on_timer(
+        &mut self,
+        now: Micros,
+        vertex: VertexId,
+        effects: &mut Effects<ProposerRecord>,
+    ) {
         match self.work_mut(vertex) {
             None => {}
             Some(Work::Anchoring { .. } | Work::Concluding { .. } | Work::Fencing { .. }) => {

@@ -6,7 +6,7 @@ use althing_wire::{Held, Vote};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A vertex that is not committed yet and that this proposer works on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct InFlight {
     pub(crate) work: Work,
     /// When it was begun here.
@@ -18,7 +18,7 @@ pub(crate) struct InFlight {
 }
 
 /// One step of the way to a commit.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(crate) enum Work {
     /// Fast path: the anchor is asked for its vote, which comes before all others.
     Anchoring { commands: Commands, base: DepSet, quorum: Vec<NodeId>, is_fast: bool },

@@ -12,7 +12,7 @@ use althing_wire::{
 use std::collections::BTreeMap;
 
 /// What a voter is told at its start.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Config {
     /// Its own node: the anchor of its proposer's vertices.
     pub me: NodeId,
@@ -27,7 +27,7 @@ pub struct Config {
 /// A voter.
 ///
 /// Durable: promises, votes, dependency answers and commits. Rebuilt from them: the index.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Voter {
     config: Config,
     index: ConflictIndex,
@@ -35,7 +35,7 @@ pub struct Voter {
 }
 
 /// What a voter knows of one vertex.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Vertex {
     /// Not known to be committed.
     Open(Open),
@@ -43,7 +43,7 @@ enum Vertex {
     Committed(Value),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Open {
     register: Register,
     /// The dependencies computed here, by a vote of round 0 or for a recovery: the same whenever
@@ -51,7 +51,7 @@ struct Open {
     computed: Option<Computed>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Computed {
     commands: Commands,
     deps: DepSet,

@@ -3,7 +3,7 @@
 use althing_model::{Ballot, NodeId, Value, VertexId};
 
 /// The sender will never vote below `ballot` in this vertex.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Promised {
     /// The vertex.
     pub vertex: VertexId,
@@ -14,7 +14,7 @@ pub struct Promised {
 }
 
 /// A vote, as a recovery learns of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Vote {
     /// The ballot voted in: not the one promised (Sutra, *On the correctness of Egalitarian Paxos*).
     pub ballot: Ballot,
@@ -25,7 +25,7 @@ pub struct Vote {
 }
 
 /// Whose round-0 votes the fast path of a vertex counts, and who concludes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FastQuorum {
     /// The members, ascending.
     pub members: Vec<NodeId>,
@@ -34,7 +34,7 @@ pub struct FastQuorum {
 }
 
 /// The sender voted in that ballot.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Accepted {
     /// The vertex.
     pub vertex: VertexId,
@@ -43,7 +43,7 @@ pub struct Accepted {
 }
 
 /// The sender has promised a higher ballot than the one asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Refused {
     /// The vertex.
     pub vertex: VertexId,
@@ -54,7 +54,7 @@ pub struct Refused {
 }
 
 /// The vertex is committed: there is nothing left to ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Chosen {
     /// The vertex.
     pub vertex: VertexId,

@@ -3,7 +3,7 @@
 use althing_model::{Ballot, Commands, DepSet, VertexId};
 
 /// The sender's dependencies for a vertex: the same whenever it is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Depended {
     /// The vertex.
     pub vertex: VertexId,
@@ -14,7 +14,7 @@ pub struct Depended {
 }
 
 /// What the sender holds of a vertex.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Inspected {
     /// The vertex.
     pub vertex: VertexId,
@@ -25,7 +25,7 @@ pub struct Inspected {
 }
 
 /// A dependency node's record of a vertex.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Held {
     /// What the vertex's own proposer wants executed.
     pub commands: Commands,

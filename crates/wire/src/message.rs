@@ -46,7 +46,7 @@ impl Kind {
 macro_rules! messages {
     ($( $(#[$doc:meta])* $name:ident = $kind:literal, $class:ident, [$($from:expr),*] => [$($to:expr),*]; )*) => {
         /// Any message.
-        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub enum Message { $( $(#[$doc])* $name($name), )* }
 
         /// The kind of a message: the number that stands in a frame's header.

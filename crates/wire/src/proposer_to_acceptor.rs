@@ -4,7 +4,7 @@ use althing_model::{Ballot, Value, VertexId};
 
 /// Phase 1: promise never to vote below `ballot`, and tell your vote. It is durable at its sender
 /// before it leaves: a ballot is one attempt, also across a restart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Prepare {
     /// The vertex.
     pub vertex: VertexId,
@@ -13,7 +13,7 @@ pub struct Prepare {
 }
 
 /// Phase 2: vote for `value` in `ballot`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Accept {
     /// The vertex.
     pub vertex: VertexId,

@@ -3,7 +3,7 @@
 use althing_model::Reply;
 
 /// The end of a submission, for the client that made it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Answer {
     /// The submission's ticket.
     pub ticket: u64,
@@ -12,7 +12,7 @@ pub struct Answer {
 }
 
 /// How a submission ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// Executed; this is the reply.
     Executed(Reply),

@@ -3,7 +3,7 @@
 use althing_model::{Ballot, Commands, DepSet, VertexId};
 
 /// Compute, record and answer the dependencies of `commands` in `vertex`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Depend {
     /// The vertex.
     pub vertex: VertexId,
@@ -16,7 +16,7 @@ pub struct Depend {
 }
 
 /// Do you hold the commands of this vertex? Asked by a recovery on the classic path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Inspect {
     /// The vertex.
     pub vertex: VertexId,

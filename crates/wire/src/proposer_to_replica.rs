@@ -3,7 +3,7 @@
 use althing_model::{Value, VertexId};
 
 /// A vertex is committed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Commit {
     /// The vertex.
     pub vertex: VertexId,

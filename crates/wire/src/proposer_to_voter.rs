@@ -5,7 +5,7 @@ use althing_model::{Commands, DepSet, NodeId, VertexId};
 /// Vote for `commands` in round 0, with your own dependencies and `base`.
 ///
 /// Sent to the anchor first, whose answer becomes the `base` for the others (Atlas, figure 2).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PreAccept {
     /// The vertex, of the sender's own.
     pub vertex: VertexId,
@@ -22,7 +22,7 @@ pub struct PreAccept {
 
 /// To the anchor: every member of the fast quorum answered, commit your round-0 commands with these
 /// dependencies if you are still in round 0.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Conclude {
     /// The vertex.
     pub vertex: VertexId,

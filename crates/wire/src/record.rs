@@ -4,7 +4,7 @@ use crate::Vote;
 use althing_model::{Ballot, Commands, DepSet, Value, VertexId};
 
 /// A voter's record: dependency node and acceptor in one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum VoterRecord {
     /// It will not vote below `ballot`.
     Promised {
@@ -41,7 +41,7 @@ pub enum VoterRecord {
 }
 
 /// A dependency node's record, on the classic path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DependencyRecord {
     /// The vertex.
     pub vertex: VertexId,
@@ -52,7 +52,7 @@ pub struct DependencyRecord {
 }
 
 /// An acceptor's record, on the classic path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum AcceptorRecord {
     /// It will not vote below `ballot`.
     Promised {
@@ -73,7 +73,7 @@ pub enum AcceptorRecord {
 }
 
 /// A proposer's record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ProposerRecord {
     /// Its own vertices below `until` may be in use; a restart begins there and resolves those from
     /// `resolved` up.
@@ -93,7 +93,7 @@ pub enum ProposerRecord {
 }
 
 /// A replica's record; a replica beside a voter writes none, since the voter's say the same.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ReplicaRecord {
     /// A committed vertex.
     pub vertex: VertexId,
@@ -102,7 +102,7 @@ pub struct ReplicaRecord {
 }
 
 /// A record of any role of a node: what one journal holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum NodeRecord {
     /// Of its proposer.
     Proposer(ProposerRecord),

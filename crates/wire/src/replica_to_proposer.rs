@@ -3,7 +3,7 @@
 use althing_model::{Reply, VertexId};
 
 /// To the vertex's own proposer: it was executed here.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Executed {
     /// The vertex.
     pub vertex: VertexId,
@@ -13,7 +13,7 @@ pub struct Executed {
 }
 
 /// This vertex is not committed here, and others wait for it: commit it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Recover {
     /// The vertex.
     pub vertex: VertexId,

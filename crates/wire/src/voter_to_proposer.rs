@@ -3,7 +3,7 @@
 use althing_model::{DepSet, VertexId};
 
 /// The sender voted in round 0 with these dependencies.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PreAccepted {
     /// The vertex.
     pub vertex: VertexId,
@@ -12,7 +12,7 @@ pub struct PreAccepted {
 }
 
 /// The anchor committed on the fast path, durably.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Concluded {
     /// The vertex.
     pub vertex: VertexId,
