@@ -5,8 +5,6 @@
 //! the cluster by design (logs, the conflict index, registers) has no limit before there is
 //! pruning, and is not told here.
 
-use rustc_hash::FxHashMap;
-
 use crate::Violation;
 
 /// The length of something, and its limit.
@@ -23,8 +21,8 @@ pub struct Size {
 /// No queue, map or buffer is longer than its limit.
 #[derive(Debug, Default)]
 pub struct Bounded {
-    /// How often each was seen at its limit.
-    full: FxHashMap<&'static str, u64>,
+    /// How often each was seen at its limit. There are few.
+    full: Vec<(&'static str, u64)>,
 }
 
 impl Bounded {
@@ -40,21 +38,24 @@ impl Bounded {
         sizes: impl IntoIterator<Item = Size>,
     ) -> Result<(), Violation> {
         for Size { name, len, len_max } in sizes {
-            if len < len_max {
+            if len < len_max || len == 0 {
                 continue;
             }
             if len > len_max {
                 let account = format!("node {node} holds {len} of {name}, at most {len_max} fit");
                 return Err(Violation::new("Bounded", account));
             }
-            *self.full.entry(name).or_default() += 1;
+            match self.full.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, count)) => *count += 1,
+                None => self.full.push((name, 1)),
+            }
         }
         Ok(())
     }
 
     /// How often it was seen full: a limit that was never reached was not tested.
     pub fn full(&self, name: &'static str) -> u64 {
-        self.full.get(name).copied().unwrap_or(0)
+        self.full.iter().find(|(known, _)| *known == name).map_or(0, |(_, count)| *count)
     }
 }
 

@@ -104,6 +104,11 @@ impl<I, O> History<I, O> {
         &self.operations
     }
 
+    /// The names of the operations, in that order.
+    pub fn ids(&self) -> impl Iterator<Item = OperationId> + use<I, O> {
+        (0..self.operations.len()).map(OperationId)
+    }
+
     /// The histories of several recorders as one, ordered by their clocks, which must be one clock.
     /// At equal times invocations come first: operations that touch are taken for concurrent.
     pub fn merged(histories: impl IntoIterator<Item = Self>) -> Self {

@@ -4,7 +4,7 @@
 mod generator;
 
 use althing_checker::register_map::{Input, Output};
-use althing_checker::{Account, History, RegisterMap, Verdict, linearizable};
+use althing_checker::{Account, History, OperationId, Outcome, RegisterMap, Verdict, linearizable};
 use generator::Plan;
 
 /// A history as it is told: one operation after the other, or several at once.
@@ -275,6 +275,63 @@ fn a_spent_budget_is_told() {
         panic!("{verdict:?}");
     };
     assert_eq!((operations, steps), (1, 0));
+}
+
+/// Broken: of a part that is too much for the search, not even the beginning would be looked at.
+#[test]
+fn a_prefix_of_what_cannot_be_decided_is_checked() {
+    let plan = Plan { operations: 400, clients: 30, unknown: 0, failed: 0 };
+    let history = generator::history(7, &plan, generator::hot_key);
+    let budget = 300;
+    let Verdict::Undecided { operations, decided, .. } =
+        linearizable::check(&RegisterMap, &history, budget)
+    else {
+        panic!("decided in {budget} steps");
+    };
+    assert_eq!(operations, 400);
+    assert!(decided > 0 && decided <= 200, "{decided}");
+    // One wrong answer at the very beginning.
+    let mut story = story().then(1, Input::get("hot"), saw("never written"));
+    for operation in history.operations() {
+        let Outcome::Returned { output, .. } = &operation.outcome else { continue };
+        story = story.then(1, operation.input.clone(), output.clone());
+    }
+    let verdict = linearizable::check(&RegisterMap, &story.history, 2);
+    assert!(matches!(verdict, Verdict::NotLinearizable(_)), "{verdict:?}");
+}
+
+/// Broken: an order that does not explain what clients saw would be taken for one that does.
+#[test]
+fn an_order_explains_a_history_or_does_not() {
+    let right = story()
+        .unknown(3, put("c"))
+        .at_once([(1, put("a"), Output::Done), (2, put("b"), Output::Done)])
+        .then(4, get(), saw("b"))
+        .failed(5, put("d"))
+        .history;
+    let ids: Vec<OperationId> = right.ids().collect();
+    let [unknown, a, b, read, failed] = ids[..] else { panic!("five operations") };
+    let explained = |order: &[OperationId]| linearizable::explains(&RegisterMap, &right, order);
+    explained(&[a, b, read]).unwrap();
+    explained(&[a, unknown, b, read]).unwrap();
+    explained(&[a, b, read, unknown]).unwrap();
+    for (order, why) in [
+        (vec![b, a, read], "the output there is"),
+        (vec![a, b, unknown, read], "the output there is"),
+        (vec![read, a, b], "the output there is"),
+        (vec![a, read], "the output there is"),
+        (vec![a, b], "it never took effect"),
+        (vec![a, b, failed, read], "it took effect"),
+        (vec![a, b, read, read], "it took effect twice"),
+    ] {
+        let told = explained(&order).unwrap_err().to_string();
+        assert!(told.contains(why), "{order:?}: {told}");
+    }
+    // Against real time, with outputs that fit.
+    let stale = story().then(1, put("a"), Output::Done).then(2, get(), NOTHING).history;
+    let ids: Vec<OperationId> = stale.ids().collect();
+    let told = linearizable::explains(&RegisterMap, &stale, &[ids[1], ids[0]]).unwrap_err();
+    assert!(told.to_string().contains("stands after one that was invoked"), "{told}");
 }
 
 /// An operation on no key at all would bring the checker down, or be left out.

@@ -150,8 +150,9 @@ impl Report {
                  busiest with {longest} operations"
             ),
             Verdict::NotLinearizable(account) => format!("NOT LINEARIZABLE: {account}"),
-            Verdict::Undecided { keys, operations, steps } => format!(
-                "undecided: {operations} operations on {} are too many for {steps} steps",
+            Verdict::Undecided { keys, operations, decided, steps } => format!(
+                "undecided: {operations} operations on {} are too many for {steps} steps; the first \
+                 {decided} are right",
                 keys.join(", ")
             ),
         };

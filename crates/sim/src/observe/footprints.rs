@@ -20,6 +20,9 @@ pub(crate) fn columns(deps: &DepSet) -> Vec<ColumnDependencies<'_>> {
 /// Calls `then` with what the commands touch together.
 pub(crate) fn with_footprint<T>(commands: &Commands, then: impl FnOnce(Touched<'_>) -> T) -> T {
     let commands = commands.as_slice();
+    if let [command] = commands {
+        return with_footprint_of(command, then);
+    }
     if commands.iter().any(|command| command.footprint == Footprint::Everything) {
         return then(Touched::Everything);
     }
@@ -27,10 +30,19 @@ pub(crate) fn with_footprint<T>(commands: &Commands, then: impl FnOnce(Touched<'
     then(Touched::Resources(&resources))
 }
 
+/// Nearly all commands touch no more than this.
+const FEW: usize = 4;
+
 /// Calls `then` with what the command touches.
 pub(crate) fn with_footprint_of<T>(command: &Command, then: impl FnOnce(Touched<'_>) -> T) -> T {
     if command.footprint == Footprint::Everything {
         return then(Touched::Everything);
+    }
+    let mut few: [(&[u8], u8); FEW] = [(&[], 0); FEW];
+    let len = resources(command).count();
+    if let Some(few) = few.get_mut(..len) {
+        few.iter_mut().zip(resources(command)).for_each(|(slot, resource)| *slot = resource);
+        return then(Touched::Resources(few));
     }
     let resources: Vec<(&[u8], u8)> = resources(command).collect();
     then(Touched::Resources(&resources))

@@ -16,9 +16,16 @@ pub(crate) struct Values {
 /// Mostly one command and one value a vertex; more after recoveries.
 #[derive(Debug, Default)]
 struct Known {
-    commands: Vec<(Commands, u128)>,
-    values: Vec<(Value, u128)>,
+    commands: Few<Commands>,
+    values: Few<Value>,
     is_committed: bool,
+}
+
+/// A first one in place, and others, each with its digest.
+#[derive(Debug)]
+struct Few<T> {
+    first: Option<(T, u128)>,
+    others: Vec<(T, u128)>,
 }
 
 /// What was met, by its digests.
@@ -46,16 +53,14 @@ impl Values {
 
     /// The value with the command that the vertex was asked for, whichever that is.
     pub(crate) fn value_of_asked(&mut self, vertex: VertexId, deps: &DepSet) -> Option<Met> {
-        let commands = self.vertices.get(&vertex)?.commands.first()?.0.clone();
+        let commands = self.vertices.get(&vertex)?.commands.first.as_ref()?.0.clone();
         Some(self.parts(vertex, &commands, deps))
     }
 
     fn parts(&mut self, vertex: VertexId, commands: &Commands, deps: &DepSet) -> Met {
         let known = self.vertices.entry(vertex).or_default();
-        let met = |(value, digest): &(Value, u128)| {
-            (is_same(&value.commands, commands) && value.deps == *deps).then_some(*digest)
-        };
-        let earlier = known.values.iter().find_map(met);
+        let met = |value: &Value| is_same(&value.commands, commands) && value.deps == *deps;
+        let earlier = known.values.digest(met);
         let (digest_commands, _) = known.commands(commands);
         let value = earlier.unwrap_or_else(|| digest(&(digest_commands, deps)));
         if earlier.is_none() {
@@ -74,7 +79,7 @@ impl Values {
     /// All values met in a vertex, in words.
     pub(crate) fn words(&self, vertex: VertexId) -> String {
         let known = self.vertices.get(&vertex);
-        let values = known.iter().flat_map(|known| &known.values);
+        let values = known.iter().flat_map(|known| known.values.iter());
         let words: Vec<_> =
             values.map(|(value, digest)| format!("{digest:032x} = {value:?}")).collect();
         words.join("; ")
@@ -83,13 +88,35 @@ impl Values {
 
 impl Known {
     fn commands(&mut self, commands: &Commands) -> (u128, bool) {
-        if let Some((_, digest)) = self.commands.iter().find(|(known, _)| is_same(known, commands))
-        {
-            return (*digest, false);
+        if let Some(digest) = self.commands.digest(|known| is_same(known, commands)) {
+            return (digest, false);
         }
         let digest = digest(commands);
         self.commands.push((commands.clone(), digest));
         (digest, true)
+    }
+}
+
+impl<T> Few<T> {
+    fn iter(&self) -> impl Iterator<Item = &(T, u128)> {
+        self.first.iter().chain(&self.others)
+    }
+
+    fn digest(&self, is_it: impl Fn(&T) -> bool) -> Option<u128> {
+        self.iter().find(|(known, _)| is_it(known)).map(|(_, digest)| *digest)
+    }
+
+    fn push(&mut self, one: (T, u128)) {
+        match self.first {
+            None => self.first = Some(one),
+            Some(_) => self.others.push(one),
+        }
+    }
+}
+
+impl<T> Default for Few<T> {
+    fn default() -> Self {
+        Self { first: None, others: Vec::new() }
     }
 }
 
