@@ -124,6 +124,9 @@ impl Cluster {
     ) -> Result {
         let ticket = self.tickets.len() as u64;
         self.tickets.push((client, sequence));
+        if let Operation::Apply { request, payload, .. } = &operation {
+            self.oracles.submitted(*request, payload);
+        }
         let submit = Submit { ticket, operation };
         if self.node(node)?.roles.is_none() {
             return Err(format!("{node} is down"));

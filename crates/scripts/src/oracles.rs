@@ -3,13 +3,14 @@
 use althing_checker::footprint::Footprint as Touched;
 use althing_checker::{
     AcceptorMonotone, ColumnDependencies, CommittedConflicts, Commutes, ConsensusConsistency,
-    ExactlyOnce, SameOrder, Vertex, Violation,
+    ExactlyOnce, Nontriviality, SameOrder, Vertex, Violation,
 };
 use althing_model::{
-    Ballot, Column, Command, Footprint, NodeId, Operation, Reply, Value, VertexId,
+    Ballot, Column, Command, Footprint, NodeId, Operation, Reply, RequestId, Value, VertexId,
 };
 use althing_replica::Step;
 use althing_wire::{AcceptorRecord, NodeRecord, VoterRecord};
+use bytes::Bytes;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// All oracles of a story.
@@ -18,6 +19,7 @@ pub(crate) struct Oracles {
     conflicts: CommittedConflicts,
     order: SameOrder,
     exactly_once: ExactlyOnce,
+    nontrivial: Nontriviality,
     monotone: AcceptorMonotone<VertexId, Ballot>,
 }
 
@@ -29,8 +31,14 @@ impl Oracles {
             conflicts: CommittedConflicts::new(commutes.clone()),
             order: SameOrder::new(commutes),
             exactly_once: ExactlyOnce::new(),
+            nontrivial: Nontriviality::new(),
             monotone: AcceptorMonotone::new(),
         }
+    }
+
+    /// A client submits a request, for the first time or again.
+    pub(crate) fn submitted(&mut self, request: RequestId, payload: &Bytes) {
+        self.nontrivial.submitted(digest(&(request, payload)));
     }
 
     /// A node holds a value as committed.
@@ -41,6 +49,12 @@ impl Oracles {
         value: &Value,
     ) -> Result<(), Violation> {
         self.consensus.committed(node.0, vertex, digest(value), || crate::show::value(value))?;
+        for command in value.commands.as_slice() {
+            if let Operation::Apply { request, payload, .. } = &command.operation {
+                let submitted = Some(digest(&(request, payload)));
+                self.nontrivial.committed(vertex, submitted, || request.to_string())?;
+            }
+        }
         let columns: Vec<_> = value.deps.columns().collect();
         let deps = columns.iter().map(|(column, row)| ColumnDependencies {
             column: column_number(*column),
