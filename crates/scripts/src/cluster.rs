@@ -1,17 +1,12 @@
-//! The cluster of a story: nodes, what is on its way between them, and the line for each thing that
-//! happens.
+//! The cluster of a story: nodes, what is on its way between them, and what a script can do to them.
+//! What the nodes want done is in `effects`.
 
-use crate::disk::Append;
 use crate::flight::{Flight, Selector, Sent};
 use crate::node::{Node, Setting};
 use crate::oracles::Oracles;
 use crate::show;
 use althing_model::{Micros, NodeId, Operation, RequestId, Role, SessionId};
-use althing_roles::NodeEffect;
-use althing_wire::{
-    Address, Answer, ClientId, Effect, Message, NodeRecord, Outcome, ProposerRecord, Recover,
-    Submit,
-};
+use althing_wire::{Address, ClientId, Message, Recover, Submit};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What a story happens to.
@@ -22,22 +17,26 @@ pub(crate) struct Cluster {
     pub(crate) oracles: Oracles,
     now: Micros,
     /// From a role to another of its node: they arrive at once, in order.
-    local: VecDeque<(NodeId, Message)>,
-    clients: BTreeMap<u64, Client>,
+    pub(crate) local: VecDeque<(NodeId, Message)>,
+    pub(crate) clients: BTreeMap<u64, Client>,
     /// The client and sequence that each ticket was given for.
-    tickets: Vec<(u64, u64)>,
+    pub(crate) tickets: Vec<(u64, u64)>,
     /// Whether reservations of sequence numbers are told.
-    tells_reservations: bool,
-    lines: Vec<String>,
+    pub(crate) tells_reservations: bool,
+    pub(crate) lines: Vec<String>,
 }
 
-/// A client, whose session was opened by its node's first vertex.
-struct Client {
-    session: SessionId,
+/// A client and what it submitted, by sequence. It has no session before it heard of its opening.
+#[derive(Default)]
+pub(crate) struct Client {
+    pub(crate) session: Option<SessionId>,
     submitted: Vec<Operation>,
 }
 
-type Result<T = ()> = std::result::Result<T, String>;
+/// What stands for the sequence of an opening, which has none.
+const OPENING: u64 = u64::MAX;
+
+pub(crate) type Result<T = ()> = std::result::Result<T, String>;
 
 impl Cluster {
     /// A cluster that is started, with a session for each proposer's client.
@@ -46,9 +45,9 @@ impl Cluster {
         let proposers: Vec<NodeId> = setting.membership.with(Role::Proposer).collect();
         let mut cluster = Self {
             nodes: nodes.iter().map(|id| (*id, Node::new(*id))).collect(),
+            oracles: Oracles::new(&setting.membership),
             setting,
             flight: Flight::default(),
-            oracles: Oracles::new(),
             now: 0,
             local: VecDeque::new(),
             clients: BTreeMap::new(),
@@ -61,12 +60,7 @@ impl Cluster {
         }
         let everything = Selector::parse(["all"])?;
         for node in proposers {
-            let opened = cluster.setting.membership.epoch();
-            let opened = althing_model::VertexId { epoch: opened, proposer: node, seq: 0 };
-            let session = SessionId { opened, slot: 0 };
-            let client = u64::from(node.0);
-            cluster.clients.insert(client, Client { session, submitted: Vec::new() });
-            cluster.submit_to(node, client, 0, Operation::OpenSession)?;
+            cluster.open(u64::from(node.0), node)?;
             cluster.deliver(&everything)?;
         }
         // The replicas' first catch-up.
@@ -91,14 +85,23 @@ impl Cluster {
 
     // Clients.
 
+    /// A new client opens a session.
+    pub(crate) fn open(&mut self, client: u64, node: NodeId) -> Result {
+        if self.clients.insert(client, Client::default()).is_some() {
+            return Err(format!("c{client} has a session"));
+        }
+        self.submit_to(node, client, OPENING, Operation::OpenSession)
+    }
+
     /// A client submits its next operation.
     pub(crate) fn submit(&mut self, client: u64, node: NodeId, words: &[&str]) -> Result {
         let it = self.clients.get_mut(&client).ok_or_else(|| format!("there is no c{client}"))?;
+        let session = it.session.ok_or_else(|| format!("c{client} has no session yet"))?;
         let sequence = it.submitted.len() as u64;
         let operation = match words {
-            ["close"] => Operation::CloseSessions(vec![it.session]),
+            ["close"] => Operation::CloseSessions(vec![session]),
             words => Operation::Apply {
-                request: RequestId { session: it.session, sequence },
+                request: RequestId { session, sequence },
                 acknowledged_below: 0,
                 payload: show::parse_kv(words)?.encode(),
             },
@@ -196,46 +199,6 @@ impl Cluster {
         self.apply(to, effects)
     }
 
-    fn send(&mut self, from: NodeId, to: Address, message: Message) -> Result {
-        match (to, message) {
-            (Address::Client(ClientId(client)), Message::Answer(answer)) => {
-                self.answer(from, client, answer);
-            }
-            (Address::Client(_), message) => panic!("{message:?} is not for a client"),
-            (Address::Node(to), message) => {
-                if let Message::Commit(commit) = &message {
-                    let told = self.oracles.committed(from, commit.vertex, &commit.value);
-                    told.map_err(|violation| violation.to_string())?;
-                }
-                if to == from {
-                    self.local.push_back((to, message));
-                    return Ok(());
-                }
-                let beginning = format!("{from} sends {} to ", show::message(&message));
-                let one_more = self.lines.last_mut().filter(|line| {
-                    let to_whom = line.strip_prefix(&beginning);
-                    to_whom.is_some_and(|nodes| !nodes.split(' ').any(|it| it == to.to_string()))
-                });
-                match one_more {
-                    Some(line) => line.push_str(&format!(" {to}")),
-                    None => self.say(format!("{beginning}{to}")),
-                }
-                self.flight.sent.push(Sent { from, to, message });
-            }
-        }
-        Ok(())
-    }
-
-    fn answer(&mut self, from: NodeId, client: u64, answer: Answer) {
-        let (_, sequence) = self.tickets[answer.ticket as usize];
-        let outcome = match &answer.outcome {
-            Outcome::Executed(reply) => show::reply(reply),
-            Outcome::Invalid(why) => format!("invalid: {why}"),
-            Outcome::Overloaded => "overloaded".to_owned(),
-        };
-        self.say(format!("{from} answers c{client}#{sequence}: {outcome}"));
-    }
-
     // Nodes.
 
     /// Starts a node from its disk.
@@ -246,7 +209,8 @@ impl Cluster {
             return Err(format!("{id} runs"));
         }
         let effects = node.start(now, &setting);
-        self.oracles.restarted(id).map_err(|violation| violation.to_string())?;
+        let roles = self.nodes[&id].roles.as_ref().expect("just started");
+        self.oracles.restarted(id, roles).map_err(|violation| violation.to_string())?;
         self.take_steps(id, false)?;
         self.apply(id, effects)?;
         self.finish()
@@ -262,15 +226,8 @@ impl Cluster {
     /// Syncs so many appends of a node, or all.
     pub(crate) fn sync(&mut self, id: NodeId, appends: usize) -> Result {
         for _ in 0..appends {
-            let Some(Append { records, then }) = self.node(id)?.disk.sync_one() else { break };
-            for record in &records {
-                self.tell_record(id, "records", record);
-                let told = self.oracles.synced(id, record);
-                told.map_err(|violation| violation.to_string())?;
-            }
-            for (to, message) in then {
-                self.send(id, to, message)?;
-            }
+            let Some(append) = self.node(id)?.disk.sync_one() else { break };
+            self.synced(id, append)?;
         }
         self.finish()
     }
@@ -297,80 +254,5 @@ impl Cluster {
 
     pub(crate) fn now(&self) -> Micros {
         self.now
-    }
-
-    /// Does what a node's roles want done.
-    fn apply(&mut self, id: NodeId, effects: Vec<NodeEffect>) -> Result {
-        for effect in effects {
-            match effect {
-                Effect::Send { to, message } => self.send(id, to, message)?,
-                Effect::Append { records, then } => {
-                    let is_manual = self.node(id)?.disk.is_manual;
-                    if is_manual {
-                        for record in &records {
-                            self.tell_record(id, "appends", record);
-                        }
-                    }
-                    self.node(id)?.disk.append(Append { records, then });
-                    if !is_manual {
-                        self.sync_now(id)?;
-                    }
-                }
-            }
-        }
-        self.take_steps(id, true)
-    }
-
-    /// As [`Self::sync`], inside a step: what the roles told each other waits for its end.
-    fn sync_now(&mut self, id: NodeId) -> Result {
-        while let Some(Append { records, then }) = self.node(id)?.disk.sync_one() {
-            for record in &records {
-                self.tell_record(id, "records", record);
-                let told = self.oracles.synced(id, record);
-                told.map_err(|violation| violation.to_string())?;
-            }
-            for (to, message) in then {
-                self.send(id, to, message)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn tell_record(&mut self, id: NodeId, verb: &str, record: &NodeRecord) {
-        let is_reservation =
-            matches!(record, NodeRecord::Proposer(ProposerRecord::Reserved { .. }));
-        if !is_reservation || self.tells_reservations {
-            self.say(format!("{id} {verb} {}", show::record(record)));
-        }
-    }
-
-    /// Takes what a replica executed.
-    fn take_steps(&mut self, id: NodeId, is_told: bool) -> Result {
-        let Some(roles) = &mut self.node(id)?.roles else { return Ok(()) };
-        for step in roles.take_steps() {
-            let told = self.oracles.executed(id, &step);
-            told.map_err(|violation| violation.to_string())?;
-            let commands = step.value.commands.as_slice();
-            if commands.iter().any(|command| command.operation == Operation::OpenSession) {
-                continue;
-            }
-            self.node(id)?.executed.push(step.vertex);
-            if !is_told {
-                continue;
-            }
-            let mut line = format!("{id} executes {}", show::vertex(step.vertex));
-            line.push_str(&format!(" {}", show::commands(&step.value.commands)));
-            for reply in &step.replies {
-                line.push_str(&format!(" -> {}", show::reply(reply)));
-            }
-            if step.took_effect.contains(&false) {
-                line.push_str(", no effect");
-            }
-            if step.component_len > 1 {
-                line.push_str(&format!(", in a component of {}", step.component_len));
-            }
-            self.say(line);
-        }
-        Ok(())
     }
 }

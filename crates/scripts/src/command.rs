@@ -35,6 +35,7 @@ fn run_words(world: &mut Option<Cluster>, words: &[&str]) -> Result<Vec<String>>
     }
     let cluster = world.as_mut().ok_or("a story begins with a cluster")?;
     match words {
+        ["open", client, node] => cluster.open(parse_client(client)?, parse_node(node)?)?,
         ["submit", client, node, command @ ..] if show::parse_node(node).is_some() => {
             cluster.submit(parse_client(client)?, parse_node(node)?, command)?;
         }

@@ -22,6 +22,9 @@
 //! (`datadriven`, the usual crate for this, takes three lines and a blank for each command, and has
 //! a flag of its own for rewriting; the project has one.)
 //!
+//! A story may end its beginning with `Planted:` and faults of `althing_model::mutant`: with each of
+//! them it must go otherwise.
+//!
 //! # Names
 //! | written | means |
 //! | --- | --- |
@@ -36,6 +39,7 @@
 //! | --- | --- |
 //! | `cluster fast n=3 f=1` | starts nodes and opens a session for each proposer's client; `classic`, `classic apart` (a node for each role); `reserve=2` sequence numbers are reserved at a time, `chain=2` resources are remembered by a proposer's chain, `records=all` shows reservations too |
 //! | `submit c0 put x 1` | `c0` submits to its own node; `submit c0 n2 put x 1` elsewhere. `put`, `get`, `del`, `inc`, `add`, `mput k v k v`, `mget k k`, and `close` (its session: a command over everything) |
+//! | `open c9 n0` | a new client opens a session there |
 //! | `retry c0#0 n1` | the same request again, at that node |
 //! | `deliver PreAccept n0->n1 0.1` | delivers the messages in flight that match: kinds, hops (`n0->*`), vertices, in any number; several of one sort are alternatives. With `all` also what they cause, until nothing matches; with `first` one only; `reversed`, the last sent first |
 //! | `drop ..`, `duplicate ..` | loses, doubles the messages that match |
@@ -58,6 +62,7 @@
 mod cluster;
 mod command;
 mod disk;
+mod effects;
 mod flight;
 mod node;
 mod oracles;

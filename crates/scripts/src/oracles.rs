@@ -1,15 +1,19 @@
-//! The oracles' view of a story: invariants I1 to I3 at every step, as in the simulator.
+//! The oracles' view of a story: invariants I1 to I3 and I5 at every step, as in the simulator.
 
 use althing_checker::footprint::Footprint as Touched;
+use althing_checker::quorum::{FastVote, Held};
 use althing_checker::{
-    AcceptorMonotone, ColumnDependencies, CommittedConflicts, Commutes, ConsensusConsistency,
-    ExactlyOnce, Nontriviality, SameOrder, Vertex, Violation,
+    AcceptorMonotone, ColumnDependencies, CommittedConflicts, CommittedHasQuorum, Commutes,
+    ConsensusConsistency, ExactlyOnce, Nontriviality, SameOrder, Vertex, Violation,
+    monotone::Ballots,
 };
 use althing_model::{
-    Ballot, Column, Command, Footprint, NodeId, Operation, Reply, RequestId, Value, VertexId,
+    Ballot, Column, Command, DepSet, Footprint, Membership, NodeId, Operation, Reply, RequestId,
+    Value, VertexId,
 };
 use althing_replica::Step;
-use althing_wire::{AcceptorRecord, NodeRecord, VoterRecord};
+use althing_roles::Roles;
+use althing_wire::{AcceptorRecord, NodeRecord, Vote, VoterRecord};
 use bytes::Bytes;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -17,6 +21,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 pub(crate) struct Oracles {
     consensus: ConsensusConsistency<VertexId>,
     conflicts: CommittedConflicts,
+    quorum: CommittedHasQuorum<VertexId, Ballot>,
     order: SameOrder,
     exactly_once: ExactlyOnce,
     nontrivial: Nontriviality,
@@ -24,11 +29,13 @@ pub(crate) struct Oracles {
 }
 
 impl Oracles {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(membership: &Membership) -> Self {
         let commutes = Commutes::new(commute);
+        let quorums = membership.acceptor_quorums();
         Self {
             consensus: ConsensusConsistency::describing(),
             conflicts: CommittedConflicts::new(commutes.clone()),
+            quorum: CommittedHasQuorum::new(quorums.n(), quorums.f()),
             order: SameOrder::new(commutes),
             exactly_once: ExactlyOnce::new(),
             nontrivial: Nontriviality::new(),
@@ -41,12 +48,13 @@ impl Oracles {
         self.nontrivial.submitted(digest(&(request, payload)));
     }
 
-    /// A node holds a value as committed.
+    /// A node holds a value as committed: on its disk, or it tells others.
     pub(crate) fn committed(
         &mut self,
         node: NodeId,
         vertex: VertexId,
         value: &Value,
+        is_on_disk: bool,
     ) -> Result<(), Violation> {
         self.consensus.committed(node.0, vertex, digest(value), || crate::show::value(value))?;
         for command in value.commands.as_slice() {
@@ -55,49 +63,66 @@ impl Oracles {
                 self.nontrivial.committed(vertex, submitted, || request.to_string())?;
             }
         }
-        let columns: Vec<_> = value.deps.columns().collect();
-        let deps = columns.iter().map(|(column, row)| ColumnDependencies {
-            column: column_number(*column),
-            prefix: row.below(),
-            extras: row.extras(),
-        });
-        let named = Vertex { column: column_number(vertex.column()), seq: vertex.seq };
+        let dependencies = columns(&value.deps);
         let commands = value.commands.as_slice();
+        let held = Held {
+            value: digest(value),
+            commands: digest(&value.commands),
+            dependencies: &dependencies,
+            is_on_disk,
+        };
+        self.quorum.committed(node.0, vertex, held)?;
+        let named = Vertex { column: column_number(vertex.column()), seq: vertex.seq };
         if commands.is_empty() {
-            return self.conflicts.committed(named, None, deps);
+            return self.conflicts.committed(named, None, dependencies);
         }
         if commands.iter().any(|command| command.footprint == Footprint::Everything) {
-            return self.conflicts.committed(named, Some(Touched::Everything), deps);
+            return self.conflicts.committed(named, Some(Touched::Everything), dependencies);
         }
         let resources: Vec<_> = commands.iter().flat_map(touched).collect();
-        self.conflicts.committed(named, Some(Touched::Resources(&resources)), deps)
+        self.conflicts.committed(named, Some(Touched::Resources(&resources)), dependencies)
     }
 
     /// A node's record is on disk.
     pub(crate) fn synced(&mut self, node: NodeId, record: &NodeRecord) -> Result<(), Violation> {
-        let (vertex, promised, voted) = match record {
+        match record {
             NodeRecord::Voter(VoterRecord::Committed { vertex, value }) => {
-                return self.committed(node, *vertex, value);
+                self.monotone.released(node.0, *vertex);
+                self.committed(node, *vertex, value, true)
             }
-            NodeRecord::Replica(record) => {
-                return self.committed(node, record.vertex, &record.value);
-            }
+            NodeRecord::Replica(record) => self.committed(node, record.vertex, &record.value, true),
             NodeRecord::Voter(
                 VoterRecord::Promised { vertex, ballot }
                 | VoterRecord::Depended { vertex, ballot, .. },
             )
             | NodeRecord::Acceptor(AcceptorRecord::Promised { vertex, ballot }) => {
-                (*vertex, *ballot, None)
+                self.monotone.durable(node.0, *vertex, *ballot, false)
             }
             NodeRecord::Voter(VoterRecord::Voted { vertex, vote }) => {
-                (*vertex, vote.ballot, Some(vote.ballot))
+                self.voted(node, *vertex, vote);
+                self.monotone.durable(node.0, *vertex, vote.ballot, true)
             }
-            NodeRecord::Acceptor(AcceptorRecord::Voted { vertex, ballot, .. }) => {
-                (*vertex, *ballot, Some(*ballot))
+            NodeRecord::Acceptor(AcceptorRecord::Voted { vertex, ballot, value }) => {
+                self.quorum.voted(node.0, *vertex, *ballot, digest(value));
+                self.monotone.durable(node.0, *vertex, *ballot, true)
             }
-            NodeRecord::Proposer(_) | NodeRecord::Dependency(_) => return Ok(()),
+            NodeRecord::Proposer(_) | NodeRecord::Dependency(_) => Ok(()),
+        }
+    }
+
+    fn voted(&mut self, node: NodeId, vertex: VertexId, vote: &Vote) {
+        let Some(fast) = &vote.fast else {
+            self.quorum.voted(node.0, vertex, vote.ballot, digest(&vote.value));
+            return;
         };
-        self.monotone.durable(node.0, vertex, promised, voted.is_some())
+        let members: Vec<u32> = fast.members.iter().map(|member| member.0).collect();
+        let vote = FastVote {
+            commands: digest(&vote.value.commands),
+            dependencies: &columns(&vote.value.deps),
+            members: &members,
+            anchor: fast.anchor.0,
+        };
+        self.quorum.voted_fast(node.0, vertex, vote);
     }
 
     /// A replica executed a vertex.
@@ -126,10 +151,12 @@ impl Oracles {
         Ok(())
     }
 
-    /// A replica starts again, and executes from the beginning what it has on disk.
-    pub(crate) fn restarted(&mut self, node: NodeId) -> Result<(), Violation> {
+    /// A node is back with these roles, made from what its disk holds; its replica executes from
+    /// the beginning.
+    pub(crate) fn restarted(&mut self, node: NodeId, roles: &Roles) -> Result<(), Violation> {
         self.order.restarted(node.0, None)?;
-        self.exactly_once.restarted(node.0, None)
+        self.exactly_once.restarted(node.0, None)?;
+        self.monotone.recovered(node.0, |vertex| ballots(roles, vertex))
     }
 
     /// Settles what was left open; how many conflicting vertices wait for commits between them.
@@ -141,6 +168,24 @@ impl Oracles {
 /// Which of the store's modes commute, said again so that the store's word is not taken for it.
 fn commute(a: u8, b: u8) -> bool {
     matches!((a, b), (0, 0) | (2, 2))
+}
+
+/// What a node's voter or acceptor holds of a vertex that is not committed there.
+fn ballots(roles: &Roles, vertex: VertexId) -> Option<Ballots<Ballot>> {
+    let by_voter = roles.voter.as_ref().and_then(|voter| voter.register(vertex));
+    let by_acceptor = roles.acceptor.as_ref().and_then(|acceptor| acceptor.get(vertex));
+    let register = by_voter.or(by_acceptor)?;
+    let voted = register.vote().map(|vote| vote.ballot);
+    Some(Ballots { promised: Some(register.promised()), voted })
+}
+
+fn columns(deps: &DepSet) -> Vec<ColumnDependencies<'_>> {
+    let columns = deps.columns().map(|(column, row)| ColumnDependencies {
+        column: column_number(column),
+        prefix: row.below(),
+        extras: row.extras(),
+    });
+    columns.collect()
 }
 
 fn touched(command: &Command) -> impl Iterator<Item = (&[u8], u8)> {

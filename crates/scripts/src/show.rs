@@ -1,7 +1,9 @@
 //! How things are written in a story, and read.
 
 use althing_kv::{KvCommand, KvReply};
-use althing_model::{Ballot, Commands, DepSet, Epoch, NodeId, Operation, Reply, Value, VertexId};
+use althing_model::{
+    Ballot, Commands, DepSet, Epoch, NodeId, Operation, Reply, SessionId, Value, VertexId,
+};
 use althing_wire::{
     AcceptorRecord, DependencyRecord, FastQuorum, Message, NodeRecord, ProposerRecord,
     ReplicaRecord, Vote, VoterRecord,
@@ -10,6 +12,16 @@ use bytes::Bytes;
 
 pub(crate) fn vertex(vertex: VertexId) -> String {
     format!("{}.{}", vertex.proposer.0, vertex.seq)
+}
+
+/// The client of a node by its name; any other session by its vertex and the place in the batch.
+pub(crate) fn session(session: SessionId) -> String {
+    match session {
+        SessionId { opened: VertexId { seq: 0, proposer, .. }, slot: 0 } => {
+            format!("c{}", proposer.0)
+        }
+        SessionId { opened, slot } => format!("{}/{slot}", vertex(opened)),
+    }
 }
 
 /// Rounds 0 and 1 are the owner's; the others name their proposer.
@@ -51,8 +63,8 @@ fn operation(operation: &Operation) -> String {
     match operation {
         Operation::OpenSession => "open".to_owned(),
         Operation::CloseSessions(sessions) => {
-            let clients = sessions.iter().map(|session| format!("c{}", session.opened.proposer.0));
-            format!("close {}", clients.collect::<Vec<_>>().join(" "))
+            let sessions: Vec<_> = sessions.iter().map(|it| session(*it)).collect();
+            format!("close {}", sessions.join(" "))
         }
         Operation::Apply { payload, .. } => match KvCommand::decode(payload.clone()) {
             Ok(command) => kv(&command),
@@ -103,7 +115,7 @@ pub(crate) fn parse_kv(words: &[&str]) -> Result<KvCommand, String> {
 
 pub(crate) fn reply(reply: &Reply) -> String {
     match reply {
-        Reply::Opened(_) => "opened".to_owned(),
+        Reply::Opened(opened) => format!("session {}", session(*opened)),
         Reply::Closed => "closed".to_owned(),
         Reply::SessionUnknown => "session unknown".to_owned(),
         Reply::Forgotten => "forgotten".to_owned(),

@@ -1,5 +1,7 @@
 //! Every story in `stories/`, told again and compared. `ALTHING_REWRITE=1` writes them anew.
 
+mod planted;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
