@@ -1,6 +1,7 @@
 //! The acceptor: the role on the classic path.
 
 use crate::Register;
+use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Epoch, NodeId, VertexId};
 use althing_wire::{
@@ -95,6 +96,7 @@ impl Acceptor {
             }
             Err(_) if is_planted(Mutant::RefusalNotSent) => return Err(Ignored::Late),
             Err(promised) => {
+                mark::hit(Mark::AcceptorPrepareRefused);
                 effects.after_earlier().send(from, Refused { vertex, ballot, promised });
             }
         }
@@ -120,6 +122,7 @@ impl Acceptor {
             }
             Err(_) if is_planted(Mutant::RefusalNotSent) => return Err(Ignored::Late),
             Err(promised) => {
+                mark::hit(Mark::AcceptorAcceptRefused);
                 effects.after_earlier().send(from, Refused { vertex, ballot, promised });
             }
         }
@@ -169,6 +172,36 @@ mod tests {
         let promised = Ballot { round: 3, proposer: NodeId(2) };
         expected.after_earlier().send(NodeId(1), Refused { vertex: vertex(), ballot, promised });
         assert_eq!(effects, expected);
+    }
+
+    /// Broken: a proposer of a lower ballot would not be told, or get what it asks for.
+    #[test]
+    fn refusals_leave_their_marks() {
+        mark::take();
+        let mut acceptor = Acceptor::new(Epoch(0));
+        let (from, higher) = prepare(3, 2);
+        acceptor.handle(from, higher, &mut Effects::default()).unwrap();
+        let promised = Ballot { round: 3, proposer: NodeId(2) };
+        let refused = |ballot| {
+            let mut expected = Effects::default();
+            let refused = Refused { vertex: vertex(), ballot, promised };
+            expected.after_earlier().send(ballot.proposer, refused);
+            expected
+        };
+
+        let mut effects = Effects::default();
+        let (from, lower) = prepare(2, 2);
+        acceptor.handle(from, lower, &mut effects).unwrap();
+        assert_eq!(effects, refused(Ballot { round: 2, proposer: NodeId(2) }));
+        assert!(mark::take().contains(Mark::AcceptorPrepareRefused));
+
+        let mut effects = Effects::default();
+        let value = Value { commands: Commands::Noop, deps: DepSet::default() };
+        let ballot = Ballot::classic(vertex());
+        let accept = Accept { vertex: vertex(), ballot, value };
+        acceptor.handle(NodeId(1).into(), accept.into(), &mut effects).unwrap();
+        assert_eq!(effects, refused(ballot));
+        assert!(mark::take().contains(Mark::AcceptorAcceptRefused));
     }
 
     /// Broken: anyone could propose in the rounds that need no phase 1.

@@ -1,6 +1,7 @@
 //! One client: one session, any number of operations in flight.
 
 use crate::{Failure, Outcome};
+use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Jitter, Micros, NodeId, Operation, Reply, RequestId, SeqSet, SessionId};
 use althing_wire::{Answer, Outcome as Answered, Submit};
@@ -144,6 +145,7 @@ impl Client {
         match outcome {
             Answered::Overloaded => {
                 in_flight.turned_away += 1;
+                mark::hit(Mark::ClientTurnedAway);
                 in_flight.is_turned_away = true;
                 let exponent = in_flight.turned_away.min(6);
                 in_flight.try_again_at = now + self.jitter.around(self.config.back_off << exponent);
@@ -228,7 +230,10 @@ impl Client {
                     {
                         Outcome::Failed(Failure::Overloaded)
                     }
-                    _ => Outcome::Unknown,
+                    _ => {
+                        mark::hit(Mark::ClientGaveUp);
+                        Outcome::Unknown
+                    }
                 };
                 self.end(ticket, outcome, None, out);
                 if ticket == OPEN_TICKET && self.in_flight() > 0 {
@@ -283,6 +288,9 @@ impl Client {
             .find(|index| !self.down[*index] && !self.silent[*index])
             .or_else(|| in_turn().find(|index| !self.down[*index]))
             .unwrap_or(first % count);
+        if in_flight.attempts > 0 && in_flight.node != node {
+            mark::hit(Mark::ClientRetried);
+        }
         in_flight.node = node;
         in_flight.attempts += 1;
         in_flight.is_turned_away = false;
@@ -336,6 +344,8 @@ mod tests {
     }
 
     fn opened() -> (Client, Vec<Output>) {
+        // Tests may share a thread.
+        mark::take();
         let mut client = Client::new(config());
         let mut out = Vec::new();
         client.submit(0, Bytes::from_static(b"x"), &mut out);
@@ -367,6 +377,7 @@ mod tests {
         client.on_deadline(150, &mut out);
         let (node, again, second) = request(&out[0]);
         assert_eq!((node, again, second), (NodeId(1), ticket, first));
+        assert!(mark::take().contains(Mark::ClientRetried));
         out.clear();
         let reply = Reply::Applied(Bytes::from_static(b"y"));
         client.on_answer(160, NodeId(1), answer(ticket, reply), &mut out);
@@ -420,6 +431,7 @@ mod tests {
         out.clear();
         client.on_deadline(2000, &mut out);
         assert!(matches!(&out[..], [Output::Ended(Ended { outcome: Outcome::Unknown, .. })]));
+        assert!(mark::take().contains(Mark::ClientGaveUp));
 
         let mut unreachable = Client::new(config());
         out.clear();
@@ -434,6 +446,7 @@ mod tests {
         let (mut busy, mut out) = opened();
         out.clear();
         busy.on_answer(5, NodeId(0), Answer { ticket: 1, outcome: Answered::Overloaded }, &mut out);
+        assert!(mark::take().contains(Mark::ClientTurnedAway));
         busy.on_deadline(1001, &mut out);
         assert!(matches!(
             &out[..],

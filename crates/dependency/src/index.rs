@@ -6,6 +6,7 @@
 //! leads to all its earlier ones there. Without them the index loses dependencies: voters that
 //! processed a vertex without being counted leave two vertices unordered (trap T6).
 
+use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Column, Commands, DepSet, Footprint, Mode, ModeTable, VertexId};
 use bytes::Bytes;
@@ -50,6 +51,7 @@ impl ConflictIndex {
             return deps;
         }
         for (column, seq) in &self.everything {
+            mark::hit(Mark::DependsOnEverything);
             deps.insert(column.vertex(*seq));
         }
         for command in commands.as_slice() {
@@ -82,6 +84,7 @@ impl ConflictIndex {
             match &command.footprint {
                 Footprint::Everything if is_planted(Mutant::EverythingNotEntered) => {}
                 Footprint::Everything => {
+                    mark::hit(Mark::EverythingEntered);
                     let seq = self.everything.entry(column).or_default();
                     *seq = (*seq).max(vertex.seq);
                 }
@@ -105,6 +108,8 @@ impl ConflictIndex {
                 || is_planted(Mutant::ReadIgnoresWrites) && latest.mode > mode;
             if !self.modes.commute(mode, latest.mode) && !is_missed {
                 deps.insert(latest.column.vertex(latest.seq));
+            } else {
+                mark::hit(Mark::PassedByCommuting);
             }
         }
     }
@@ -120,7 +125,8 @@ impl ConflictIndex {
             |entry: &Latest| entry.mode == mode || is_planted(Mutant::ModesShareAnEntry);
         match entries.iter_mut().find(|entry| entry.column == column && is_of_mode(entry)) {
             Some(entry) if is_planted(Mutant::LatestByArrival) => entry.seq = vertex.seq,
-            Some(entry) => entry.seq = entry.seq.max(vertex.seq),
+            Some(entry) if entry.seq > vertex.seq => mark::hit(Mark::EnteredLate),
+            Some(entry) => entry.seq = vertex.seq,
             None => entries.push(Latest { column, mode, seq: vertex.seq }),
         }
     }
@@ -151,6 +157,8 @@ mod tests {
     }
 
     fn index() -> ConflictIndex {
+        // Tests may share a thread.
+        mark::take();
         ConflictIndex::new(ModeTable::read_write())
     }
 
@@ -164,6 +172,7 @@ mod tests {
         assert_eq!(index.dependencies(&on("a", READ)), deps(&[vertex(2, 0)]));
         assert_eq!(index.dependencies(&on("a", WRITE)), deps(&[vertex(1, 0), vertex(2, 0)]));
         assert_eq!(index.dependencies(&on("c", WRITE)), DepSet::default());
+        assert!(mark::take().contains(Mark::PassedByCommuting));
     }
 
     /// Broken: a vertex that arrives late would hide a later one of its proposer (trap T17).
@@ -173,6 +182,7 @@ mod tests {
         index.enter(vertex(1, 7), &on("a", WRITE));
         index.enter(vertex(1, 3), &on("a", WRITE));
         assert_eq!(index.dependencies(&on("a", WRITE)), deps(&[vertex(1, 7)]));
+        assert!(mark::take().contains(Mark::EnteredLate));
     }
 
     /// Broken: a scan would miss writes, or a later command would pass the scan.
@@ -186,5 +196,8 @@ mod tests {
         index.enter(vertex(2, 0), &commands(Footprint::Everything));
         assert_eq!(index.dependencies(&commands(Footprint::NOTHING)), deps(&[vertex(2, 0)]));
         assert_eq!(index.dependencies(&Commands::Noop), DepSet::default());
+        let marks = mark::take();
+        assert!(marks.contains(Mark::EverythingEntered));
+        assert!(marks.contains(Mark::DependsOnEverything));
     }
 }

@@ -1,6 +1,7 @@
 //! The dependency node: the role on the classic path.
 
 use crate::ConflictIndex;
+use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{DepSet, Epoch, ModeTable, NodeId, VertexId};
 use althing_wire::{
@@ -83,6 +84,7 @@ impl DependencyNode {
             if held.commands != commands {
                 return Err(Ignored::Contradiction);
             }
+            mark::hit(Mark::ClassicDependRepeated);
             let deps = held.deps.clone();
             effects.after_earlier().send(from, Depended { vertex, ballot, deps });
             return Ok(());
@@ -103,6 +105,7 @@ impl DependencyNode {
     ) -> Result<(), Ignored> {
         let Inspect { vertex, ballot } = inspect;
         let held = self.held.get(&vertex).cloned();
+        mark::hit(if held.is_some() { Mark::InspectedHeld } else { Mark::InspectedUnknown });
         effects.after_earlier().send(from, Inspected { vertex, ballot, held });
         Ok(())
     }
@@ -117,5 +120,66 @@ impl DependencyNode {
         deps.union(base);
         self.index.enter(vertex, commands);
         deps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use althing_model::{Ballot, Command, Commands, Footprint, Mode, Operation};
+    use bytes::Bytes;
+
+    fn vertex(proposer: u32) -> VertexId {
+        VertexId { epoch: Epoch(0), proposer: NodeId(proposer), seq: 0 }
+    }
+
+    fn write() -> Commands {
+        let footprint = Footprint::of([(Bytes::from_static(b"a"), Mode(1))]);
+        Commands::Batch([Command { operation: Operation::OpenSession, footprint }].into())
+    }
+
+    /// What the node says.
+    fn tell(
+        node: &mut DependencyNode,
+        from: NodeId,
+        message: impl Into<Message>,
+    ) -> Effects<DependencyRecord> {
+        let mut effects = Effects::default();
+        node.handle(from.into(), message.into(), &mut effects).expect("it answers");
+        effects
+    }
+
+    /// Broken: asked again, a node would answer otherwise than it did; or a recovery would not be
+    /// told of a command that is held.
+    #[test]
+    fn answers_are_given_again_and_told() {
+        mark::take();
+        let mut node = DependencyNode::new(Epoch(0), ModeTable::read_write());
+        let ask = |node: &mut DependencyNode, of: VertexId| {
+            let (ballot, base) = (Ballot::classic(of), DepSet::default());
+            let depend = Depend { vertex: of, ballot, commands: write(), base };
+            tell(node, of.proposer, depend)
+        };
+        ask(&mut node, vertex(1));
+        ask(&mut node, vertex(2));
+        let again = ask(&mut node, vertex(1));
+        assert!(mark::take().contains(Mark::ClassicDependRepeated));
+        let mut expected = Effects::default();
+        let ballot = Ballot::classic(vertex(1));
+        let deps = DepSet::default();
+        let first = Depended { vertex: vertex(1), ballot, deps: deps.clone() };
+        expected.after_earlier().send(NodeId(1), first);
+        assert_eq!(again, expected);
+
+        let ballot = Ballot { round: 2, proposer: NodeId(3) };
+        let mut inspect = |of: VertexId, held: Option<Held>, hit: Mark| {
+            let mut expected = Effects::default();
+            let inspected = Inspected { vertex: of, ballot, held };
+            expected.after_earlier().send(NodeId(3), inspected);
+            assert_eq!(tell(&mut node, NodeId(3), Inspect { vertex: of, ballot }), expected);
+            assert!(mark::take().contains(hit));
+        };
+        inspect(vertex(1), Some(Held { commands: write(), deps }), Mark::InspectedHeld);
+        inspect(vertex(9), None, Mark::InspectedUnknown);
     }
 }

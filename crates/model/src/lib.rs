@@ -41,6 +41,7 @@ mod dep_set;
 mod footprint;
 mod id;
 mod jitter;
+pub mod mark;
 mod membership;
 pub mod mutant;
 mod quorum;

@@ -173,7 +173,7 @@ mutants! {
     // Exactly once.
     DuplicateExecuted "duplicate_executed" "a request in a second vertex takes effect again" "T8, Z10";
     HighestSequencePerClient "highest_sequence_per_client" "a session keeps its highest sequence only" "T9";
-    UnacknowledgedRepliesDropped "unacknowledged_replies_dropped" "replies are dropped before the client has them" "s. 7";
+    DuplicateGetsLatestReply "duplicate_gets_latest_reply" "a repeated request gets the reply to the latest of its session" "T8, s. 7";
     SessionsOfABatchShared "sessions_of_a_batch_shared" "the sessions that a batch opens are one" "s. 7";
     RetryIsANewRequest "retry_is_a_new_request" "a client's retry gets a new request id" "s. 7, Z10";
     UnknownTakenForFailed "unknown_taken_for_failed" "a client says that an operation failed, of which it knows nothing" "s. 7";

@@ -2,6 +2,7 @@
 
 use crate::work::Work;
 use crate::{CommitPath, Proposer};
+use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Ballot, Micros, NodeId, Path, Role, Value, VertexId};
 use althing_wire::{Accept, Accepted, Chosen, Commit, Effects, Ignored, ProposerRecord, Refused};
@@ -61,6 +62,7 @@ impl Proposer {
                 if ballot == *current || is_planted(Mutant::StaleVotesCounted) =>
             {
                 if !votes.insert(acceptor) {
+                    mark::hit(Mark::VoteRepeated);
                     return Err(Ignored::Repeated);
                 }
                 if votes.len() >= phase2 {
@@ -68,7 +70,10 @@ impl Proposer {
                     self.commit(now, vertex, value, path, effects);
                 }
             }
-            _ => return Err(Ignored::Late),
+            _ => {
+                mark::hit(Mark::VoteLate);
+                return Err(Ignored::Late);
+            }
         }
         Ok(())
     }
@@ -100,6 +105,12 @@ impl Proposer {
             return Err(Ignored::Late);
         }
         self.counters.refused += 1;
+        match self.work_mut(vertex) {
+            Some(Work::Anchoring { .. } | Work::Voting { .. }) => mark::hit(Mark::AnchoringRefused),
+            Some(Work::Concluding { .. }) => mark::hit(Mark::ConclusionRefused),
+            Some(Work::Fencing { .. }) => mark::hit(Mark::FenceRefused),
+            _ => mark::hit(Mark::RecoveryRefused),
+        }
         let round = self.rounds.entry(vertex).or_default();
         *round = (*round).max(promised.round);
         let in_flight = self.in_flight.get_mut(&vertex).expect("looked up above");
@@ -123,8 +134,10 @@ impl Proposer {
         effects: &mut Effects<ProposerRecord>,
     ) -> Result<(), Ignored> {
         let Chosen { vertex, value } = chosen;
-        if !self.in_flight.contains_key(&vertex) {
-            return Err(Ignored::Late);
+        match self.work_mut(vertex) {
+            None => return Err(Ignored::Late),
+            Some(Work::Preparing { .. }) => mark::hit(Mark::RecoveryLearntCommit),
+            Some(_) => {}
         }
         self.commit(now, vertex, value, CommitPath::Learned, effects);
         Ok(())

@@ -1,6 +1,7 @@
 //! Rule C1: a vertex depends on its own proposer's previous vertex on each resource that it touches,
 //! whatever the modes. The dependency service keeps the latest vertex only; this is why it may.
 
+use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Column, Commands, DepSet, Footprint, VertexId};
 use bytes::Bytes;
@@ -67,15 +68,22 @@ impl Chain {
         match self.latest.get_mut(resource) {
             Some(latest) => {
                 let previous = (*latest).max(self.everything.unwrap_or(0));
+                if previous > *latest {
+                    mark::hit(Mark::ChainEverything);
+                }
                 *latest = seq;
                 self.depend(previous, seq, deps);
             }
             None => {
                 deps.insert_below(self.column, self.floor);
+                if self.floor > 0 {
+                    mark::hit(Mark::ChainPrefix);
+                }
                 if let Some(everything) = self.everything {
                     self.depend(everything, seq, deps);
                 }
                 if self.latest.len() >= self.len_max {
+                    mark::hit(Mark::ChainOverflow);
                     self.latest.clear();
                     // This very vertex may have touched resources that are forgotten now.
                     if !is_planted(Mutant::ChainOverflowForgotten) {

@@ -3,6 +3,7 @@
 
 use crate::work::Work;
 use crate::{CommitPath, Proposer};
+use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Ballot, Commands, DepSet, Micros, NodeId, Value, VertexId};
 use althing_wire::{
@@ -21,6 +22,9 @@ impl Proposer {
         effects: &mut Effects<ProposerRecord>,
     ) {
         let (quorum, is_fast) = self.choose_fast_quorum();
+        if !is_fast {
+            mark::hit(Mark::FastPathHopeless);
+        }
         self.begin(now, vertex, Work::Anchoring { commands, base, quorum, is_fast });
         self.ask_anchor(now, vertex, effects);
     }
@@ -76,7 +80,10 @@ impl Proposer {
                 self.count_answers(now, vertex, effects);
                 Ok(())
             }
-            _ => Err(Ignored::Late),
+            _ => {
+                mark::hit(Mark::AnswerLate);
+                Err(Ignored::Late)
+            }
         }
     }
 
@@ -138,12 +145,17 @@ impl Proposer {
             }
             let threshold = quorums.f() - usize::from(is_planted(Mutant::FastThresholdMinusOne));
             if DepSet::is_each_held_by(&counted, threshold) {
-                let value = Value { commands: commands.clone(), deps: union(counted) };
+                let deps = union(counted.iter().copied());
+                if counted.iter().any(|answer| **answer != deps) {
+                    mark::hit(Mark::FastDespiteDifference);
+                }
+                let value = Value { commands: commands.clone(), deps };
                 self.set_work(vertex, Work::Concluding { value });
                 self.ask_anchor(now, vertex, effects);
                 return;
             }
             // Disagreement: the fast path is given up for good.
+            mark::hit(Mark::FastThresholdMissed);
             *is_fast = false;
         }
         let missing = usize::from(is_planted(Mutant::SlowQuorumTooSmall));
@@ -170,6 +182,9 @@ impl Proposer {
         let Some(Work::Voting { is_fast, quorum, .. }) = self.work_mut(vertex) else {
             unreachable!("only this step has a fast path to give up");
         };
+        if *is_fast {
+            mark::hit(Mark::FastPathTimedOut);
+        }
         match changed {
             Some(changed) => *quorum = changed,
             None => *is_fast = false,

@@ -2,6 +2,7 @@
 
 use crate::Proposer;
 use crate::work::Work;
+use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Micros, NodeId};
 
@@ -41,6 +42,7 @@ impl Proposer {
             .map(|(vertex, _)| *vertex)
             .collect();
         for vertex in hopeless {
+            mark::hit(Mark::FastPathCut);
             self.set_timer(vertex, now);
         }
     }

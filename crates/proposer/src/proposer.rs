@@ -3,6 +3,7 @@
 use crate::chain::Chain;
 use crate::work::{InFlight, Work};
 use crate::{Config, Link};
+use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{
     Ballot, Column, Commands, Conflicts, Jitter, Membership, Micros, NodeId, Path, RequestId, Role,
@@ -212,6 +213,7 @@ impl Proposer {
         self.reserve(effects);
         let holes: Vec<u64> = self.resolved.missing(0, self.next_seq).collect();
         for seq in holes {
+            mark::hit(Mark::RestartedWithHoles);
             self.recover(now, self.column.vertex(seq), effects);
         }
     }

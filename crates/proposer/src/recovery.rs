@@ -5,6 +5,7 @@ use crate::chain::noop_deps;
 use crate::fast::union;
 use crate::work::Work;
 use crate::{CommitPath, Proposer};
+use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Commands, DepSet, Micros, NodeId, Value, VertexId};
 use althing_wire::{
@@ -21,6 +22,7 @@ impl Proposer {
     ) -> Result<(), Ignored> {
         let vertex = recover.vertex;
         if self.in_flight.contains_key(&vertex) {
+            mark::hit(Mark::RecoveryRepeated);
             return Err(Ignored::Repeated);
         }
         if self.is_own(vertex) && vertex.seq >= self.next_seq {
@@ -41,6 +43,7 @@ impl Proposer {
         let recoveries = self.in_flight.len() - self.own_in_flight;
         let limit = self.config.limits.recoveries_max;
         if recoveries >= limit {
+            mark::hit(Mark::RecoveryPostponed);
             if self.recovery_backlog.len() < limit * 64 {
                 self.recovery_backlog.insert(vertex);
             }
@@ -119,7 +122,10 @@ impl Proposer {
                 }
                 promises.insert(acceptor, vote);
             }
-            _ => return Err(Ignored::Late),
+            _ => {
+                mark::hit(Mark::PromiseLate);
+                return Err(Ignored::Late);
+            }
         }
         self.count_promises(now, vertex, effects);
         Ok(())
@@ -218,6 +224,7 @@ fn choose_after_fast(vertex: VertexId, promises: &BTreeMap<NodeId, Option<Vote>>
     if let Some(vote) = highest_vote(promises)
         && vote.ballot.round > 0
     {
+        mark::hit(Mark::RecoveryAdoptedVote);
         return Choice::Propose(vote.value.clone(), Why::Vote);
     }
     // From here on all votes are of round 0.
@@ -226,6 +233,7 @@ fn choose_after_fast(vertex: VertexId, promises: &BTreeMap<NodeId, Option<Vote>>
         .filter_map(|(node, vote)| Some((*node, vote.as_ref()?.value.deps.clone())))
         .collect();
     let Some(vote) = promises.values().flatten().next() else {
+        mark::hit(Mark::RecoveryFoundNothing);
         return noop(vertex);
     };
     let commands = vote.value.commands.clone();
@@ -242,11 +250,16 @@ fn choose_after_fast(vertex: VertexId, promises: &BTreeMap<NodeId, Option<Vote>>
         && fast.members.iter().any(|member| matches!(promises.get(member), Some(None)));
     let is_blind = is_planted(Mutant::ConsultedAlthoughTheAnchorIsSilent);
     if has_anchor_answered || has_one_no_vote || is_blind {
+        mark::hit(match has_anchor_answered {
+            true => Mark::RecoveryAnchorAnswered,
+            false => Mark::RecoveryMemberWithoutVote,
+        });
         return Choice::Consult { commands, answers };
     }
     // The anchor is silent, and every member of the fast quorum that answered voted: of the f
     // reporters of any dependency at least one answered, and what the anchor alone knew is in every
     // answer. Answers from outside the quorum do not count (trap T2).
+    mark::hit(Mark::RecoveryRebuilt);
     let is_counted = |node: &NodeId| {
         fast.members.contains(node) || is_planted(Mutant::RebuiltFromOutsideTheQuorum)
     };
@@ -261,11 +274,14 @@ fn choose_after_classic(
     inspected: &BTreeMap<NodeId, Option<Held>>,
 ) -> Choice {
     if let Some(vote) = highest_vote(promises) {
+        mark::hit(Mark::RecoveryAdoptedVote);
         return Choice::Propose(vote.value.clone(), Why::Vote);
     }
     let Some(held) = inspected.values().flatten().next() else {
+        mark::hit(Mark::ClassicFoundNothing);
         return noop(vertex);
     };
+    mark::hit(Mark::ClassicConsulted);
     let answers = inspected
         .iter()
         .filter_map(|(node, held)| Some((*node, held.as_ref()?.deps.clone())))

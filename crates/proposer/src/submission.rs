@@ -3,6 +3,7 @@
 use crate::Proposer;
 use crate::proposer::{Queued, Submitter, Unanswered};
 use crate::work::Work;
+use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{
     Command, Commands, Footprint, Micros, Operation, Reply, RequestId, Role, SessionId, VertexId,
@@ -27,6 +28,7 @@ impl Proposer {
         let submitter = Submitter { client, ticket };
         let request = operation.request();
         if request.is_some_and(|request| self.is_repeated(request, submitter)) {
+            mark::hit(Mark::RequestRepeated);
             return;
         }
         if let Some(session) = operation.session()
@@ -50,6 +52,7 @@ impl Proposer {
         };
         if self.queue.len() >= self.config.limits.queue_len_max {
             self.counters.overloaded += 1;
+            mark::hit(Mark::QueueFull);
             effects.send(client, Answer { ticket, outcome: Outcome::Overloaded });
             return;
         }
@@ -104,6 +107,9 @@ impl Proposer {
         {
             self.propose_batch(now, effects);
         }
+        if self.next_seq == self.reserved && !self.queue.is_empty() {
+            mark::hit(Mark::NumbersAwaited);
+        }
         let half = self.config.limits.reserve_len.div_ceil(2);
         if self.reserved == self.reserving && self.reserved - self.next_seq < half {
             self.reserve(effects);
@@ -151,11 +157,13 @@ impl Proposer {
         if !matches!(self.work_mut(vertex), Some(Work::Concluding { .. }))
             && self.end(vertex).is_some()
         {
+            mark::hit(Mark::ExecutedInFlight);
             self.resolved.insert(vertex.seq);
             self.forget_rounds(vertex);
             self.recovery_backlog.remove(&vertex);
         }
         let Some(unanswered) = self.unanswered.get(&vertex) else {
+            mark::hit(Mark::ExecutedUnasked);
             return Err(Ignored::Repeated);
         };
         if replies.is_empty() {
@@ -186,6 +194,7 @@ impl Proposer {
         let commands = unanswered.commands.as_slice().iter().cloned();
         for (mut command, submitter) in commands.zip(unanswered.submitters).rev() {
             self.counters.proposed_again += 1;
+            mark::hit(Mark::ProposedAgain);
             if is_planted(Mutant::ProposedAgainAsNew)
                 && let Operation::Apply { request, .. } = &mut command.operation
             {
@@ -240,6 +249,7 @@ impl Proposer {
                 || resources > BATCH_RESOURCES_MAX
                 || matches!(queued.command.operation, Operation::CloseSessions(_));
             if is_full && !commands.is_empty() {
+                mark::hit(Mark::BatchFull);
                 break;
             }
             let queued = self.queue.pop_front().expect("it has a front");

@@ -2,6 +2,7 @@
 
 use crate::Proposer;
 use crate::work::Work;
+use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Micros, VertexId};
 use althing_wire::{Effects, ProposerRecord};
@@ -38,16 +39,27 @@ impl Proposer {
         match self.work_mut(vertex) {
             None => {}
             Some(Work::Anchoring { .. } | Work::Concluding { .. } | Work::Fencing { .. }) => {
+                mark::hit(Mark::AnchorAskedAgain);
                 self.ask_anchor(now, vertex, effects);
             }
             Some(Work::Voting { .. }) => self.give_up_fast_path(now, vertex, effects),
             Some(Work::Depending { .. } | Work::Consulting { .. }) => {
+                mark::hit(Mark::DependenciesAskedAgain);
                 self.ask_dependencies(now, vertex, effects);
             }
             Some(Work::Proposing { .. }) if is_planted(Mutant::AcceptsNotResent) => {}
-            Some(Work::Proposing { .. }) => self.send_accepts(now, vertex, effects),
-            Some(Work::Preparing { .. }) => self.send_prepares(now, vertex, effects),
-            Some(Work::Waiting) => self.prepare(now, vertex, effects),
+            Some(Work::Proposing { .. }) => {
+                mark::hit(Mark::AcceptsResent);
+                self.send_accepts(now, vertex, effects);
+            }
+            Some(Work::Preparing { .. }) => {
+                mark::hit(Mark::PreparesResent);
+                self.send_prepares(now, vertex, effects);
+            }
+            Some(Work::Waiting) => {
+                mark::hit(Mark::RecoveryResumed);
+                self.prepare(now, vertex, effects);
+            }
         }
     }
 
@@ -58,6 +70,7 @@ impl Proposer {
             && now >= entry.get().since + self.config.timing.answer
             && !self.in_flight.contains_key(entry.key())
         {
+            mark::hit(Mark::UnansweredForgotten);
             let forgotten = entry.remove();
             self.forget_requests(&forgotten.commands);
         }

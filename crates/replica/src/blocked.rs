@@ -2,6 +2,7 @@
 //! vertex's own proposer first, then of this site's.
 
 use crate::Replica;
+use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Micros, NodeId, Role, VertexId};
 use althing_wire::{Effects, Recover, ReplicaRecord};
@@ -77,9 +78,11 @@ impl Replica {
     /// where there is none the others in turn.
     fn whom_to_ask(&self, vertex: VertexId, asked: u32) -> Option<NodeId> {
         if asked == 1 && !self.down.contains(&vertex.proposer) {
+            mark::hit(Mark::RecoveryAskedOfOwner);
             return Some(vertex.proposer);
         }
         if self.config.membership.has(self.config.me, Role::Proposer) {
+            mark::hit(Mark::RecoveryAskedHere);
             return Some(self.config.me);
         }
         let proposers: Vec<NodeId> = self
@@ -88,6 +91,7 @@ impl Replica {
             .with(Role::Proposer)
             .filter(|proposer| !self.down.contains(proposer))
             .collect();
+        mark::hit(Mark::RecoveryAskedInTurn);
         let turn = (self.config.me.0 + asked) as usize;
         (!proposers.is_empty()).then(|| proposers[turn % proposers.len()])
     }

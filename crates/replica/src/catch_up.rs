@@ -2,6 +2,7 @@
 //! lost on the way, or sent while a node was down, arrives all the same.
 
 use crate::Replica;
+use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Column, DepSet, Micros, NodeId, Role, SeqSet, VertexId};
 use althing_wire::{Commit, Effects, Frontier, ReplicaRecord};
@@ -76,6 +77,9 @@ impl Replica {
                     effects.send(from, Commit { vertex, value });
                 }
             }
+        }
+        if sent > 0 {
+            mark::hit(Mark::CaughtUp);
         }
         self.count_caught_up(sent);
     }

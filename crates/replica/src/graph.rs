@@ -13,6 +13,7 @@
 //! commits back to front, or a component that closes last, costs a constant number of steps a
 //! vertex, and nothing recurses.
 
+use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Column, DepSet, SeqSet, Value, VertexId};
 use petgraph::algo::kosaraju_scc;
@@ -168,6 +169,7 @@ impl ConflictGraph {
                 if self.is_blocked(dep, &mut open)
                     && !is_planted(Mutant::ExecutedOnDirectDependencies)
                 {
+                    mark::hit(Mark::BlockedBehindBlocked);
                     return Trial::Blocked(dep);
                 }
                 reached.add_edge(vertex, dep, ());
@@ -234,10 +236,19 @@ impl ConflictGraph {
             for vertex in component {
                 let pending = self.pending.remove(&vertex).expect("only pending are reached");
                 self.executed.entry(vertex.column()).or_default().insert(vertex.seq);
-                let waiting = self.waiting.remove(&vertex).into_iter().flatten();
+                let waiting = self.waiting.remove(&vertex).unwrap_or_default();
+                if !waiting.is_empty() {
+                    mark::hit(Mark::ReleasedWaiters);
+                }
                 let tried_max = if is_planted(Mutant::WaitersForgotten) { 1 } else { usize::MAX };
-                roots.extend(waiting.take(tried_max));
+                roots.extend(waiting.into_iter().take(tried_max));
                 values.push((vertex, pending.value));
+            }
+            if values.len() > 1 {
+                mark::hit(Mark::ComponentOfSeveral);
+                if values.iter().any(|(_, value)| value.commands.is_noop()) {
+                    mark::hit(Mark::ComponentWithNoop);
+                }
             }
             ready.push(values);
         }
@@ -285,14 +296,17 @@ mod tests {
     /// Broken: a vertex would be executed before its dependency.
     #[test]
     fn waits_for_what_it_reaches() {
+        mark::take();
         let (a, b, c) = (vertex(1, 0), vertex(2, 0), vertex(3, 0));
         let mut graph = ConflictGraph::new();
-        assert!(graph.commit(c, value(&[b])).is_empty());
         assert!(graph.commit(b, value(&[a])).is_empty());
+        assert!(graph.commit(c, value(&[b])).is_empty());
+        assert!(mark::take().contains(Mark::BlockedBehindBlocked));
         assert_eq!(graph.blocker_of(c), Some(a));
         assert_eq!(graph.blockers(), BTreeSet::from([a]));
         let ready = graph.commit(a, value(&[]));
         assert_eq!(order(&ready), [vec![a], vec![b], vec![c]]);
+        assert!(mark::take().contains(Mark::ReleasedWaiters));
         assert_eq!(graph.pending_len(), 0);
         assert!(graph.commit(a, value(&[])).is_empty());
     }
@@ -300,12 +314,16 @@ mod tests {
     /// Broken: replicas would execute a cycle in the order in which it happened to commit.
     #[test]
     fn a_cycle_is_one_component_in_its_own_order() {
+        mark::take();
         let (a, b, c) = (vertex(3, 0), vertex(2, 1), vertex(1, 1));
         let mut graph = ConflictGraph::new();
         assert!(graph.commit(b, value(&[c])).is_empty());
         assert!(graph.commit(a, value(&[b])).is_empty());
         let ready = graph.commit(c, value(&[a]));
         assert_eq!(order(&ready), [vec![a, c, b]]);
+        let marks = mark::take();
+        assert!(marks.contains(Mark::ComponentOfSeveral));
+        assert!(marks.contains(Mark::ComponentWithNoop));
     }
 
     /// Broken: a command over everything, which a prefix of its own column covers, would wait for

@@ -2,6 +2,7 @@
 
 use crate::blocked::Blocked;
 use crate::{Config, ConflictGraph, Sessions};
+use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{
     Column, Jitter, Micros, NodeId, Operation, Reply, Role, SeqSet, StateMachine, Value, VertexId,
@@ -186,6 +187,7 @@ impl Replica {
     ) -> Result<(), Ignored> {
         if let Some(known) = self.log.get(&vertex) {
             assert_eq!(*known, value, "two values committed in {vertex}");
+            mark::hit(Mark::LearntTwice);
             return Err(Ignored::Repeated);
         }
         if !self.config.has_voter && !is_planted(Mutant::CommitsNotRecorded) {
@@ -227,6 +229,9 @@ impl Replica {
         component_len: usize,
         effects: &mut Effects<ReplicaRecord>,
     ) {
+        if value.commands.is_noop() {
+            mark::hit(Mark::NoopExecuted);
+        }
         let commands = value.commands.as_slice();
         let mut replies = Vec::with_capacity(commands.len());
         let mut took_effect = Vec::with_capacity(commands.len());
@@ -245,6 +250,9 @@ impl Replica {
         }
         self.counters.executed += 1;
         if self.answers(vertex) {
+            if vertex.proposer != self.config.me {
+                mark::hit(Mark::AnsweredByOther);
+            }
             effects
                 .after_earlier()
                 .send(vertex.proposer, Executed { vertex, replies: replies.clone() });

@@ -1,5 +1,6 @@
 //! Exactly once: which requests took effect, and their replies (`protocol` section 7).
 
+use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Operation, Reply, RequestId, SeqSet, SessionId, StateMachine, VertexId};
 use bytes::Bytes;
@@ -84,17 +85,20 @@ impl Sessions {
             session.executed.contains(request.sequence)
         };
         if was_executed && !is_planted(Mutant::DuplicateExecuted) {
-            return match session.replies.get(&request.sequence) {
-                Some(reply) => Reply::Applied(reply.clone()),
-                None => Reply::Forgotten,
+            let reply = match is_planted(Mutant::DuplicateGetsLatestReply) {
+                true => session.replies.values().next_back(),
+                false => session.replies.get(&request.sequence),
             };
+            mark::hit(if reply.is_some() { Mark::DuplicateSkipped } else { Mark::ReplyForgotten });
+            return reply.map_or(Reply::Forgotten, |reply| Reply::Applied(reply.clone()));
+        }
+        if request.sequence < session.executed.end() {
+            mark::hit(Mark::SequencePassed);
         }
         let reply = machine.apply(payload);
         session.executed.insert(request.sequence);
         session.replies.insert(request.sequence, reply.clone());
-        let is_hasty = is_planted(Mutant::UnacknowledgedRepliesDropped);
-        let kept_from = if is_hasty { request.sequence } else { acknowledged_below };
-        session.replies = session.replies.split_off(&kept_from);
+        session.replies = session.replies.split_off(&acknowledged_below);
         Reply::Applied(reply)
     }
 }
@@ -128,6 +132,8 @@ mod tests {
     }
 
     fn opened() -> (Sessions, SessionId, Counter) {
+        // Tests may share a thread.
+        mark::take();
         let mut sessions = Sessions::default();
         let mut machine = Counter(0);
         match sessions.execute(vertex(0), 3, &Operation::OpenSession, &mut machine) {
@@ -148,6 +154,7 @@ mod tests {
         assert_eq!(first, Reply::Applied(Bytes::from_static(b"1:1")));
         assert_eq!(first, second);
         assert_eq!(machine.0, 1);
+        assert!(mark::take().contains(Mark::DuplicateSkipped));
     }
 
     /// Broken: a pipelining client would lose the command that was executed second (trap T9).
@@ -157,6 +164,7 @@ mod tests {
         sessions.execute(vertex(1), 0, &apply(session, 5, 0), &mut machine);
         let reply = sessions.execute(vertex(2), 0, &apply(session, 4, 0), &mut machine);
         assert_eq!(reply, Reply::Applied(Bytes::from_static(b"2:1")));
+        assert!(mark::take().contains(Mark::SequencePassed));
     }
 
     /// Broken: replies would be kept for ever, or dropped before the client has them.
@@ -168,6 +176,7 @@ mod tests {
         let repeated = sessions.execute(vertex(3), 0, &apply(session, 0, 0), &mut machine);
         assert_eq!(repeated, Reply::Forgotten);
         assert_eq!(machine.0, 2);
+        assert!(mark::take().contains(Mark::ReplyForgotten));
     }
 
     /// Broken: a command of a closed session would take effect.

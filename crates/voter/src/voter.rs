@@ -2,6 +2,7 @@
 
 use althing_acceptor::Register;
 use althing_dependency::ConflictIndex;
+use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Ballot, Commands, DepSet, Epoch, ModeTable, NodeId, Value, VertexId};
 use althing_wire::{
@@ -177,9 +178,11 @@ impl Voter {
                 if conclude.deps == value.deps
                     || is_planted(Mutant::ConcludedWhateverWasChosen) =>
             {
+                mark::hit(Mark::ConcludeRepeated);
                 then.send(from, Concluded { vertex });
             }
             _ => {
+                mark::hit(Mark::AskedOfCommitted);
                 then.send(from, Chosen { vertex, value: value.clone() });
             }
         }
@@ -200,11 +203,13 @@ impl Voter {
             // Trap T3: after a promise to a recovery there is no vote in round 0, and no entry in
             // the index either.
             if open.register.promised() > ballot && !is_planted(Mutant::VoteAfterPromise) {
+                mark::hit(Mark::PreAcceptRefused);
                 let promised = open.register.promised();
                 effects.after_earlier().send(from, Refused { vertex, ballot, promised });
                 return Ok(());
             }
             if let Some(vote) = open.register.vote() {
+                mark::hit(Mark::PreAcceptRepeated);
                 // Trap T2: a resend changes nothing, its quorum least of all.
                 let mut deps = vote.value.deps.clone();
                 if is_planted(Mutant::VoterAnswersAfresh) {
@@ -246,6 +251,7 @@ impl Voter {
         };
         // The fence of recovery's case d1: what promised a recovery takes no fast commit.
         if open.register.promised() > ballot && !is_planted(Mutant::ConcludeAfterPromise) {
+            mark::hit(Mark::ConcludeRefused);
             let promised = open.register.promised();
             effects.after_earlier().send(from, Refused { vertex, ballot, promised });
             return Ok(());
@@ -275,6 +281,7 @@ impl Voter {
         }
         let open = self.open(vertex).expect("not committed: checked by the caller");
         if open.register.promised() > ballot {
+            mark::hit(Mark::DependRefused);
             let promised = open.register.promised();
             effects.after_earlier().send(from, Refused { vertex, ballot, promised });
             return Ok(());
@@ -282,8 +289,14 @@ impl Voter {
         let computed = open.computed.clone();
         let deps = match computed {
             Some(computed) if computed.commands != commands => return Err(Ignored::Contradiction),
-            Some(computed) => computed.deps,
-            None => self.compute(vertex, &commands, &base),
+            Some(computed) => {
+                mark::hit(Mark::DependRecorded);
+                computed.deps
+            }
+            None => {
+                mark::hit(Mark::ComputedForRecovery);
+                self.compute(vertex, &commands, &base)
+            }
         };
         let open = self.open(vertex).expect("not committed: checked by the caller");
         open.register.promise(ballot).expect("nothing higher is promised: checked above");
@@ -314,6 +327,7 @@ impl Voter {
             }
             Err(_) if is_planted(Mutant::RefusalNotSent) => return Err(Ignored::Late),
             Err(promised) => {
+                mark::hit(Mark::PrepareRefused);
                 effects.after_earlier().send(from, Refused { vertex, ballot, promised });
             }
         }
@@ -331,6 +345,9 @@ impl Voter {
             return Err(Ignored::NotTheOwner);
         }
         let open = self.open(vertex).expect("not committed: checked by the caller");
+        if open.register.vote().is_some_and(|earlier| earlier.fast.is_some()) {
+            mark::hit(Mark::VoteOverwrites);
+        }
         let vote = Vote { ballot, value, fast: None };
         match open.register.cast(vote.clone()) {
             Ok(()) => {
@@ -340,6 +357,7 @@ impl Voter {
             }
             Err(_) if is_planted(Mutant::RefusalNotSent) => return Err(Ignored::Late),
             Err(promised) => {
+                mark::hit(Mark::AcceptRefused);
                 effects.after_earlier().send(from, Refused { vertex, ballot, promised });
             }
         }
@@ -354,6 +372,7 @@ impl Voter {
         let Commit { vertex, value } = commit;
         if let Some(Vertex::Committed(known)) = self.vertices.get(&vertex) {
             assert_eq!(*known, value, "two values committed in {vertex}");
+            mark::hit(Mark::CommitRepeated);
             return Err(Ignored::Repeated);
         }
         self.commit(vertex, value, effects, None);

@@ -1,0 +1,262 @@
+//! Marks: named places in the code, so that tests and the simulator can see that they were reached.
+//!
+//! A run that never recovered a vertex says nothing about recovery, however green it is. Each mark
+//! is hit by a handler test, which it names, and by a soak of the simulator; one that is not is a
+//! hole in the generator.
+//!
+//! A role stays a pure function of what it is given although it hits marks: nothing in it reads
+//! them back, no effect and no state depends on them, and they are taken by whoever drives the role,
+//! on the same thread. They cost about a nanosecond and are always compiled in, so that what is
+//! tested is what ships.
+//!
+//! ```
+//! use althing_model::mark::{self, Mark};
+//! mark::take();
+//! mark::hit(Mark::FastPathTimedOut);
+//! assert!(mark::take().contains(Mark::FastPathTimedOut));
+//! assert!(mark::take().is_empty());
+//! ```
+
+use std::cell::Cell;
+use std::fmt;
+
+thread_local! {
+    static HIT: Cell<u128> = const { Cell::new(0) };
+}
+
+/// Notes that a place was reached on this thread.
+#[inline]
+pub fn hit(mark: Mark) {
+    HIT.set(HIT.get() | mark.bit());
+}
+
+/// Takes the marks hit on this thread since the last call.
+pub fn take() -> Marks {
+    Marks(HIT.take())
+}
+
+/// A set of marks.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Marks(u128);
+
+impl Marks {
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// How many there are.
+    pub fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    /// Whether a mark is one of them.
+    pub fn contains(self, mark: Mark) -> bool {
+        self.0 & mark.bit() != 0
+    }
+
+    /// The marks of both.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The marks, in the order in which they are declared.
+    pub fn iter(self) -> impl Iterator<Item = Mark> {
+        Mark::ALL.into_iter().filter(move |mark| self.contains(*mark))
+    }
+
+    /// The marks that are not among them.
+    #[must_use]
+    pub fn missing(self) -> Self {
+        Mark::ALL.into_iter().filter(|mark| !self.contains(*mark)).collect()
+    }
+}
+
+impl FromIterator<Mark> for Marks {
+    fn from_iter<T: IntoIterator<Item = Mark>>(marks: T) -> Self {
+        Self(marks.into_iter().fold(0, |bits, mark| bits | mark.bit()))
+    }
+}
+
+impl fmt::Debug for Marks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter().map(Mark::name)).finish()
+    }
+}
+
+macro_rules! marks {
+    ($($file:literal { $($variant:ident $name:literal $what:literal $test:literal;)+ })+) => {
+        /// A place in the code.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Mark {
+            $($(#[doc = concat!($what, "; hit by `", $test, "` in `crates/", $file, "`.")] $variant,)+)+
+        }
+
+        impl Mark {
+            /// Every mark.
+            pub const ALL: [Self; [$($(Self::$variant),+),+].len()] = [$($(Self::$variant),+),+];
+
+            /// Its name in reports.
+            pub const fn name(self) -> &'static str {
+                match self { $($(Self::$variant => $name,)+)+ }
+            }
+
+            /// What has happened where it is hit.
+            pub const fn what(self) -> &'static str {
+                match self { $($(Self::$variant => $what,)+)+ }
+            }
+
+            /// The handler test that hits it: its file under `crates`, and its name.
+            pub const fn test(self) -> (&'static str, &'static str) {
+                match self { $($(Self::$variant => ($file, $test),)+)+ }
+            }
+        }
+    };
+}
+
+marks! {
+    "proposer/tests/marks.rs" {
+        RequestRepeated "request_repeated" "a request came again while it was queued or proposed" "a_full_queue_and_a_repeated_request";
+        QueueFull "queue_full" "a command was turned away" "a_full_queue_and_a_repeated_request";
+        BatchFull "batch_full" "a batch had no room for the next command" "a_full_batch_waits_for_its_numbers";
+        NumbersAwaited "numbers_awaited" "commands waited until sequence numbers were reserved" "a_full_batch_waits_for_its_numbers";
+        RestartedWithHoles "restarted_with_holes" "a proposer began with vertices that an earlier life left open" "a_restart_recovers_its_holes";
+        ProposedAgain "proposed_again" "a command got another vertex, since its own became a noop" "what_others_committed";
+        ExecutedInFlight "executed_in_flight" "a vertex was executed while its proposer still worked on it" "what_others_committed";
+        ExecutedUnasked "executed_unasked" "replies came for which nobody waited" "what_others_committed";
+        UnansweredForgotten "unanswered_forgotten" "clients were not answered for long, and forgotten" "clients_that_gave_up_are_forgotten";
+        ChainOverflow "chain_overflow" "a full chain was forgotten" "the_chain_s_three_ways";
+        ChainPrefix "chain_prefix" "a forgotten link was replaced by the whole prefix" "the_chain_s_three_ways";
+        ChainEverything "chain_everything" "the previous vertex on a resource was one over everything" "the_chain_s_three_ways";
+        FastDespiteDifference "fast_despite_difference" "answers differed, and the fast path concluded all the same" "the_fast_path_s_ends";
+        FastThresholdMissed "fast_threshold_missed" "a dependency had too few reporters for the fast path" "the_fast_path_s_ends";
+        FastPathTimedOut "fast_path_timed_out" "a member of the fast quorum was silent for long" "the_fast_path_s_ends";
+        FastPathHopeless "fast_path_hopeless" "a vertex began with a member of its fast quorum down" "the_fast_path_s_ends";
+        FastPathCut "fast_path_cut" "a member of a fast quorum went down while it was awaited" "the_fast_path_s_ends";
+        FenceRefused "fence_refused" "the anchor had promised a recovery, and refused round 1" "the_anchor_refuses";
+        ConclusionRefused "conclusion_refused" "the anchor had promised a recovery, and refused to conclude" "the_anchor_refuses";
+        AnchoringRefused "anchoring_refused" "round 0 was refused before its quorum had answered" "the_anchor_refuses";
+        AnswerLate "answer_late" "an answer of round 0 came after the vertex had gone on" "what_comes_late_or_twice";
+        VoteLate "vote_late" "a vote came for an attempt that was over" "what_comes_late_or_twice";
+        VoteRepeated "vote_repeated" "a vote came again" "what_comes_late_or_twice";
+        PromiseLate "promise_late" "a promise came for an attempt that was over" "what_comes_late_or_twice";
+        AcceptsResent "accepts_resent" "too few had voted, and were asked again" "nobody_answers";
+        PreparesResent "prepares_resent" "too few had promised, and were asked again" "nobody_answers";
+        AnchorAskedAgain "anchor_asked_again" "the anchor was silent, and was asked again" "nobody_answers";
+        DependenciesAskedAgain "dependencies_asked_again" "too few had answered a dependency round, and were asked again" "nobody_answers";
+        RecoveryRefused "recovery_refused" "a recovery was refused for a higher one" "duelling_recoveries";
+        RecoveryResumed "recovery_resumed" "a refused attempt was made again in a higher round" "duelling_recoveries";
+        RecoveryRepeated "recovery_repeated" "a recovery was asked for that was in flight" "duelling_recoveries";
+        RecoveryPostponed "recovery_postponed" "a recovery waited until there was room" "duelling_recoveries";
+        RecoveryLearntCommit "recovery_learnt_commit" "case a: a recovery learnt the committed value" "recovery_case_by_case";
+        RecoveryAdoptedVote "recovery_adopted_vote" "case b: a recovery adopted the vote of the highest ballot" "recovery_case_by_case";
+        RecoveryFoundNothing "recovery_found_nothing" "case c: nobody in the quorum had voted" "recovery_case_by_case";
+        RecoveryAnchorAnswered "recovery_anchor_answered" "case d1: the anchor answered" "recovery_case_by_case";
+        RecoveryMemberWithoutVote "recovery_member_without_vote" "case d1: the anchor was silent, and a member of the quorum had no vote" "recovery_case_by_case";
+        RecoveryRebuilt "recovery_rebuilt" "case d2: the answers of the fast quorum were proposed" "recovery_case_by_case";
+        ClassicFoundNothing "classic_found_nothing" "classic: nobody voted and no dependency node held the command" "classic_recovery_case_by_case";
+        ClassicConsulted "classic_consulted" "classic: a dependency node held the command" "classic_recovery_case_by_case";
+    }
+    "voter/tests/marks.rs" {
+        PreAcceptRefused "pre_accept_refused" "a vote of round 0 was refused after a promise" "promised_to_a_recovery";
+        ConcludeRefused "conclude_refused" "the anchor refused to conclude after a promise" "promised_to_a_recovery";
+        DependRefused "depend_refused" "a recovery's dependency round was refused after a promise" "promised_to_a_recovery";
+        PrepareRefused "prepare_refused" "a promise was refused after a higher one" "promised_to_a_recovery";
+        AcceptRefused "accept_refused" "a vote was refused after a promise" "promised_to_a_recovery";
+        PreAcceptRepeated "pre_accept_repeated" "a request of round 0 came again, and was answered from the record" "answers_from_the_record";
+        DependRecorded "depend_recorded" "a dependency round found an answer that was computed before" "answers_from_the_record";
+        ConcludeRepeated "conclude_repeated" "the anchor was asked to conclude what it had concluded" "answers_from_the_record";
+        AskedOfCommitted "asked_of_committed" "a committed vertex was asked about, and its value told" "answers_from_the_record";
+        CommitRepeated "commit_repeated" "a voter was told of a commit that it knew" "answers_from_the_record";
+        VoteOverwrites "vote_overwrites" "a vote of a later round took the place of one of round 0" "a_later_round_and_an_early_answer";
+        ComputedForRecovery "computed_for_recovery" "a voter that had not seen a command computed its dependencies for a recovery" "a_later_round_and_an_early_answer";
+    }
+    "acceptor/src/acceptor.rs" {
+        AcceptorPrepareRefused "acceptor_prepare_refused" "classic: a promise was refused after a higher one" "refusals_leave_their_marks";
+        AcceptorAcceptRefused "acceptor_accept_refused" "classic: a vote was refused after a promise" "refusals_leave_their_marks";
+    }
+    "dependency/src/node.rs" {
+        ClassicDependRepeated "classic_depend_repeated" "classic: a dependency request came again" "answers_are_given_again_and_told";
+        InspectedHeld "inspected_held" "classic: a recovery asked for a command that was held" "answers_are_given_again_and_told";
+        InspectedUnknown "inspected_unknown" "classic: a recovery asked for a command that was not held" "answers_are_given_again_and_told";
+    }
+    "dependency/src/index.rs" {
+        EnteredLate "entered_late" "a vertex came after a later one of its proposer" "t17_latest_is_by_sequence_and_not_by_arrival";
+        EverythingEntered "everything_entered" "a command over everything was entered" "everything_depends_on_all_and_all_depend_on_it";
+        DependsOnEverything "depends_on_everything" "a command depended on one over everything" "everything_depends_on_all_and_all_depend_on_it";
+        PassedByCommuting "passed_by_commuting" "a command touched what another had touched in a mode that commutes" "only_conflicting_modes_are_reported";
+    }
+    "replica/src/graph.rs" {
+        ComponentOfSeveral "component_of_several" "a component of several vertices was executed" "a_cycle_is_one_component_in_its_own_order";
+        ComponentWithNoop "component_with_noop" "a component of several vertices had a noop in it" "a_cycle_is_one_component_in_its_own_order";
+        BlockedBehindBlocked "blocked_behind_blocked" "a vertex waited for one that was waiting itself" "waits_for_what_it_reaches";
+        ReleasedWaiters "released_waiters" "an execution released others that waited for it" "waits_for_what_it_reaches";
+    }
+    "replica/src/sessions.rs" {
+        DuplicateSkipped "duplicate_skipped" "a request in a second vertex was skipped, and its reply given again" "t8_a_request_committed_twice_takes_effect_once_with_one_reply";
+        ReplyForgotten "reply_forgotten" "a request came again after its reply was acknowledged" "acknowledged_replies_are_forgotten_and_their_requests_are_not";
+        SequencePassed "sequence_passed" "a request took effect after a later one of its session" "t9_a_lower_sequence_is_executed_after_a_higher_one";
+    }
+    "replica/tests/marks.rs" {
+        NoopExecuted "noop_executed" "a noop was executed" "commits_come_twice_and_by_catching_up";
+        LearntTwice "learnt_twice" "a replica was told of a commit that it knew" "commits_come_twice_and_by_catching_up";
+        CaughtUp "caught_up" "a replica sent what another lacked" "commits_come_twice_and_by_catching_up";
+        AnsweredByOther "answered_by_other" "a replica answered for a proposer without one on its node" "a_proposer_without_a_replica_is_told";
+        RecoveryAskedOfOwner "recovery_asked_of_owner" "the recovery of what blocked was asked of its proposer" "whom_a_blocked_replica_asks";
+        RecoveryAskedHere "recovery_asked_here" "the recovery of what blocked was asked of this node's proposer" "whom_a_blocked_replica_asks";
+        RecoveryAskedInTurn "recovery_asked_in_turn" "the recovery of what blocked was asked of some proposer in turn" "whom_a_blocked_replica_asks";
+    }
+    "client/src/client.rs" {
+        ClientRetried "client_retried" "a client submitted a request again elsewhere" "a_retry_goes_elsewhere_under_the_same_id";
+        ClientTurnedAway "client_turned_away" "a client was told to slow down" "outcomes_say_no_more_than_is_known";
+        ClientGaveUp "client_gave_up" "a client gave up on a request whose outcome it does not know" "outcomes_say_no_more_than_is_known";
+    }
+}
+
+impl Mark {
+    const fn bit(self) -> u128 {
+        1 << self as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Broken: a mark would be seen where another was hit.
+    #[test]
+    fn sets_hold_what_was_hit() {
+        take();
+        let (first, last) = (Mark::ALL[0], Mark::ALL[Mark::ALL.len() - 1]);
+        hit(first);
+        hit(last);
+        let marks = take();
+        assert_eq!(marks.iter().collect::<Vec<_>>(), [first, last]);
+        assert_eq!(marks.missing().len(), Mark::ALL.len() - 2);
+        assert!(marks.union(marks.missing()).missing().is_empty());
+        assert!(take().is_empty());
+        let names: BTreeSet<_> = Mark::ALL.into_iter().map(Mark::name).collect();
+        assert_eq!(names.len(), Mark::ALL.len());
+    }
+
+    /// Broken: the name of the test that hits a mark would be a dead letter.
+    #[test]
+    fn the_tests_that_marks_name_speak_of_them() {
+        for mark in Mark::ALL {
+            let (file, test) = mark.test();
+            let path = format!("{}/../{file}", env!("CARGO_MANIFEST_DIR"));
+            let source = std::fs::read_to_string(&path).expect("the file that a mark names");
+            let begins = source.find(&format!("fn {test}()")).unwrap_or_else(|| {
+                panic!("{}: no test {test} in {file}", mark.name());
+            });
+            let body = &source[begins..];
+            let body = &body[..body.find("#[test]").unwrap_or(body.len())];
+            assert!(
+                body.contains(&format!("Mark::{mark:?}")),
+                "{test} in {file} does not speak of {mark:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The places in the replica's code that have a mark, each reached by a short story.
+
+use althing_model::mark::{self, Mark};
+use althing_model::{
+    Command, Commands, DepSet, Epoch, Footprint, Membership, NodeId, Operation, Path, Role,
+    StateMachine, Value, VertexId,
+};
+use althing_replica::{Config, Limits, Replica, Timing};
+use althing_wire::{
+    Address, Commit, Effect, Effects, Executed, Frontier, Ignored, Message, Recover, ReplicaRecord,
+};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+const ME: NodeId = NodeId(0);
+/// Later than anything here: nobody asks unasked for what is missing.
+const NEVER: u64 = 1 << 40;
+
+/// A machine that does nothing.
+struct Idle;
+
+impl StateMachine for Idle {
+    fn apply(&mut self, _payload: &[u8]) -> Bytes {
+        Bytes::new()
+    }
+
+    fn digest(&self) -> u64 {
+        0
+    }
+}
+
+fn replica(membership: Membership) -> Replica {
+    // Tests may share a thread.
+    mark::take();
+    let timing = Timing { recover: 1_000, catch_up: NEVER };
+    let limits = Limits::default();
+    let config = Config { me: ME, membership, has_voter: false, seed: 1, timing, limits };
+    let mut replica = Replica::new(config, Box::new(Idle));
+    replica.start(NEVER);
+    replica
+}
+
+fn colocated() -> Membership {
+    Membership::colocated(3, 1, Path::Classic).unwrap()
+}
+
+/// Replicas 0 and 1, proposers 2 and 3, and everything else on nodes of its own.
+fn apart() -> Membership {
+    let mut roles = BTreeMap::new();
+    for (role, count) in
+        [(Role::Replica, 2), (Role::Proposer, 2), (Role::Dependency, 3), (Role::Acceptor, 3)]
+    {
+        for _ in 0..count {
+            roles.insert(NodeId(roles.len() as u32), vec![role]);
+        }
+    }
+    Membership::new(Epoch(0), Path::Classic, 1, roles).unwrap()
+}
+
+fn vertex(proposer: u32, seq: u64) -> VertexId {
+    VertexId { epoch: Epoch(0), proposer: NodeId(proposer), seq }
+}
+
+fn noop() -> Value {
+    Value { commands: Commands::Noop, deps: DepSet::default() }
+}
+
+/// A command that waits for `dep`.
+fn after(dep: VertexId) -> Value {
+    let command = Command { operation: Operation::OpenSession, footprint: Footprint::NOTHING };
+    let commands = Commands::Batch([command].into());
+    Value { commands, deps: [dep].into_iter().collect() }
+}
+
+fn tell(
+    replica: &mut Replica,
+    from: NodeId,
+    message: impl Into<Message>,
+) -> Result<Vec<(Address, Message)>, Ignored> {
+    let mut effects = Effects::default();
+    replica.handle(0, from.into(), message.into(), &mut effects)?;
+    Ok(sent(effects))
+}
+
+/// When the next thing is due, the replica does it.
+fn wait(replica: &mut Replica) -> Vec<(Address, Message)> {
+    let mut effects = Effects::default();
+    let at = replica.deadline().expect("something is due");
+    replica.on_deadline(at, &mut effects);
+    sent(effects)
+}
+
+fn sent(effects: Effects<ReplicaRecord>) -> Vec<(Address, Message)> {
+    let sent = effects.into_iter().flat_map(|effect| match effect {
+        Effect::Send { to, message } => vec![(to, message)],
+        Effect::Append { then, .. } => then,
+    });
+    sent.collect()
+}
+
+#[track_caller]
+fn expect(mark: Mark) {
+    let marks = mark::take();
+    assert!(marks.contains(mark), "{mark:?} was not hit: {marks:?}");
+}
+
+/// Broken: a commit would be executed twice, or not reach a replica that missed it.
+#[test]
+fn commits_come_twice_and_by_catching_up() {
+    let mut replica = replica(colocated());
+    let commit = Commit { vertex: vertex(1, 0), value: noop() };
+    tell(&mut replica, NodeId(1), commit.clone()).unwrap();
+    expect(Mark::NoopExecuted);
+    assert_eq!(replica.take_steps().len(), 1);
+    assert_eq!(tell(&mut replica, NodeId(2), commit.clone()), Err(Ignored::Repeated));
+    expect(Mark::LearntTwice);
+    assert!(replica.take_steps().is_empty());
+    let frontier = Frontier { committed: DepSet::default() };
+    let told = tell(&mut replica, NodeId(2), frontier).unwrap();
+    expect(Mark::CaughtUp);
+    assert_eq!(told, [(NodeId(2).into(), commit.into())]);
+}
+
+/// Broken: where proposers have no replica beside them nobody would answer their clients (Z11).
+#[test]
+fn a_proposer_without_a_replica_is_told() {
+    let mut replica = replica(apart());
+    let commit = Commit { vertex: vertex(2, 0), value: noop() };
+    let told = tell(&mut replica, NodeId(2), commit).unwrap();
+    expect(Mark::AnsweredByOther);
+    let executed = Executed { vertex: vertex(2, 0), replies: Vec::new() };
+    assert_eq!(told, [(NodeId(2).into(), executed.into())]);
+}
+
+/// Broken: a vertex that its proposer left behind would block others for ever (trap T10).
+#[test]
+fn whom_a_blocked_replica_asks() {
+    let blocker = vertex(2, 0);
+    let blocked = |proposer| Commit { vertex: vertex(proposer, 0), value: after(blocker) };
+    let ask = |to: u32| vec![(NodeId(to).into(), Recover { vertex: blocker }.into())];
+
+    let mut beside = replica(colocated());
+    tell(&mut beside, NodeId(1), blocked(1)).unwrap();
+    assert_eq!(wait(&mut beside), ask(2));
+    expect(Mark::RecoveryAskedOfOwner);
+    assert_eq!(wait(&mut beside), ask(0));
+    expect(Mark::RecoveryAskedHere);
+
+    let mut alone = replica(apart());
+    tell(&mut alone, NodeId(2), blocked(3)).unwrap();
+    alone.on_link(NodeId(2), false);
+    assert_eq!(wait(&mut alone), ask(3));
+    expect(Mark::RecoveryAskedInTurn);
+}
