@@ -18,6 +18,7 @@
 //! | [`ExactlyOnce`] | a request executes at most once in a replica's life; its replies are equal |
 //! | [`Nontriviality`] | only what was submitted is committed |
 //! | [`AcceptorMonotone`] | ballots never fall, also across a crash |
+//! | [`DurableFirst`] | what a node tells others is on its disk first |
 //! | [`DurableAck`] | what was acknowledged is executed by every healed replica |
 //! | [`Bounded`] | every queue, map and buffer is at most its limit |
 //! | [`Accounted`] | every operation ends as done, failed for sure, or unknown |
@@ -50,6 +51,7 @@ pub mod consensus;
 pub mod converges;
 pub mod dependency;
 pub mod durable;
+pub mod durable_first;
 pub mod exactly_once;
 pub mod exercised;
 mod fast_register;
@@ -75,6 +77,7 @@ pub use consensus::ConsensusConsistency;
 pub use converges::Converges;
 pub use dependency::DependencyConflicts;
 pub use durable::DurableAck;
+pub use durable_first::DurableFirst;
 pub use exactly_once::ExactlyOnce;
 pub use exercised::Exercised;
 pub use footprint::{Commutes, Footprint};
