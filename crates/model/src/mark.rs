@@ -145,6 +145,8 @@ marks! {
         PreparesResent "prepares_resent" "too few had promised, and were asked again" "nobody_answers";
         AnchorAskedAgain "anchor_asked_again" "the anchor was silent, and was asked again" "nobody_answers";
         DependenciesAskedAgain "dependencies_asked_again" "too few had answered a dependency round, and were asked again" "nobody_answers";
+    }
+    "proposer/tests/recovery_marks.rs" {
         RecoveryRefused "recovery_refused" "a recovery was refused for a higher one" "duelling_recoveries";
         RecoveryResumed "recovery_resumed" "a refused attempt was made again in a higher round" "duelling_recoveries";
         RecoveryRepeated "recovery_repeated" "a recovery was asked for that was in flight" "duelling_recoveries";

@@ -103,7 +103,8 @@ mod hunt {
             return run_here(&options);
         }
         let begun = Instant::now();
-        let control = (options.seeds.0, (options.seeds.0 + options.control).min(options.seeds.1));
+        let first = options.seeds.0;
+        let control = (first, (first + options.control).saturating_sub(1).min(options.seeds.1));
         let quiet = ProgressBar::hidden();
         if options.control > 0
             && let Some(catch) = run_apart(&options, control, None, &quiet)
@@ -293,16 +294,11 @@ mod hunt {
         }
         println!("{table}");
         let share = |caught: usize| 100.0 * caught as f64 / outcomes.len() as f64;
-        for seeds in [1, 10, 100, 1_000, 10_000, 100_000] {
-            let caught = caught_within(seeds);
-            println!(
-                "within {seeds:>6} seeds: {caught} of {} ({:.0} %)",
-                outcomes.len(),
-                share(caught)
-            );
-            if seeds > options.seeds.1 - options.seeds.0 {
-                break;
-            }
+        let tried = options.seeds.1 - options.seeds.0 + 1;
+        let steps = [1, 10, 100, 1_000, 10_000, 100_000].into_iter().filter(|step| *step < tried);
+        for seeds in steps.chain([tried]) {
+            let (caught, of) = (caught_within(seeds), outcomes.len());
+            println!("within {seeds:>6} seeds: {caught} of {of} ({:.0} %)", share(caught));
         }
         println!("{:.0} s, {} operations a seed", took.as_secs_f64(), options.ops);
     }

@@ -196,6 +196,19 @@ pub(crate) fn ballot_of(sent: &[(Address, Message)]) -> Ballot {
         .expect("a recovery was begun")
 }
 
+/// The vertices that someone is asked to promise a recovery of, without repetition.
+pub(crate) fn prepared(sent: &[(Address, Message)]) -> Vec<VertexId> {
+    let mut vertices: Vec<_> = sent
+        .iter()
+        .filter_map(|(_, message)| match message {
+            Message::Prepare(prepare) => Some(prepare.vertex),
+            _ => None,
+        })
+        .collect();
+    vertices.dedup();
+    vertices
+}
+
 pub(crate) fn fast_vote(vertex: VertexId, deps: DepSet, members: &[u32]) -> Vote {
     let members = members.iter().copied().map(NodeId).collect();
     Vote {
