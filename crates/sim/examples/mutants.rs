@@ -280,7 +280,7 @@ mod hunt {
             return;
         }
         let mut table = Table::new();
-        table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+        table.load_preset(comfy_table::presets::ASCII_MARKDOWN);
         table.set_header(["mutant", "what it breaks", "stands for", "caught by", "seeds", "s"]);
         for Outcome { mutant, caught, seconds } in outcomes {
             table.add_row([
