@@ -9,7 +9,8 @@
 //!   anchor and at least floor(n/2) + f members, has synced a fast
 //!   vote for these commands; the dependencies are the union of what they reported, each reported by
 //!   at least f of them; and the anchor's own record of the commit is synced, since nobody else may
-//!   conclude and it must not forget that it did (trap T1).
+//!   conclude and it must not forget that it did (trap T1), and was written before any promise of a
+//!   higher ballot, on which a recovery relies (trap T15).
 //!
 //! What is held later, by whomever, follows from the first: that all are equal is
 //! [`ConsensusConsistency`](crate::ConsensusConsistency)'s matter. Votes of a chosen vertex are let
@@ -69,6 +70,8 @@ struct Votes<B> {
     /// By ballot and value: who.
     cast: Vec<(B, u128, Vec<u32>)>,
     fast: Vec<Fast>,
+    /// Who has promised a ballot above the fast one.
+    promised: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -82,7 +85,7 @@ struct Fast {
 
 impl<B> Default for Votes<B> {
     fn default() -> Self {
-        Self { cast: Vec::new(), fast: Vec::new() }
+        Self { cast: Vec::new(), fast: Vec::new(), promised: Vec::new() }
     }
 }
 
@@ -116,6 +119,14 @@ impl<V: Copy + Eq + Hash + Debug, B: Copy + Eq + Debug> CommittedHasQuorum<V, B>
             members: vote.members.into(),
             anchor: vote.anchor,
         });
+    }
+
+    /// The node's promise of a ballot above the fast one is synced; a vote there is one too.
+    pub fn promised(&mut self, node: u32, vertex: V) {
+        let Some(votes) = self.votes(vertex) else { return };
+        if !votes.promised.contains(&node) {
+            votes.promised.push(node);
+        }
     }
 
     /// A node holds the value as committed. To be told before anyone else can hear of it.
@@ -211,6 +222,9 @@ impl<B> Votes<B> {
                     row.column
                 ));
             }
+        }
+        if self.promised.contains(anchor) {
+            return Err(format!("the anchor {anchor} had promised a higher ballot before"));
         }
         if holder != *anchor || !held.is_on_disk {
             return Err(format!("the fast commit is not on the disk of its anchor {anchor}"));
@@ -335,5 +349,21 @@ mod tests {
         refused(&mut five([&[]; 4]), 1, told, "disk of its anchor 1");
         refused(&mut five([&[]; 4]), 2, held(&deps), "disk of its anchor 1");
         five([&[]; 4]).committed(1, 9, held(&deps)).unwrap();
+    }
+
+    /// Broken: the fence of recovery's case d1: an anchor that promised a recovery, which takes it
+    /// that there is no fast commit, would conclude all the same (trap T15).
+    #[test]
+    fn an_anchor_that_promised_concludes_no_more() {
+        let deps = on(3, 2, &[]);
+        let mut oracle = five([&[]; 4]);
+        oracle.promised(2, 9);
+        oracle.committed(1, 9, held(&deps)).unwrap();
+        let mut oracle = five([&[]; 4]);
+        oracle.promised(1, 9);
+        refused(&mut oracle, 1, held(&deps), "had promised a higher ballot");
+        // By votes the value may be committed yet.
+        (1..=3).for_each(|node| oracle.voted(node, 9, 2, 7));
+        oracle.committed(1, 9, held(&deps)).unwrap();
     }
 }

@@ -89,6 +89,9 @@ impl Observer {
         *self.synced.entry(node).or_default() += 1;
         if let Some(Cast { vertex, ballot, is_vote }) = cast(record) {
             self.monotone.durable(node.0, vertex, ballot, is_vote)?;
+            if ballot.round > 0 {
+                self.quorum.promised(node.0, vertex);
+            }
             let fact = if is_vote { Fact::Voted } else { Fact::Promised };
             self.durable_first.synced(node.0, fact(vertex, ballot));
         }
