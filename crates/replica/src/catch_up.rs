@@ -6,6 +6,7 @@ use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Column, DepSet, Micros, NodeId, Role, SeqSet, VertexId};
 use althing_wire::{Commit, Effects, Frontier, ReplicaRecord};
+use std::ops::Range;
 
 impl Replica {
     /// The earliest time at which [`Self::on_deadline`] has something to do.
@@ -50,7 +51,10 @@ impl Replica {
         }))
     }
 
-    /// Sends what the other lacks, lowest sequence numbers first in each column.
+    /// Sends what the other lacks, as far as one answer goes: first what it lacks for certain, lowest
+    /// sequence numbers first, a column at a time. A frontier names only so many numbers above its
+    /// prefix; what lies beyond them the other may have, so that comes last, and begins anywhere:
+    /// otherwise an answer could be full of what the other has already, and so every time.
     pub(crate) fn on_frontier(
         &mut self,
         from: NodeId,
@@ -58,24 +62,34 @@ impl Replica {
         effects: &mut Effects<ReplicaRecord>,
     ) {
         let limits = self.config.limits;
-        let (mut sent, mut bytes) = (0, 0);
+        let (mut certain, mut uncertain) = (Vec::new(), Vec::new());
         for (column, set) in &self.committed {
-            for vertex in beyond(*column, set, &frontier.committed) {
-                let value = self.log[&vertex].clone();
-                bytes += value
-                    .commands
-                    .as_slice()
-                    .iter()
-                    .map(|command| command.operation.payload_len())
-                    .sum::<usize>();
-                if sent >= limits.catch_up_len_max || sent > 0 && bytes > limits.catch_up_bytes_max
-                {
-                    break;
-                }
-                sent += 1;
-                if !is_planted(Mutant::CatchUpNotSent) {
-                    effects.send(from, Commit { vertex, value });
-                }
+            let known = &frontier.committed;
+            let all = u64::MAX;
+            let end = match named(*column, known) {
+                (named, last) if named >= limits.frontier_extras_max => last + 1,
+                _ => all,
+            };
+            certain.extend(beyond(*column, set, known, 0..end).take(limits.catch_up_len_max));
+            if end < set.end() {
+                let span = set.end() - end;
+                let begin = end + self.jitter.around(span) % span;
+                let all = beyond(*column, set, known, begin..all);
+                let all = all.chain(beyond(*column, set, known, end..begin));
+                uncertain.extend(all.take(limits.catch_up_len_max));
+            }
+        }
+        let (mut sent, mut bytes) = (0, 0);
+        for vertex in certain.into_iter().chain(uncertain) {
+            let value = self.log[&vertex].clone();
+            let commands = value.commands.as_slice().iter();
+            bytes += commands.map(|command| command.operation.payload_len()).sum::<usize>();
+            if sent >= limits.catch_up_len_max || sent > 0 && bytes > limits.catch_up_bytes_max {
+                break;
+            }
+            sent += 1;
+            if !is_planted(Mutant::CatchUpNotSent) {
+                effects.send(from, Commit { vertex, value });
             }
         }
         if sent > 0 {
@@ -85,12 +99,25 @@ impl Replica {
     }
 }
 
-/// The members of `set` that `known` lacks, ascending.
-fn beyond(column: Column, set: &SeqSet, known: &DepSet) -> impl Iterator<Item = VertexId> {
-    let from = known.prefix(column);
+/// How many numbers above its prefix a frontier names in a column, and the highest number of which
+/// it tells anything.
+fn named(column: Column, frontier: &DepSet) -> (usize, u64) {
+    let row = frontier.columns().find(|(of, _)| *of == column);
+    let extras = row.map_or(&[][..], |(_, row)| row.extras());
+    (extras.len(), extras.last().copied().unwrap_or_else(|| frontier.prefix(column)))
+}
+
+/// The members of `set` within `span` that `known` lacks, ascending.
+fn beyond(
+    column: Column,
+    set: &SeqSet,
+    known: &DepSet,
+    span: Range<u64>,
+) -> impl Iterator<Item = VertexId> {
+    let from = known.prefix(column).max(span.start);
     let ranges = std::iter::once((0, set.below())).chain(set.ranges());
     ranges
-        .flat_map(move |(start, end)| start.max(from)..end)
+        .flat_map(move |(start, end)| start.max(from)..end.min(span.end))
         .map(move |seq| column.vertex(seq))
         .filter(move |vertex| !known.contains(*vertex))
 }
