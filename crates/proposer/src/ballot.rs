@@ -116,12 +116,14 @@ impl Proposer {
         let in_flight = self.in_flight.get_mut(&vertex).expect("looked up above");
         in_flight.work = Work::Waiting;
         in_flight.refusals += 1;
-        // Trap T10: whoever duels backs off for a random, growing time; the vertex's own proposer
-        // waits half as long.
+        // Trap T10: whoever duels backs off for a random, growing time, which is soon long beside
+        // an attempt, whatever the settings say: an attempt takes a few round trips. The vertex's
+        // own proposer waits half as long.
         let exponent = in_flight.refusals.min(6);
         let own = u64::from(vertex.proposer == me);
-        let back_off = (self.config.timing.back_off << exponent) >> own;
-        let patience = self.farthest(self.acceptors()) + self.jitter.around(back_off);
+        let round_trip = self.farthest(self.acceptors());
+        let back_off = ((self.config.timing.back_off + round_trip) << exponent) >> own;
+        let patience = round_trip + self.jitter.around(back_off);
         self.set_timer(vertex, now + patience);
         Ok(())
     }
