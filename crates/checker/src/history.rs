@@ -109,6 +109,24 @@ impl<I, O> History<I, O> {
         (0..self.operations.len()).map(OperationId)
     }
 
+    /// The same history in other words.
+    pub fn map<J, P>(&self, input: impl Fn(&I) -> J, output: impl Fn(&O) -> P) -> History<J, P> {
+        let translate = |operation: &Operation<I, O>| Operation {
+            client: operation.client,
+            invoked: operation.invoked,
+            input: input(&operation.input),
+            outcome: match &operation.outcome {
+                Outcome::Returned { at, output: seen } => {
+                    Outcome::Returned { at: *at, output: output(seen) }
+                }
+                Outcome::Failed => Outcome::Failed,
+                Outcome::Unknown => Outcome::Unknown,
+            },
+        };
+        let operations = self.operations.iter().map(translate).collect();
+        History { operations, events: self.events }
+    }
+
     /// The histories of several recorders as one, ordered by their clocks, which must be one clock.
     /// At equal times invocations come first: operations that touch are taken for concurrent.
     pub fn merged(histories: impl IntoIterator<Item = Self>) -> Self {

@@ -1,11 +1,8 @@
 //! Runs a range of seeds: `cargo run --profile swarm -p althing-sim --example swarm --
 //! --seeds 1..1000 --ops 500`. With `--trace`, tells every event; exits with 1 at a violation.
 
-use althing_sim::{FaultCounts, Plan, run, run_traced};
-use std::panic::catch_unwind;
+use althing_sim::{Plan, run_traced, swarm};
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 fn main() -> ExitCode {
@@ -24,7 +21,8 @@ fn main() -> ExitCode {
     if arguments.iter().any(|argument| argument == "--trace") {
         let plan = Plan::draw(first, operations);
         eprintln!("{plan:#?}");
-        return match run_traced(&plan, |line| println!("{line}")) {
+        let app = plan.builtin.application();
+        return match run_traced(&plan, &*app, |event| println!("{event}")) {
             Ok(report) => {
                 eprintln!("{report:#?}");
                 ExitCode::SUCCESS
@@ -37,45 +35,33 @@ fn main() -> ExitCode {
     }
 
     let begun = Instant::now();
-    let next = AtomicU64::new(first);
-    let failed = AtomicBool::new(false);
-    let totals = Mutex::new((FaultCounts::default(), 0u64, 0u64));
     let is_first_only = arguments.iter().any(|argument| argument == "--until-failure");
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed > last || is_first_only && failed.load(Ordering::Relaxed) {
-                        break;
+    let totals = swarm(
+        first..=last,
+        |seed| Plan::draw(seed, operations),
+        |plan, result| {
+            match result {
+                Err(failure) => println!("{failure}"),
+                Ok(report) => {
+                    if arguments.iter().any(|argument| argument == "--each") {
+                        println!(
+                            "seed {}: {} events, {} done, {:.0} s, converged after {:.1} s",
+                            plan.seed,
+                            report.events,
+                            report.done,
+                            report.took as f64 / 1e6,
+                            report.converged_after as f64 / 1e6,
+                        );
                     }
-                    let plan = Plan::draw(seed, operations);
-                    match catch_unwind(|| run(&plan)) {
-                        Ok(Ok(report)) => {
-                            let mut totals = totals.lock().expect("no holder panics");
-                            totals.0.add(&report.faults);
-                            totals.1 += report.operations as u64;
-                            totals.2 += report.events;
-                        }
-                        Ok(Err(failure)) => {
-                            failed.store(true, Ordering::Relaxed);
-                            println!("{failure}");
-                        }
-                        Err(_) => {
-                            failed.store(true, Ordering::Relaxed);
-                            println!("seed {seed}: an assertion failed");
-                        }
+                    if let Some(invalid) = &report.invalid {
+                        println!("seed {} is invalid: {invalid}", plan.seed);
                     }
                 }
-            });
-        }
-    });
-    let seeds = last - first + 1;
-    let seconds = begun.elapsed().as_secs_f64();
-    let (faults, operations, events) = *totals.lock().expect("no holder panics");
-    println!(
-        "{seeds} seeds, {operations} operations, {events} events in {seconds:.1} s ({:.1} seeds/s): {faults:?}",
-        seeds as f64 / seconds
+            }
+            result.is_ok() || !is_first_only
+        },
     );
-    if failed.load(Ordering::Relaxed) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    let seconds = begun.elapsed().as_secs_f64();
+    println!("{totals:#?}\n{seconds:.1} s, {:.1} seeds/s", totals.seeds as f64 / seconds);
+    if totals.violations > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -2,8 +2,15 @@
 
 use althing_model::Micros;
 
-/// Virtual time after the last fault within which everything must converge.
+/// Virtual time of the phase with faults; after it they end, whatever the clients have done.
+pub(crate) const FAULTS_WITHIN: Micros = 900_000_000;
+
+/// Virtual time after the last fault within which everything must converge, once the clients are
+/// done.
 pub(crate) const CONVERGE_WITHIN: Micros = 600_000_000;
+
+/// Operations of each client that are left for the time after the last fault: these must be done.
+pub(crate) const AFTER_FAULTS: usize = 2;
 
 /// Events of a run; a storm of messages among idle roles ends here.
 pub(crate) const EVENTS_MAX: u64 = 20_000_000;

@@ -1,9 +1,15 @@
-//! A node of the simulated cluster: its roles, driven as the runtime drives them, and its disk.
+//! A node of the simulated cluster: its roles, driven as the runtime drives them, its disk and its
+//! clock.
 
 use crate::Plan;
-use crate::disk::Disk;
+use crate::clock::Clock;
+use crate::disk::{Disk, Unusable};
+use crate::fault::Edge;
+use crate::trace::MessageName;
 use althing_model::{Conflicts, Micros, NodeId, StateMachine};
 use althing_roles::{Config, NodeEffect, Recovery, Roles};
+use althing_wire::{Address, Message};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// A node. Between a crash and a restart it has no roles.
@@ -11,44 +17,102 @@ pub(crate) struct Node {
     pub(crate) id: NodeId,
     pub(crate) roles: Option<Roles>,
     pub(crate) disk: Disk,
+    pub(crate) clock: Clock,
     /// How often it was started: what was meant for an earlier life does not reach this one.
     pub(crate) life: u32,
     /// It does nothing before.
-    pub(crate) paused_until: Micros,
+    pub(crate) busy_until: Micros,
+    /// What arrived while it was busy, and whether it is going to be told when it is not.
+    pub(crate) inbox: VecDeque<Arrived>,
+    pub(crate) is_resuming: bool,
+    /// How long each message takes it.
+    pub(crate) handling: Micros,
+    /// How much longer each sync takes it.
+    pub(crate) sync_extra: Micros,
+    /// Its next sync fails.
+    pub(crate) sync_fails: bool,
+    /// It stops when it writes a record, perhaps only of one kind, and starts again so much later.
+    pub(crate) crash_at: Option<(Option<u8>, Edge, Micros)>,
+    /// A bit of its disk changed: it may refuse to start.
+    pub(crate) has_rotten: bool,
+    /// Its disk is lost: it stays down.
+    pub(crate) is_lost: bool,
+    /// When its next wake-up is scheduled.
+    pub(crate) wake_at: Micros,
+}
+
+/// A message at its receiver.
+pub(crate) struct Arrived {
+    /// Only in that life of the receiver.
+    pub(crate) life: Option<u32>,
+    pub(crate) from: Address,
+    pub(crate) name: MessageName,
+    pub(crate) message: Message,
 }
 
 impl Node {
-    pub(crate) fn new(id: NodeId) -> Self {
-        Self { id, roles: None, disk: Disk::default(), life: 0, paused_until: 0 }
+    pub(crate) fn new(id: NodeId, plan: &Plan) -> Self {
+        Self {
+            id,
+            roles: None,
+            disk: Disk::new(id.0, plan.disk.has_journal),
+            clock: Clock::new(),
+            life: 0,
+            busy_until: 0,
+            inbox: VecDeque::new(),
+            is_resuming: false,
+            handling: 0,
+            sync_extra: 0,
+            sync_fails: false,
+            crash_at: None,
+            has_rotten: false,
+            is_lost: false,
+            wake_at: Micros::MAX,
+        }
     }
 
-    /// Starts it, from what its disk holds.
+    /// What its clock shows.
+    pub(crate) fn local(&self, now: Micros) -> Micros {
+        self.clock.read(now)
+    }
+
+    /// Starts it from what its disk holds; its first effects, and whether a torn end was cut.
     pub(crate) fn start(
         &mut self,
         now: Micros,
         plan: &Plan,
         conflicts: Arc<dyn Conflicts>,
         machine: Box<dyn StateMachine>,
-    ) -> Vec<NodeEffect> {
-        self.life += 1;
-        let mut effects = Vec::new();
-        let seed = plan.seed ^ u64::from(self.life) << 40 ^ u64::from(self.id.0) << 32;
+    ) -> Result<(Vec<NodeEffect>, bool), Unusable> {
         let config = Config {
             me: self.id,
             membership: plan.membership.clone(),
-            seed,
+            seed: plan.seed ^ u64::from(self.life + 1) << 40 ^ u64::from(self.id.0) << 32,
             proposer_timing: plan.proposer_timing,
             proposer_limits: plan.proposer_limits,
             replica_timing: plan.replica_timing,
-            replica_limits: althing_replica::Limits::default(),
+            replica_limits: plan.replica_limits,
         };
         let mut recovery = Recovery::new(config, conflicts, machine);
-        for record in self.disk.records().iter().cloned() {
-            recovery.restore(record).expect("a node keeps its roles");
+        let (records, was_torn) = self.disk.recover()?;
+        for record in records {
+            recovery.restore(record.clone()).expect("a node keeps its roles");
         }
+        self.life += 1;
+        self.wake_at = Micros::MAX;
         let mut roles = recovery.finish();
-        roles.start(now, &mut effects);
+        let mut effects = Vec::new();
+        roles.start(self.clock.read(now), &mut effects);
         self.roles = Some(roles);
-        effects
+        Ok((effects, was_torn))
+    }
+
+    /// Ends all that is wrong with it, but for a lost disk.
+    pub(crate) fn heal(&mut self, now: Micros) {
+        self.handling = 0;
+        self.sync_extra = 0;
+        self.sync_fails = false;
+        self.crash_at = None;
+        self.clock.drift(now, 0);
     }
 }

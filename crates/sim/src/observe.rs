@@ -1,18 +1,16 @@
 //! The oracles' view of a run: translates what roles do into what the checker's properties are
 //! told. Invariants I1 to I3 and I5 at every step; I4 at the end, along the order in which a replica
-//! executed, and by a search for an order that knows nothing of replicas.
+//! executed; what the replies mean is the application's to say.
 
 mod facts;
 mod footprints;
 mod nodes;
 mod values;
 
-use althing_checker::register_map::{Input, Output};
 use althing_checker::{
     AcceptorMonotone, Accounted, Bounded, CommittedConflicts, CommittedHasQuorum, Commutes,
     ConsensusConsistency, DependencyConflicts, DurableAck, DurableFirst, Ending, ExactlyOnce,
-    History, Nontriviality, OperationId, RealTimeOrder, RegisterMap, SameOrder, Verdict, Violation,
-    linearizable,
+    History, Nontriviality, OperationId, RealTimeOrder, SameOrder, Violation,
 };
 use althing_model::{Ballot, Epoch, Membership, NodeId, Path, RequestId, SessionId, VertexId};
 use bytes::Bytes;
@@ -37,31 +35,22 @@ pub(crate) struct Observer {
     durable_first: DurableFirst<Fact>,
     bounded: Bounded,
     accounted: Accounted,
-    history: History<Input, Output>,
+    history: History<Bytes, Bytes>,
     /// By the digest of a request: the operation of the history that it is of.
     operations: FxHashMap<u128, OperationId>,
     /// How many of a node's records were told as synced.
     synced: FxHashMap<NodeId, usize>,
     /// The vertices that a node appended a promise or a vote of in the present step.
     appended: Vec<VertexId>,
-    undecided: usize,
     path: Path,
     epoch: Epoch,
     /// Below it a proposer's sequence numbers are reserved.
     reserved: FxHashMap<NodeId, u64>,
 }
 
-/// An operation of the clients' history.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Observed {
-    in_history: OperationId,
-    number: u64,
-}
-
 /// The clients' side.
 impl Observer {
-    pub(crate) fn new(membership: &Membership) -> Self {
-        let commutes = Commutes::new(crate::workload::commutes);
+    pub(crate) fn new(membership: &Membership, commutes: Commutes) -> Self {
         let quorums = membership.acceptor_quorums();
         Self {
             values: Values::default(),
@@ -85,21 +74,19 @@ impl Observer {
             operations: FxHashMap::default(),
             synced: FxHashMap::default(),
             appended: Vec::new(),
-            undecided: 0,
         }
     }
 
-    /// A client invokes an operation, its `number`-th of all clients'.
+    /// A client invokes an operation.
     pub(crate) fn invoked(
         &mut self,
         client: usize,
-        number: u64,
         now: u64,
-        input: Input,
-    ) -> Result<Observed, Violation> {
-        self.accounted.began(number)?;
-        let in_history = self.history.invoked(client as u64, now * 1000, input);
-        Ok(Observed { in_history, number })
+        payload: Bytes,
+    ) -> Result<OperationId, Violation> {
+        let operation = self.history.invoked(client as u64, now * 1000, payload);
+        self.accounted.began(operation.number() as u64)?;
+        Ok(operation)
     }
 
     /// A client submits a request, for the first time or again, for an operation of the history.
@@ -107,82 +94,72 @@ impl Observer {
         &mut self,
         request: RequestId,
         payload: &Bytes,
-        operation: Option<Observed>,
+        operation: Option<OperationId>,
     ) {
         self.nontrivial.submitted(digest(&(request, payload)));
         if let Some(operation) = operation {
-            self.operations.insert(digest(&request), operation.in_history);
+            self.operations.insert(digest(&request), operation);
         }
     }
 
     /// An operation is done, by that reply.
     pub(crate) fn done(
         &mut self,
-        operation: Observed,
+        operation: OperationId,
         now: u64,
         request: RequestId,
         reply: Bytes,
     ) -> Result<(), Violation> {
-        self.accounted.ended(operation.number, Ending::Done)?;
+        self.accounted.ended(operation.number() as u64, Ending::Done)?;
         let session = session_number(request.session);
         let describe = || format!("{reply:?}");
         self.exactly_once.answered(session, request.sequence, digest(&reply), describe)?;
         self.durable.acknowledged(digest(&request), || request.to_string());
-        let output = crate::workload::output(reply);
-        self.history.returned(operation.in_history, now * 1000, output);
+        self.history.returned(operation, now * 1000, reply);
         Ok(())
     }
 
     /// An operation failed for sure.
-    pub(crate) fn failed(&mut self, operation: Observed) -> Result<(), Violation> {
-        self.history.failed(operation.in_history);
-        self.accounted.ended(operation.number, Ending::Failed)
+    pub(crate) fn failed(&mut self, operation: OperationId) -> Result<(), Violation> {
+        self.history.failed(operation);
+        self.accounted.ended(operation.number() as u64, Ending::Failed)
     }
 
     /// An operation's outcome is unknown to its client.
-    pub(crate) fn unknown(&mut self, operation: Observed) -> Result<(), Violation> {
-        self.accounted.ended(operation.number, Ending::Unknown)
+    pub(crate) fn unknown(&mut self, operation: OperationId) -> Result<(), Violation> {
+        self.accounted.ended(operation.number() as u64, Ending::Unknown)
+    }
+
+    /// What the clients saw.
+    pub(crate) fn history(&self) -> &History<Bytes, Bytes> {
+        &self.history
     }
 }
 
 /// The end.
 impl Observer {
-    /// The run is over, and these replicas are healed.
-    pub(crate) fn finish(&mut self, healed: &[NodeId]) -> Result<(), Violation> {
+    /// The run is over, and these replicas are healed: an order of the clients' operations that
+    /// explains the execution, if there is such a replica.
+    pub(crate) fn finish(
+        &mut self,
+        healed: &[NodeId],
+    ) -> Result<Option<Vec<OperationId>>, Violation> {
         self.durable.finish(healed.iter().map(|node| node.0))?;
         self.accounted.finish()?;
         self.conflicts.finish()?;
-        self.explain(healed)?;
-        let budget = crate::limits::SEARCH_STEPS_MAX;
-        match linearizable::check(&RegisterMap, &self.history, budget) {
-            Verdict::NotLinearizable(account) => {
-                Err(Violation::new("Linearizable", account.to_string()))
-            }
-            Verdict::Undecided { operations, .. } => {
-                self.undecided = operations;
-                Ok(())
-            }
-            Verdict::Linearizable { .. } => Ok(()),
-        }
+        self.order_of_execution(healed)
     }
 
-    /// How many operations of the history the search could not decide. That they are linearizable
-    /// is known from the order in which a replica executed them.
-    pub(crate) fn undecided(&self) -> usize {
-        self.undecided
-    }
-
-    /// The order in which a replica executed respects real time, and every client saw what the
-    /// specification gives along it. All replicas have the same order of what conflicts; in each run
-    /// another one is taken, so that what commutes is tried in different orders.
-    fn explain(&self, healed: &[NodeId]) -> Result<(), Violation> {
+    /// The order in which a replica executed respects real time. All replicas have the same order of
+    /// what conflicts; in each run another one is taken, so that what commutes is tried in different
+    /// orders.
+    fn order_of_execution(&self, healed: &[NodeId]) -> Result<Option<Vec<OperationId>>, Violation> {
         let turn = self.history.operations().len() + self.order.commands();
-        let Some(replica) = healed.get(turn % healed.len().max(1)) else { return Ok(()) };
+        let Some(replica) = healed.get(turn % healed.len().max(1)) else { return Ok(None) };
         let mut oracle = RealTimeOrder::new(&self.history, self.commutes.clone());
         let operation = |command: u128| self.operations.get(&command).copied();
         self.order.tell(replica.0, &mut oracle, operation)?;
-        let order = oracle.finish()?;
-        linearizable::explains(&RegisterMap, &self.history, &order)
+        oracle.finish().map(Some)
     }
 }
 

@@ -1,8 +1,11 @@
 //! One run, from the first event to the verdict.
 
-use crate::limits::{CONVERGE_WITHIN, EVENTS_MAX};
+use crate::Plan;
+use crate::app::{Application, Judgement};
+use crate::fault::{Family, FaultCounts};
+use crate::limits::{CONVERGE_WITHIN, EVENTS_MAX, FAULTS_WITHIN};
+use crate::trace::TraceEvent;
 use crate::world::World;
-use crate::{FaultCounts, Plan};
 use althing_checker::Violation;
 use althing_model::{Micros, NodeId, Role};
 use althing_proposer::Counters;
@@ -15,19 +18,24 @@ pub struct Report {
     pub seed: u64,
     /// Operations that clients ended.
     pub operations: usize,
+    /// Of these, those that were done.
+    pub done: usize,
     /// Events.
     pub events: u64,
     /// Virtual time that it took, in microseconds.
     pub took: Micros,
+    /// Virtual time from the last fault until everything had converged.
+    pub converged_after: Micros,
     /// What went wrong on the way.
     pub faults: FaultCounts,
+    /// What the application found of the clients' history.
+    pub judgement: Judgement,
     /// What the proposers of the last lives did, added up.
     pub proposers: Counters,
-    /// Operations of which the search for an order ran out of steps; the order in which a replica
-    /// executed explains them.
-    pub undecided: usize,
     /// The largest component that was executed.
     pub component_len_max: usize,
+    /// Why the run says nothing, if so: it did not do what its plan claims.
+    pub invalid: Option<String>,
     /// A digest of all events in their order: two runs of one plan have the same.
     pub trace_digest: u64,
 }
@@ -51,8 +59,7 @@ impl fmt::Display for Failure {
         write!(
             f,
             "seed {seed}, {operations} operations, at {:.3} ms: {violation}\n\
-             reproduce: cargo run --profile swarm -p althing-sim --example swarm -- \
-             --seeds {seed}..{seed} --ops {operations} --trace",
+             reproduce: cargo run --release -- sim --seed {seed} --ops {operations} --trace",
             *at as f64 / 1000.0
         )
     }
@@ -60,66 +67,111 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Runs a plan.
+/// Runs a plan with the application that it names.
 ///
 /// # Errors
 /// The first property that is violated.
 pub fn run(plan: &Plan) -> Result<Report, Box<Failure>> {
-    run_world(plan, None)
+    run_world(plan, &*plan.builtin.application(), None)
 }
 
-/// Runs a plan, and tells every event.
+/// Runs a plan with your application.
 ///
 /// # Errors
 /// The first property that is violated.
-pub fn run_traced(plan: &Plan, mut trace: impl FnMut(String)) -> Result<Report, Box<Failure>> {
-    run_world(plan, Some(&mut trace))
+pub fn run_with(plan: &Plan, app: &dyn Application) -> Result<Report, Box<Failure>> {
+    run_world(plan, app, None)
+}
+
+/// Runs a plan with an application, and tells every event.
+///
+/// # Errors
+/// The first property that is violated.
+pub fn run_traced(
+    plan: &Plan,
+    app: &dyn Application,
+    mut trace: impl FnMut(TraceEvent),
+) -> Result<Report, Box<Failure>> {
+    run_world(plan, app, Some(&mut trace))
 }
 
 fn run_world<'a>(
     plan: &'a Plan,
-    trace: Option<&'a mut dyn FnMut(String)>,
+    app: &'a dyn Application,
+    trace: Option<&'a mut dyn FnMut(TraceEvent)>,
 ) -> Result<Report, Box<Failure>> {
-    let mut world = World::new(plan, trace);
-    match drive(plan, &mut world) {
-        Ok(()) => Ok(report(plan, &world)),
+    let mut world = World::new(plan, app, trace);
+    match drive(plan, app, &mut world) {
+        Ok(end) => Ok(report(plan, &world, end)),
         Err(violation) => Err(Box::new(Failure {
             seed: plan.seed,
-            operations: plan.operations,
+            operations: plan.workload.operations,
             at: world.now,
             violation,
         })),
     }
 }
 
+/// How a run ended.
+struct Ended {
+    converged_after: Micros,
+    judgement: Judgement,
+}
+
 /// First with faults, then without, until everything has converged.
-fn drive(plan: &Plan, world: &mut World<'_>) -> Result<(), Violation> {
+fn drive(plan: &Plan, app: &dyn Application, world: &mut World<'_>) -> Result<Ended, Violation> {
     world.start()?;
-    let faults_end = plan.faults.last().map_or(0, |(at, _)| *at);
-    let is_done = |world: &World<'_>| world.operations_ended >= plan.operations;
-    while !is_done(world) && world.now <= faults_end && world.step(faults_end + 1)? {
+    while !world.is_done() && world.step(FAULTS_WITHIN)? {
         check_events(world)?;
     }
-    world.heal()?;
+    let mut converged_after = 0;
+    if plan.is_survivable {
+        world.heal()?;
+        converged_after = converge(plan, world)?;
+    } else {
+        world.give_up()?;
+    }
+    let replicas: Vec<NodeId> = plan
+        .membership
+        .with(Role::Replica)
+        .filter(|node| plan.is_survivable && !world.nodes[node].is_lost)
+        .collect();
+    let order = world.observer.finish(&replicas)?;
+    let judgement = app
+        .judge(world.observer.history(), order.as_deref())
+        .map_err(|account| Violation::new("Linearizable", account))?;
+    Ok(Ended { converged_after, judgement })
+}
+
+/// Every client has its answers, and all replicas are equal, in bounded time; the time that it took.
+fn converge(plan: &Plan, world: &mut World<'_>) -> Result<Micros, Violation> {
     let healed_at = world.now;
-    let until = healed_at + CONVERGE_WITHIN + plan.client_patience.1;
-    while !(is_done(world) && world.is_converged()) {
-        check_events(world)?;
-        if !world.step(until)? {
-            return Err(Violation::new(
-                "Converges",
-                format!(
-                    "{} of {} operations ended, {:.0} s after the last fault\n{}",
-                    world.operations_ended,
-                    plan.operations,
-                    (world.now - healed_at) as f64 / 1e6,
-                    world.describe_state()
-                ),
-            ));
+    // As long as clients may still be patient, and then the time to converge.
+    let left = plan.workload.operations.saturating_sub(world.operations_ended) as u64;
+    let until = healed_at + CONVERGE_WITHIN + left * plan.client_patience.1;
+    loop {
+        // Looking costs more than an event.
+        for _ in 0..32 {
+            check_events(world)?;
+            if !world.step(until)? {
+                return Err(not_converged(plan, world, healed_at));
+            }
+        }
+        if world.is_done() && world.is_converged() {
+            return Ok(world.now - healed_at);
         }
     }
-    let replicas: Vec<NodeId> = plan.membership.with(Role::Replica).collect();
-    world.observer.finish(&replicas)
+}
+
+fn not_converged(plan: &Plan, world: &World<'_>, healed_at: Micros) -> Violation {
+    let account = format!(
+        "{} of {} operations ended, {:.0} s after the last fault\n{}",
+        world.operations_ended,
+        plan.workload.operations,
+        (world.now - healed_at) as f64 / 1e6,
+        world.describe_state()
+    );
+    Violation::new("Converges", account)
 }
 
 fn check_events(world: &World<'_>) -> Result<(), Violation> {
@@ -130,7 +182,21 @@ fn check_events(world: &World<'_>) -> Result<(), Violation> {
     Err(Violation::new("Converges", account))
 }
 
-fn report(plan: &Plan, world: &World<'_>) -> Report {
+/// What the plan claims and the run did not do.
+fn not_exercised(plan: &Plan, world: &World<'_>, done: usize) -> Option<String> {
+    let mut missing: Vec<String> = plan
+        .families
+        .iter()
+        .filter(|family| world.counts.of(family.evidence()) == 0)
+        .map(|family: &Family| format!("{} never happened", family.name()))
+        .collect();
+    if plan.is_survivable && done < plan.workload.operations / 2 {
+        missing.push(format!("only {done} of {} operations done", plan.workload.operations));
+    }
+    (!missing.is_empty()).then(|| missing.join(", "))
+}
+
+fn report(plan: &Plan, world: &World<'_>, ended: Ended) -> Report {
     let mut proposers = Counters::default();
     let mut component_len_max = 0;
     for roles in world.nodes.values().filter_map(|node| node.roles.as_ref()) {
@@ -141,15 +207,19 @@ fn report(plan: &Plan, world: &World<'_>) -> Report {
             component_len_max = component_len_max.max(replica.counters().component_len_max);
         }
     }
+    let done = world.operations_done;
     Report {
         seed: plan.seed,
         operations: world.operations_ended,
+        done,
         events: world.events,
         took: world.now,
+        converged_after: ended.converged_after,
         faults: world.counts,
+        judgement: ended.judgement,
         proposers,
-        undecided: world.observer.undecided(),
         component_len_max,
+        invalid: not_exercised(plan, world, done),
         trace_digest: world.trace_digest,
     }
 }

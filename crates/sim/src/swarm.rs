@@ -1,0 +1,101 @@
+//! Many seeds on all cores, added up.
+
+use crate::fault::FaultCounts;
+use crate::{Failure, Plan, Report, run};
+use althing_checker::Violation;
+use althing_model::Micros;
+use std::ops::RangeInclusive;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// What many runs came to.
+#[derive(Debug, Clone, Default)]
+pub struct Totals {
+    /// Runs.
+    pub seeds: u64,
+    /// Operations that clients ended.
+    pub operations: u64,
+    /// Of these, those that were done.
+    pub done: u64,
+    /// Events.
+    pub events: u64,
+    /// Runs in which a property was violated.
+    pub violations: u64,
+    /// Runs that did not do what their plans claim.
+    pub invalid: u64,
+    /// What went wrong on the way.
+    pub faults: FaultCounts,
+    /// The longest virtual time from the last fault until everything had converged.
+    pub converged_after_max: Micros,
+}
+
+impl Totals {
+    /// Adds a run.
+    pub fn add(&mut self, result: &Result<Report, Box<Failure>>) {
+        self.seeds += 1;
+        match result {
+            Err(_) => self.violations += 1,
+            Ok(report) => {
+                self.operations += report.operations as u64;
+                self.done += report.done as u64;
+                self.events += report.events;
+                self.invalid += u64::from(report.invalid.is_some());
+                self.faults.add(&report.faults);
+                self.converged_after_max = self.converged_after_max.max(report.converged_after);
+            }
+        }
+    }
+}
+
+/// Runs a plan; an assertion that fails on the way is a failure like any other.
+///
+/// # Errors
+/// The first property, or assertion, that is violated.
+pub fn run_caught(plan: &Plan) -> Result<Report, Box<Failure>> {
+    catch_unwind(AssertUnwindSafe(|| run(plan))).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no words");
+        Err(Box::new(Failure {
+            seed: plan.seed,
+            operations: plan.workload.operations,
+            at: 0,
+            violation: Violation::new("Assertion", text.to_owned()),
+        }))
+    })
+}
+
+/// Runs the plans of these seeds on all cores, tells each result as it comes, and stops when it is
+/// told to.
+pub fn swarm(
+    seeds: RangeInclusive<u64>,
+    plan: impl Fn(u64) -> Plan + Sync,
+    on_result: impl FnMut(&Plan, &Result<Report, Box<Failure>>) -> bool + Send,
+) -> Totals {
+    let next = AtomicU64::new(*seeds.start());
+    let stop = AtomicBool::new(false);
+    let shared = Mutex::new((Totals::default(), on_result));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed > *seeds.end() || stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let plan = plan(seed);
+                    let result = run_caught(&plan);
+                    let mut shared = shared.lock().expect("nobody panics while holding it");
+                    shared.0.add(&result);
+                    if !(shared.1)(&plan, &result) {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    shared.into_inner().expect("nobody panics while holding it").0
+}

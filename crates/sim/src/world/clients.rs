@@ -1,0 +1,176 @@
+//! Clients: what they ask and what they hear.
+
+use super::World;
+use crate::event::Event;
+use crate::fault::Trouble;
+use crate::node::Arrived;
+use crate::trace::{MessageName, Traced};
+use althing_checker::OperationId as Observed;
+use althing_checker::Violation;
+use althing_client::{Ended, OperationId, Outcome, Output};
+use althing_model::{Micros, NodeId, Operation, RequestId};
+use althing_wire::{Address, Answer, ClientId, Submit};
+use std::collections::VecDeque;
+
+/// How far a client is from the node beside it.
+const CLIENT_DELAY: Micros = 200;
+
+impl World<'_> {
+    pub(super) fn client_delay(&self, client: usize, node: NodeId) -> Micros {
+        CLIENT_DELAY + self.network.distance(self.clients[client].home, node)
+    }
+
+    pub(super) fn answer(
+        &mut self,
+        client: usize,
+        generation: u64,
+        from: NodeId,
+        answer: Answer,
+    ) -> Result<(), Violation> {
+        if self.clients[client].generation != generation {
+            return Ok(());
+        }
+        let mut out = Vec::new();
+        self.mark(("answer", client, answer.ticket));
+        self.trace(|| Traced::Answered { client, from, answer: format!("{answer:?}") });
+        self.clients[client].client.on_answer(self.now, from, answer, &mut out);
+        self.client_output(client, out)
+    }
+
+    pub(super) fn wake_client(&mut self, client: usize) -> Result<(), Violation> {
+        if self.clients[client].wake_at != self.now {
+            // Another wake-up was set since, for an earlier time.
+            return Ok(());
+        }
+        let mut out = Vec::new();
+        self.clients[client].wake_at = Micros::MAX;
+        self.clients[client].client.on_deadline(self.now, &mut out);
+        self.client_output(client, out)
+    }
+
+    /// Does what a client wants done, lets it begin its next operations, and sets its alarm.
+    pub(super) fn client_output(
+        &mut self,
+        client: usize,
+        out: Vec<Output>,
+    ) -> Result<(), Violation> {
+        let mut out = VecDeque::from(out);
+        loop {
+            while let Some(output) = out.pop_front() {
+                match output {
+                    Output::Send(node, submit) => self.submit(client, node, submit),
+                    Output::Ended(ended) => self.ended(client, ended)?,
+                }
+            }
+            let it = &self.clients[client];
+            if !self.may_begin(it) || it.open.len() >= self.plan.workload.pipeline {
+                break;
+            }
+            out.extend(self.invoke(client)?);
+        }
+        let it = &mut self.clients[client];
+        if let Some(deadline) = it.client.deadline()
+            && deadline < it.wake_at
+        {
+            it.wake_at = deadline.max(self.now + 1);
+            let at = it.wake_at;
+            self.queue.push(at, Event::ClientWake { client });
+        }
+        Ok(())
+    }
+
+    /// A client begins an operation.
+    fn invoke(&mut self, client: usize) -> Result<Vec<Output>, Violation> {
+        let it = &mut self.clients[client];
+        it.remaining -= 1;
+        it.begun += 1;
+        // Unlike any other operation's number, and the same however many others there are.
+        let number = (it.begun * self.clients.len() + client) as u64;
+        let mut rng = self.draw(("operation", number));
+        let payload = self.app.operation(&self.plan.workload, client, number, &mut rng);
+        let observed = self.observer.invoked(client, self.now, payload.clone())?;
+        if self.trace.is_some() {
+            let footprint = match self.conflicts.footprint(&payload) {
+                Ok(footprint) => format!("{footprint:?}"),
+                Err(invalid) => invalid.to_string(),
+            };
+            self.trace(|| Traced::Invoked { client, footprint });
+        }
+        let mut out = Vec::new();
+        let it = &mut self.clients[client];
+        let operation = it.client.submit(self.now, payload, &mut out);
+        it.open.insert(operation, observed);
+        Ok(out)
+    }
+
+    fn submit(&mut self, client: usize, node: NodeId, submit: Submit) {
+        if let Operation::Apply { request, payload, .. } = &submit.operation {
+            let operation = OperationId(request.sequence);
+            let operation = self.clients[client].open.get(&operation).copied();
+            self.observer.submitted(*request, payload, operation);
+        }
+        let at = self.now + self.client_delay(client, node);
+        let generation = self.clients[client].generation;
+        let from = Address::Client(ClientId(generation << 32 | client as u64));
+        // A connection: it breaks when the node stops.
+        let life = Some(self.nodes[&node].life);
+        let arrived = Arrived { life, from, name: MessageName::LOCAL, message: submit.into() };
+        self.queue.push(at, Event::Deliver { to: node, arrived });
+    }
+
+    fn ended(&mut self, client: usize, ended: Ended) -> Result<(), Violation> {
+        self.operations_ended += 1;
+        let it = &mut self.clients[client];
+        let observed = it.open.remove(&ended.operation).expect("it was begun and not ended");
+        match ended.outcome {
+            Outcome::Done(reply) => {
+                let session = it.client.session().expect("it has one, since it was answered");
+                let request = RequestId { session, sequence: ended.operation.0 };
+                self.operations_done += 1;
+                self.observer.done(observed, self.now, request, reply)?;
+            }
+            Outcome::Failed(_) => self.observer.failed(observed)?,
+            Outcome::Unknown => {
+                self.observer.unknown(observed)?;
+                self.check_answered(observed)?;
+            }
+        }
+        self.begin_episodes();
+        Ok(())
+    }
+
+    /// After the last fault every operation has an outcome.
+    fn check_answered(&self, operation: Observed) -> Result<(), Violation> {
+        if operation.number() < self.after_faults {
+            return Ok(());
+        }
+        let account = format!(
+            "an operation that began after the last fault was not answered\n{}",
+            self.describe_state()
+        );
+        Err(Violation::new("Converges", account))
+    }
+
+    /// A client goes away: what it began may or may not take effect.
+    pub(super) fn client_gone(&mut self, client: usize) -> Result<(), Violation> {
+        self.counts.count(Trouble::ClientsGone);
+        for observed in std::mem::take(&mut self.clients[client].open).into_values() {
+            self.operations_ended += 1;
+            self.observer.unknown(observed)?;
+        }
+        self.clients[client].replace();
+        self.begin_episodes();
+        self.client_output(client, Vec::new())
+    }
+
+    /// The run ends before its clients: what they began has an unknown outcome.
+    pub(crate) fn give_up(&mut self) -> Result<(), Violation> {
+        for client in 0..self.clients.len() {
+            for observed in std::mem::take(&mut self.clients[client].open).into_values() {
+                self.operations_ended += 1;
+                self.observer.unknown(observed)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+//! The virtual world: one queue of events in virtual time, and what each does.
+
+mod clients;
+mod faults;
+mod nodes;
+
+use crate::app::Application;
+use crate::clients::SimClient;
+use crate::event::{Event, Queue};
+use crate::fault::FaultCounts;
+use crate::limits::AFTER_FAULTS;
+use crate::network::Network;
+use crate::node::Node;
+use crate::observe::Observer;
+use crate::trace::{MessageName, TraceEvent, Traced};
+use crate::{Plan, clients::clients as all_clients};
+use althing_checker::Violation;
+use althing_model::{Conflicts, Micros, NodeId};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_xoshiro::SplitMix64;
+use rustc_hash::{FxHashMap, FxHasher};
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// A run in progress.
+pub(crate) struct World<'a> {
+    plan: &'a Plan,
+    app: &'a dyn Application,
+    conflicts: Arc<dyn Conflicts>,
+    pub(crate) now: Micros,
+    queue: Queue,
+    pub(crate) events: u64,
+    pub(crate) nodes: BTreeMap<NodeId, Node>,
+    network: Network,
+    clients: Vec<SimClient>,
+    pub(crate) operations_ended: usize,
+    pub(crate) operations_done: usize,
+    /// Operations from this one on began after the last fault.
+    after_faults: usize,
+    /// Episodes that have begun.
+    episodes_begun: usize,
+    pub(crate) observer: Observer,
+    pub(crate) counts: FaultCounts,
+    pub(crate) is_healed: bool,
+    pub(crate) trace_digest: u64,
+    trace: Option<&'a mut dyn FnMut(TraceEvent)>,
+    /// How often each message was sent, where messages need names.
+    occurrences: Option<FxHashMap<u64, u32>>,
+}
+
+impl<'a> World<'a> {
+    pub(crate) fn new(
+        plan: &'a Plan,
+        app: &'a dyn Application,
+        trace: Option<&'a mut dyn FnMut(TraceEvent)>,
+    ) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(plan.seed.wrapping_add(1));
+        let needs_names = trace.is_some() || !plan.dropped.is_empty();
+        Self {
+            plan,
+            app,
+            conflicts: app.conflicts(),
+            now: 0,
+            queue: Queue::default(),
+            events: 0,
+            nodes: plan.membership.nodes().map(|id| (id, Node::new(id, plan))).collect(),
+            network: Network::new(plan, &mut rng),
+            clients: all_clients(plan),
+            operations_ended: 0,
+            operations_done: 0,
+            after_faults: usize::MAX,
+            episodes_begun: 0,
+            observer: Observer::new(&plan.membership, app.commutes()),
+            counts: FaultCounts::default(),
+            is_healed: false,
+            trace_digest: 0,
+            trace,
+            occurrences: needs_names.then(FxHashMap::default),
+        }
+    }
+
+    /// Starts every node and lets the clients begin.
+    pub(crate) fn start(&mut self) -> Result<(), Violation> {
+        for node in self.plan.membership.nodes() {
+            self.start_node(node)?;
+        }
+        for client in 0..self.clients.len() {
+            let at = self.draw(("begin", client)).random_range(0..self.plan.network.delay.1);
+            self.clients[client].wake_at = at;
+            self.queue.push(at, Event::ClientWake { client });
+        }
+        self.begin_episodes();
+        Ok(())
+    }
+
+    /// Does the next event; false when there is none, or only after `until`.
+    pub(crate) fn step(&mut self, until: Micros) -> Result<bool, Violation> {
+        let Some((at, event)) = self.queue.pop(until) else { return Ok(false) };
+        self.now = at;
+        self.events += 1;
+        match event {
+            Event::Deliver { to, arrived } => self.deliver(to, arrived)?,
+            Event::Resume { node, life } => self.resume(node, life)?,
+            Event::Answer { client, generation, from, answer } => {
+                self.answer(client, generation, from, answer)?;
+            }
+            Event::Synced { node, life } => self.synced(node, life)?,
+            Event::Wake { node } => self.wake(node)?,
+            Event::ClientWake { client } => self.wake_client(client)?,
+            Event::Fault(fault) => self.fault(fault)?,
+            Event::Detect { node } => self.detect(node)?,
+        }
+        Ok(true)
+    }
+
+    /// Whether the clients have done all that they do while there are faults.
+    pub(crate) fn is_done(&self) -> bool {
+        self.clients.iter().all(|client| client.open.is_empty() && !self.may_begin(client))
+    }
+
+    /// Whether every replica has executed the same and nobody works on anything.
+    pub(crate) fn is_converged(&self) -> bool {
+        let is_idle = self.nodes.values().filter(|node| !node.is_lost).all(|node| {
+            node.roles.as_ref().is_some_and(|roles| {
+                roles.proposer.as_ref().is_none_or(|it| it.in_flight() == 0 && it.queue_len() == 0)
+                    && roles.replica.as_ref().is_none_or(|it| it.pending_len() == 0)
+            })
+        });
+        if !is_idle {
+            return false;
+        }
+        let mut replicas = self
+            .nodes
+            .values()
+            .filter(|node| !node.is_lost)
+            .filter_map(|node| node.roles.as_ref().and_then(|roles| roles.replica.as_ref()));
+        let Some(first) = replicas.next() else { return true };
+        replicas.all(|it| it.committed() == first.committed() && it.digest() == first.digest())
+    }
+
+    /// What keeps the run from converging, in words.
+    pub(crate) fn describe_state(&self) -> String {
+        let lines = self.nodes.values().map(|node| match &node.roles {
+            None if node.is_lost => format!("{}: its disk is lost", node.id),
+            None => format!("{}: down", node.id),
+            Some(roles) => format!("{}: {:?} {:?}", node.id, roles.proposer, roles.replica),
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Random numbers for one purpose: what else happens does not change them.
+    fn draw(&self, of: impl Hash) -> SplitMix64 {
+        let mut hasher = FxHasher::default();
+        (self.plan.seed, of).hash(&mut hasher);
+        SplitMix64::seed_from_u64(hasher.finish())
+    }
+
+    fn trace(&mut self, what: impl FnOnce() -> Traced) {
+        if let Some(trace) = &mut self.trace {
+            trace(TraceEvent { at: self.now, what: what() });
+        }
+    }
+
+    fn mark(&mut self, what: impl Hash) {
+        let mut hasher = FxHasher::default();
+        (self.trace_digest, self.now, what).hash(&mut hasher);
+        self.trace_digest = hasher.finish();
+    }
+
+    /// The name of a message that leaves now.
+    fn name(&mut self, about: impl Hash) -> MessageName {
+        let Some(occurrences) = &mut self.occurrences else { return MessageName::LOCAL };
+        let base = MessageName::of(about, 0).0;
+        let occurrence = occurrences.entry(base).or_default();
+        *occurrence += 1;
+        MessageName::of(base, *occurrence)
+    }
+
+    /// Operations of a client that it may begin now.
+    fn may_begin(&self, client: &SimClient) -> bool {
+        let kept = if self.is_healed { 0 } else { AFTER_FAULTS };
+        client.remaining > kept
+    }
+}

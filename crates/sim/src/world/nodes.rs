@@ -1,0 +1,302 @@
+//! Nodes: messages, timers, syncs, and what their roles want done.
+
+use super::World;
+use crate::disk::Unusable;
+use crate::event::Event;
+use crate::fault::{Edge, Trouble};
+use crate::node::Arrived;
+use crate::trace::{MessageName, Traced};
+use althing_checker::Violation;
+use althing_model::{Micros, NodeId};
+use althing_proposer::Link;
+use althing_roles::NodeEffect;
+use althing_wire::{Address, ClientId, Effect, Kind, Message};
+use rand::RngExt;
+use std::sync::Arc;
+
+impl World<'_> {
+    /// Starts a node; one whose journal refuses its disk, because a bit of it changed, stays down.
+    pub(super) fn start_node(&mut self, id: NodeId) -> Result<(), Violation> {
+        let conflicts = Arc::clone(&self.conflicts);
+        let now = self.now;
+        let node = self.nodes.get_mut(&id).expect("a member");
+        let known = node.disk.len();
+        let (effects, was_torn) = match node.start(now, self.plan, conflicts, self.app.machine()) {
+            Ok(started) => started,
+            Err(Unusable::Refused) if node.has_rotten => {
+                self.counts.count(Trouble::Refusals);
+                node.is_lost = true;
+                return Ok(());
+            }
+            Err(Unusable::Refused) => {
+                let account = format!("{id} refuses a disk that lost nothing but power");
+                return Err(Violation::new("DurableRecords", account));
+            }
+            Err(Unusable::Falsified(account)) => {
+                return Err(Violation::new("DurableRecords", format!("{id}: {account}")));
+            }
+        };
+        let survived = node.disk.since(known).len() as u64;
+        let roles = node.roles.as_ref().expect("just started");
+        self.observer.recovered(id, node.disk.since(0), roles)?;
+        self.counts.count_many(Trouble::Survived, survived);
+        if was_torn {
+            self.counts.count(Trouble::Torn);
+        }
+        for other in self.plan.membership.nodes().filter(|other| *other != id) {
+            let link = self.link(id, other);
+            self.on_link(id, other, link);
+        }
+        self.apply(id, effects)
+    }
+
+    fn link(&self, from: NodeId, to: NodeId) -> Link {
+        let is_up = self.nodes[&to].roles.is_some() && !self.network.is_cut(from, to);
+        Link { round_trip: Some(2 * self.network.distance(from, to)), is_up }
+    }
+
+    pub(super) fn on_link(&mut self, at: NodeId, other: NodeId, link: Link) {
+        let node = self.nodes.get_mut(&at).expect("a member");
+        let local = node.local(self.now);
+        if let Some(roles) = &mut node.roles {
+            roles.on_link(local, other, link);
+        }
+    }
+
+    pub(super) fn suspect(&mut self, by: NodeId, of: NodeId, is_up: bool) {
+        let link = Link { is_up, ..self.link(by, of) };
+        self.on_link(by, of, link);
+    }
+
+    /// A message arrives: a busy node takes it later, in the order of arrival.
+    pub(super) fn deliver(&mut self, to: NodeId, arrived: Arrived) -> Result<(), Violation> {
+        let now = self.now;
+        let node = self.nodes.get_mut(&to).expect("a member");
+        if node.busy_until <= now && node.inbox.is_empty() {
+            return self.handle(to, arrived);
+        }
+        node.inbox.push_back(arrived);
+        self.resume_later(to);
+        Ok(())
+    }
+
+    /// A node that was busy handles what arrived meanwhile, as far as its time goes.
+    pub(super) fn resume(&mut self, id: NodeId, life: u32) -> Result<(), Violation> {
+        let node = self.nodes.get_mut(&id).expect("a member");
+        if node.life != life {
+            return Ok(());
+        }
+        node.is_resuming = false;
+        loop {
+            let node = self.nodes.get_mut(&id).expect("a member");
+            if node.busy_until > self.now {
+                break;
+            }
+            let Some(arrived) = node.inbox.pop_front() else { return Ok(()) };
+            self.handle(id, arrived)?;
+        }
+        self.resume_later(id);
+        Ok(())
+    }
+
+    fn resume_later(&mut self, id: NodeId) {
+        let node = self.nodes.get_mut(&id).expect("a member");
+        if !node.inbox.is_empty() && !node.is_resuming && node.roles.is_some() {
+            node.is_resuming = true;
+            let at = node.busy_until.max(self.now);
+            self.queue.push(at, Event::Resume { node: id, life: node.life });
+        }
+    }
+
+    fn handle(&mut self, to: NodeId, arrived: Arrived) -> Result<(), Violation> {
+        let Arrived { life, from, name, message } = arrived;
+        let now = self.now;
+        let node = self.nodes.get_mut(&to).expect("a member");
+        if life.is_some_and(|life| life != node.life) {
+            return Ok(());
+        }
+        let local = node.local(now);
+        let Some(roles) = &mut node.roles else { return Ok(()) };
+        node.busy_until = now + node.handling;
+        let kind = message.kind();
+        let vertex = message.vertex();
+        let may_come = match from {
+            Address::Client(_) => kind == Kind::Submit,
+            Address::Node(from) => kind.may_come_from(&self.plan.membership, from),
+        };
+        assert!(may_come, "{kind:?} may not come from {from:?}");
+        let Some(party) = kind.receiver_at(&self.plan.membership, to) else { return Ok(()) };
+        let mut effects = Vec::new();
+        let shown = self.trace.is_some().then(|| Box::new(message.clone()));
+        let result = roles.handle(local, party, from, message, &mut effects);
+        self.mark((to, kind as u8, vertex, result.is_ok()));
+        self.trace(|| Traced::Delivered {
+            name,
+            from,
+            to,
+            message: shown.expect("kept for the trace"),
+            ignored: result.err().map(|why| why.name()),
+        });
+        self.apply(to, effects)
+    }
+
+    pub(super) fn wake(&mut self, id: NodeId) -> Result<(), Violation> {
+        let now = self.now;
+        let node = self.nodes.get_mut(&id).expect("a member");
+        if node.wake_at != now {
+            // Another wake-up was set since, for an earlier time.
+            return Ok(());
+        }
+        node.wake_at = Micros::MAX;
+        if node.busy_until > now {
+            node.wake_at = node.busy_until;
+            self.queue.push(node.wake_at, Event::Wake { node: id });
+            return Ok(());
+        }
+        let local = node.local(now);
+        let Some(roles) = &mut node.roles else { return Ok(()) };
+        let mut effects = Vec::new();
+        if roles.deadline().is_some_and(|at| at <= local) {
+            roles.on_deadline(local, &mut effects);
+        }
+        self.apply(id, effects)
+    }
+
+    pub(super) fn synced(&mut self, id: NodeId, life: u32) -> Result<(), Violation> {
+        let node = self.nodes.get_mut(&id).expect("a member");
+        if node.life != life || node.roles.is_none() {
+            return Ok(());
+        }
+        if node.sync_fails {
+            node.sync_fails = false;
+            self.counts.count(Trouble::SyncErrors);
+            return self.crash(id);
+        }
+        let edge = node.crash_at.and_then(|(record, edge, _)| {
+            node.disk
+                .in_sync()
+                .any(|it| record.is_none_or(|kind| it.kind() == kind))
+                .then_some(edge)
+        });
+        if edge == Some(Edge::InSync) {
+            return self.crash_at_edge(id);
+        }
+        let before = node.disk.len();
+        let (visible, begins) = node.disk.synced();
+        let node = &self.nodes[&id];
+        let records = node.disk.since(before);
+        for record in records {
+            self.observer.synced(id, record)?;
+        }
+        let records = records.len();
+        self.trace(|| Traced::Synced { node: id, records });
+        let leaving = match edge {
+            Some(Edge::AfterSync) => 0,
+            Some(Edge::AfterFirstSend) => 1,
+            _ => visible.len(),
+        };
+        for (to, message) in visible.into_iter().take(leaving) {
+            self.send(id, to, message)?;
+        }
+        if matches!(edge, Some(Edge::AfterSync | Edge::AfterFirstSend)) {
+            return self.crash_at_edge(id);
+        }
+        if begins {
+            self.begin_sync(id);
+        }
+        Ok(())
+    }
+
+    fn begin_sync(&mut self, id: NodeId) {
+        let (at_least, at_most) = self.plan.disk.sync;
+        let took = self.draw(("sync", id, self.now)).random_range(at_least..=at_most);
+        let node = &self.nodes[&id];
+        let at = self.now + took + node.sync_extra;
+        self.queue.push(at, Event::Synced { node: id, life: node.life });
+    }
+
+    /// Does what a node's roles want done.
+    pub(super) fn apply(&mut self, id: NodeId, effects: Vec<NodeEffect>) -> Result<(), Violation> {
+        for effect in effects {
+            match effect {
+                Effect::Send { to, message } => self.send(id, to, message)?,
+                Effect::Append { records, then } => {
+                    self.observer.appended(id, &records)?;
+                    let node = self.nodes.get_mut(&id).expect("a member");
+                    let stops = matches!(node.crash_at, Some((kind, Edge::BeforeSync, _))
+                        if records.iter().any(|it| kind.is_none_or(|kind| it.kind() == kind)));
+                    if node.disk.append(records, then) {
+                        self.begin_sync(id);
+                    }
+                    if stops {
+                        return self.crash_at_edge(id);
+                    }
+                }
+            }
+        }
+        let node = self.nodes.get_mut(&id).expect("a member");
+        let Some(roles) = &mut node.roles else { return Ok(()) };
+        self.observer.stepped(id, roles)?;
+        let steps = roles.take_steps();
+        if let Some(deadline) = roles.deadline() {
+            let at = node.clock.when(deadline, self.now).max(self.now + 1);
+            if at < node.wake_at {
+                node.wake_at = at;
+                self.queue.push(at, Event::Wake { node: id });
+            }
+        }
+        for step in steps {
+            self.observer.executed(id, &step)?;
+            self.trace(|| Traced::Executed { node: id, vertex: step.vertex });
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, from: NodeId, to: Address, message: Message) -> Result<(), Violation> {
+        let (to, message) = match (to, message) {
+            (Address::Client(ClientId(id)), Message::Answer(answer)) => {
+                let (client, generation) = (id as u32 as usize, id >> 32);
+                let at = self.now + self.client_delay(client, from);
+                self.queue.push(at, Event::Answer { client, generation, from, answer });
+                return Ok(());
+            }
+            (Address::Client(_), message) => panic!("{message:?} is not for a client"),
+            (Address::Node(to), message) => (to, message),
+        };
+        self.observer.sent(from, &message)?;
+        let source = Address::Node(from);
+        if from == to {
+            // Between roles of one node: in order, never lost, gone with the node's life.
+            let life = Some(self.nodes[&from].life);
+            let arrived = Arrived { life, from: source, name: MessageName::LOCAL, message };
+            self.queue.push(self.now, Event::Deliver { to, arrived });
+            return Ok(());
+        }
+        let (kind, vertex) = (message.kind(), message.vertex());
+        let name = self.name((from, to, kind as u8, vertex));
+        let is_dropped = self.plan.dropped.contains(&name.0) && !self.is_healed;
+        let arrivals = match is_dropped {
+            true => crate::network::Arrivals::default(),
+            false => self.network.carry(self.now, from, to, &message, &mut self.counts),
+        };
+        let copies = arrivals.as_slice().len();
+        self.trace(|| Traced::Sent { name, from: source, to, kind, vertex, copies });
+        let Some((first, others)) = arrivals.as_slice().split_first() else { return Ok(()) };
+        let message = if self.plan.encodes { through_the_codec(&message) } else { message };
+        let arrived = |message| Arrived { life: None, from: source, name, message };
+        for at in others {
+            let arrived = arrived(message.clone());
+            self.queue.push(*at, Event::Deliver { to, arrived });
+        }
+        self.queue.push(*first, Event::Deliver { to, arrived: arrived(message) });
+        Ok(())
+    }
+}
+
+/// What the other side reads.
+fn through_the_codec(message: &Message) -> Message {
+    let decoded = Message::decode(message.kind(), message.encode())
+        .unwrap_or_else(|error| panic!("{message:?} cannot be decoded: {error}"));
+    assert_eq!(decoded, *message, "encoding changed a message");
+    decoded
+}
