@@ -64,7 +64,9 @@ impl Replica {
         for vertex in due {
             let patience = self.patience();
             let blocked = self.blocked.get_mut(&vertex).expect("found above");
-            blocked.ask_at = now + patience;
+            // Whoever was asked may have much to do: thousands of vertices that are asked for again
+            // and again would leave it no time.
+            blocked.ask_at = now + (patience << blocked.asked.saturating_sub(1).min(4));
             blocked.asked += 1;
             let asked = blocked.asked;
             if let Some(proposer) = self.whom_to_ask(vertex, asked) {

@@ -35,6 +35,6 @@ mod world;
 
 pub use app::{Application, Judgement};
 pub use fault::{Edge, Family, Fault, FaultCounts, Trouble, Way};
-pub use plan::{Builtin, DiskPlan, Episode, NetworkPlan, Plan, Profile, Workload};
+pub use plan::{Builtin, DiskPlan, Episode, NamedProfile, NetworkPlan, Plan, Profile, Workload};
 pub use run::{Failure, Report, run, run_traced, run_with};
 pub use swarm::{Totals, run_caught, swarm};

@@ -9,7 +9,8 @@ pub(crate) const FAULTS_WITHIN: Micros = 900_000_000;
 /// done.
 pub(crate) const CONVERGE_WITHIN: Micros = 600_000_000;
 
-/// Operations of each client that are left for the time after the last fault: these must be done.
+/// Operations of each client that are left for the time when everything has converged after the last
+/// fault: these must be answered.
 pub(crate) const AFTER_FAULTS: usize = 2;
 
 /// Events of a run; a storm of messages among idle roles ends here.

@@ -128,6 +128,8 @@ fn drive(plan: &Plan, app: &dyn Application, world: &mut World<'_>) -> Result<En
     if plan.is_survivable {
         world.heal()?;
         converged_after = converge(plan, world)?;
+        world.settle()?;
+        converge(plan, world)?;
     } else {
         world.give_up()?;
     }

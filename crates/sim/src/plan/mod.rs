@@ -164,13 +164,13 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The profile of that name, and what each name means.
+    /// The profile of that name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(it, ..)| *it == name).map(|(.., make)| make())
+        Self::ALL.iter().find(|named| named.0 == name).map(|named| (named.2)())
     }
 
-    /// Every profile: its name, what it is, and itself.
-    pub const NAMES: &[(&'static str, &'static str, fn() -> Self)] = &[
+    /// Every profile.
+    pub const ALL: &[NamedProfile] = &[
         ("swarm", "everything is drawn", Self::default),
         ("fast", "the fast path only", || Self {
             path: Some(althing_model::Path::Fast),
@@ -228,6 +228,9 @@ impl Profile {
         }),
     ];
 }
+
+/// A profile's name, what it is, and itself.
+pub type NamedProfile = (&'static str, &'static str, fn() -> Profile);
 
 /// Faults of one episode with the time of each from its beginning.
 pub(crate) type Timed = Vec<(Micros, Fault)>;

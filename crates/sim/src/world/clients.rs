@@ -139,13 +139,13 @@ impl World<'_> {
         Ok(())
     }
 
-    /// After the last fault every operation has an outcome.
+    /// A cluster that has converged, and in which nothing goes wrong, answers everyone.
     fn check_answered(&self, operation: Observed) -> Result<(), Violation> {
         if operation.number() < self.after_faults {
             return Ok(());
         }
         let account = format!(
-            "an operation that began after the last fault was not answered\n{}",
+            "an operation that began when everything had converged was not answered\n{}",
             self.describe_state()
         );
         Err(Violation::new("Converges", account))

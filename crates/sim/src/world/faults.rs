@@ -33,7 +33,6 @@ impl World<'_> {
     /// All faults end: the network is whole and every node runs, but for those with a lost disk.
     pub(crate) fn heal(&mut self) -> Result<(), Violation> {
         self.is_healed = true;
-        self.after_faults = self.observer.history().operations().len();
         self.network.heal_all();
         self.trace(|| Traced::Healed);
         for id in self.plan.membership.nodes() {
@@ -43,9 +42,6 @@ impl World<'_> {
         }
         for id in self.plan.membership.nodes() {
             self.detect(id)?;
-        }
-        for client in 0..self.clients.len() {
-            self.client_output(client, Vec::new())?;
         }
         Ok(())
     }

@@ -37,8 +37,9 @@ pub(crate) struct World<'a> {
     clients: Vec<SimClient>,
     pub(crate) operations_ended: usize,
     pub(crate) operations_done: usize,
-    /// Operations from this one on began after the last fault.
+    /// Operations from this one on began when everything had converged after the last fault.
     after_faults: usize,
+    is_settled: bool,
     /// Episodes that have begun.
     episodes_begun: usize,
     pub(crate) observer: Observer,
@@ -71,6 +72,7 @@ impl<'a> World<'a> {
             operations_ended: 0,
             operations_done: 0,
             after_faults: usize::MAX,
+            is_settled: false,
             episodes_begun: 0,
             observer: Observer::new(&plan.membership, app.commutes()),
             counts: FaultCounts::default(),
@@ -115,7 +117,17 @@ impl<'a> World<'a> {
         Ok(true)
     }
 
-    /// Whether the clients have done all that they do while there are faults.
+    /// Everything has converged: the clients begin what they kept for now.
+    pub(crate) fn settle(&mut self) -> Result<(), Violation> {
+        self.is_settled = true;
+        self.after_faults = self.observer.history().operations().len();
+        for client in 0..self.clients.len() {
+            self.client_output(client, Vec::new())?;
+        }
+        Ok(())
+    }
+
+    /// Whether the clients have done all that they do in this phase.
     pub(crate) fn is_done(&self) -> bool {
         self.clients.iter().all(|client| client.open.is_empty() && !self.may_begin(client))
     }
@@ -180,7 +192,7 @@ impl<'a> World<'a> {
 
     /// Operations of a client that it may begin now.
     fn may_begin(&self, client: &SimClient) -> bool {
-        let kept = if self.is_healed { 0 } else { AFTER_FAULTS };
+        let kept = if self.is_settled { 0 } else { AFTER_FAULTS };
         client.remaining > kept
     }
 }
