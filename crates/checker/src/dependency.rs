@@ -282,13 +282,14 @@ impl DependencyConflicts {
         if seq < row.prefix || row.extras.contains(&seq) {
             return true;
         }
-        let until = if owner.column == other.column { owner.vertex.seq } else { u64::MAX };
-        let mut between = row.extras.iter().filter(|extra| **extra > seq && **extra < until);
-        between.any(|extra| match self.touched(other.column, *extra) {
-            // One over everything names all of its column below it, also what touches nothing.
-            Some(Touched::Everything) => true,
-            Some(touched) => touched.shared(&other.touched).is_some(),
-            None => true,
+        // A later one of its own column may name this one in place of `other`.
+        let is_before = |extra: u64| owner.column != other.column || extra < owner.vertex.seq;
+        row.extras.iter().filter(|extra| **extra > seq).any(|extra| {
+            match self.touched(other.column, *extra) {
+                // These name all of their column below them, also what touches nothing.
+                Some(Touched::Everything) | None => true,
+                Some(touched) => is_before(*extra) && touched.shared(&other.touched).is_some(),
+            }
         })
     }
 

@@ -253,3 +253,17 @@ fn agrees_with_asking_every_pair() {
     let [right, wrong] = one.get();
     assert!(right > 1000 && wrong > 1000, "{right} right and {wrong} wrong");
 }
+
+/// Broken: a command that touches nothing, and was asked about late, would be accused of missing an
+/// earlier command over everything, although it names a later one, which names that one.
+#[test]
+fn a_later_command_over_everything_stands_for_an_earlier_one_also_in_its_own_column() {
+    let mut story = Story::new();
+    story.everything(1, 5, &[(1, 5, &[])]).unwrap();
+    story.everything(1, 8, &[(1, 8, &[])]).unwrap();
+    story.asked(1, 7, &[]);
+    story.answered(1, 7, &[(1, 0, &[8])]).unwrap();
+    // One that touches something may not rely on a later link of its own column.
+    story.asked(1, 9, &[(b"k", WRITE)]);
+    is_told(story.answered(1, 9, &[(1, 0, &[10])]), "of one column");
+}
