@@ -286,8 +286,9 @@ impl DependencyConflicts {
         let is_before = |extra: u64| owner.column != other.column || extra < owner.vertex.seq;
         row.extras.iter().filter(|extra| **extra > seq).any(|extra| {
             match self.touched(other.column, *extra) {
-                // These name all of their column below them, also what touches nothing.
-                Some(Touched::Everything) | None => true,
+                // It names all of its column below it, also what touches nothing.
+                Some(Touched::Everything) => true,
+                None => is_before(*extra),
                 Some(touched) => is_before(*extra) && touched.shared(&other.touched).is_some(),
             }
         })
