@@ -94,12 +94,74 @@ impl Replica {
             .filter(|proposer| !self.down.contains(proposer))
             .collect();
         mark::hit(Mark::RecoveryAskedInTurn);
-        let turn = (self.config.me.0 + asked) as usize;
+        // Numbers of nodes are the operator's, up to the last.
+        let turn = self.config.me.0.wrapping_add(asked) as usize;
         (!proposers.is_empty()).then(|| proposers[turn % proposers.len()])
     }
 
     /// From a third of the time-out up to all of it.
     fn patience(&mut self) -> Micros {
         self.jitter.around(self.config.timing.recover * 2 / 3)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Limits, Timing};
+    use althing_model::{Commands, DepSet, Epoch, Membership, Path, StateMachine, Value};
+    use althing_wire::{Commit, Effect};
+    use bytes::Bytes;
+
+    struct Nothing;
+
+    impl StateMachine for Nothing {
+        fn apply(&mut self, _: &[u8]) -> Bytes {
+            Bytes::new()
+        }
+
+        fn digest(&self) -> u64 {
+            0
+        }
+    }
+
+    /// Broken: a replica whose node has the last number there is ends when it asks a second
+    /// proposer to recover what blocks it.
+    #[test]
+    fn proposers_are_asked_in_turn_whatever_the_node_s_number() {
+        let me = NodeId(u32::MAX);
+        let voters = (1..4).map(|id| (NodeId(id), vec![Role::Dependency, Role::Acceptor]));
+        let others = [
+            (NodeId(4), vec![Role::Proposer]),
+            (NodeId(5), vec![Role::Proposer, Role::Replica]),
+            (me, vec![Role::Replica]),
+        ];
+        let roles = voters.chain(others).collect();
+        let membership = Membership::new(Epoch(0), Path::Classic, 1, roles).unwrap();
+        let config = Config {
+            me,
+            membership,
+            has_voter: false,
+            seed: 1,
+            timing: Timing::default(),
+            limits: Limits::default(),
+        };
+        let mut replica = Replica::new(config, Box::new(Nothing));
+        let vertex = |seq| VertexId { epoch: Epoch(0), proposer: NodeId(4), seq };
+        let deps: DepSet = [vertex(0)].into_iter().collect();
+        let value = Value { commands: Commands::Noop, deps };
+        let commit = Commit { vertex: vertex(1), value };
+        replica.handle(0, NodeId(4).into(), commit.into(), &mut Effects::default()).unwrap();
+        let mut asked = Vec::new();
+        for second in 2..6 {
+            let mut effects = Effects::default();
+            replica.ask_for_recovery(second * 1_000_000, &mut effects);
+            asked.extend(effects.into_iter().filter_map(|effect| match effect {
+                Effect::Send { to, .. } => Some(to),
+                Effect::Append { .. } => None,
+            }));
+        }
+        // The vertex's own proposer first, then each in turn.
+        assert_eq!(asked, [4, 5, 4, 5].map(|id| NodeId(id).into()));
     }
 }
