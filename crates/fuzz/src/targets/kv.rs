@@ -1,0 +1,79 @@
+//! Payloads of the reference state machine: what a client can make every replica execute.
+
+use crate::allocation::bounded;
+use crate::{Outcomes, Target};
+use althing_kv::{KvCommand, KvConflicts, KvReply, Store};
+use althing_model::{Conflicts, Footprint, StateMachine};
+use althing_wire::limits::{REPLY_LEN_MAX, RESOURCE_LEN_MAX, RESOURCES_PER_COMMAND_MAX};
+use arbitrary::{Result, Unstructured};
+use bytes::Bytes;
+
+pub(crate) const TARGET: Target =
+    Target { name: "kv", run, len_max: 4096, generate, words: &["17", "-1"] };
+
+/// Payloads, each after a byte with its length, applied to one store; and each taken for a reply.
+fn run(data: &[u8], outcomes: &mut Outcomes) {
+    let (conflicts, mut store) = (KvConflicts::default(), Store::default());
+    let mut rest = data;
+    while let Some((len, after)) = rest.split_first() {
+        let (payload, after) = after.split_at(usize::from(*len).min(after.len()));
+        rest = after;
+        let payload = Bytes::copy_from_slice(payload);
+        // Empty pairs are two bytes on the wire and 64 in memory, in lists that double.
+        let max = (8 << 10) + 256 * payload.len();
+        let command = bounded(max, || KvCommand::decode(payload.clone()));
+        let footprint = conflicts.footprint(&payload);
+        assert_eq!(command.is_ok(), footprint.is_ok(), "some payloads are half a command");
+        match (command, footprint) {
+            (Ok(command), Ok(Footprint::Resources(resources))) => {
+                outcomes.note((std::mem::discriminant(&command), resources.len().min(4)));
+                assert_eq!(command.check(), Ok(()));
+                assert_eq!(KvCommand::decode(command.encode()).as_ref(), Ok(&command));
+                assert!(resources.len() <= RESOURCES_PER_COMMAND_MAX);
+                assert!(resources.iter().all(|(name, _)| name.len() <= RESOURCE_LEN_MAX));
+                assert!(resources.is_sorted_by(|a, b| a < b), "no decoder takes it otherwise");
+            }
+            (Err(invalid), _) => outcomes.note(std::mem::discriminant(&invalid)),
+            (Ok(command), _) => panic!("no command of a key-value store is over all: {command:?}"),
+        }
+        let reply = store.apply(&payload);
+        assert!(reply.len() <= REPLY_LEN_MAX);
+        let read = KvReply::decode(reply).expect("clients understand every reply");
+        outcomes.note(("reply", std::mem::discriminant(&read)));
+        if let Ok(reply) = KvReply::decode(payload) {
+            assert_eq!(KvReply::decode(reply.encode()).as_ref(), Ok(&reply));
+        }
+    }
+    // The digest is that of the entries, however they came about.
+    let entries = store.iter().map(|(key, value)| (key.clone(), value.clone()));
+    assert_eq!(entries.collect::<Store>().digest(), store.digest());
+}
+
+fn generate(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    let mut data = Vec::new();
+    while !bytes.is_empty() {
+        let key = Bytes::copy_from_slice(&[b'a' + bytes.int_in_range(0..=2u8)?]);
+        let value = match bytes.int_in_range(0..=3)? {
+            0 => Bytes::from(i64::MAX.to_string()),
+            1 => Bytes::from(bytes.arbitrary::<i16>()?.to_string()),
+            2 => Bytes::from_static(b"text"),
+            _ => Bytes::new(),
+        };
+        let by = bytes.arbitrary()?;
+        let command = match bytes.int_in_range(0..=8)? {
+            0 => KvCommand::Get { key },
+            1 => KvCommand::Delete { key },
+            2 => KvCommand::CompareAndSwap { key, expected: None, new: Some(value) },
+            3 => KvCommand::CompareAndSwap { key, expected: Some(value), new: None },
+            4 => KvCommand::Increment { key, by },
+            5 => KvCommand::Add { key, by },
+            6 => KvCommand::MultiPut { pairs: vec![(key.clone(), value.clone()), (key, value)] },
+            7 => KvCommand::MultiGet { keys: vec![key.clone(), key] },
+            _ => KvCommand::Put { key, value },
+        };
+        let payload = command.encode();
+        data.push(payload.len() as u8);
+        data.extend_from_slice(&payload);
+    }
+    Ok(data)
+}
