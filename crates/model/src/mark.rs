@@ -6,8 +6,8 @@
 //!
 //! A role stays a pure function of what it is given although it hits marks: nothing in it reads
 //! them back, no effect and no state depends on them, and they are taken by whoever drives the role,
-//! on the same thread. They cost about a nanosecond and are always compiled in, so that what is
-//! tested is what ships.
+//! on the same thread. One costs two or three nanoseconds; all are always compiled in, so that what
+//! is tested is what ships.
 //!
 //! ```
 //! use althing_model::mark::{self, Mark};
