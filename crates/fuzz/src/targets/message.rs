@@ -14,7 +14,7 @@ pub(crate) const TARGET: Target =
 /// What a decoded body takes for each of its bytes, at worst: a command in a batch is two bytes on
 /// the wire, about a hundred in memory, and lies in a list that doubles while it grows. Long bodies
 /// are counted before, see the wire crate's tests.
-pub(super) const MEMORY_PER_BYTE: usize = 512;
+pub(super) const MEMORY_PER_BYTE: usize = 256;
 /// What errors and lists take that no byte of the body stands for.
 pub(super) const MEMORY_BESIDE: usize = 8 << 10;
 
