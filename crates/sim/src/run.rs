@@ -6,7 +6,9 @@ use crate::fault::{Family, FaultCounts};
 use crate::limits::{CONVERGE_WITHIN, EVENTS_MAX, FAULTS_WITHIN};
 use crate::trace::TraceEvent;
 use crate::world::World;
-use althing_checker::Violation;
+use althing_checker::converges::{Allowed, Converges};
+use althing_checker::{Exercised, Violation};
+use althing_model::mark::{self, Marks};
 use althing_model::{Micros, NodeId, Role};
 use althing_proposer::Counters;
 use std::fmt;
@@ -34,6 +36,8 @@ pub struct Report {
     pub proposers: Counters,
     /// The largest component that was executed.
     pub component_len_max: usize,
+    /// Which of the named places in the code were reached.
+    pub marks: Marks,
     /// Why the run says nothing, if so: it did not do what its plan claims.
     pub invalid: Option<String>,
     /// A digest of all events in their order: two runs of one plan have the same.
@@ -100,6 +104,8 @@ fn run_world<'a>(
     app: &'a dyn Application,
     trace: Option<&'a mut dyn FnMut(TraceEvent)>,
 ) -> Result<Report, Box<Failure>> {
+    // What this thread reached before is not this run's.
+    let _ = mark::take();
     let mut world = World::new(plan, app, trace);
     match drive(plan, app, &mut world) {
         Ok(end) => Ok(report(plan, &world, end)),
@@ -150,30 +156,31 @@ fn converge(plan: &Plan, world: &mut World<'_>) -> Result<Micros, Violation> {
     let healed_at = world.now;
     // As long as clients may still be patient, and then the time to converge.
     let left = plan.workload.operations.saturating_sub(world.operations_ended) as u64;
-    let until = healed_at + CONVERGE_WITHIN + left * plan.client_patience.1;
+    let allowed = Allowed {
+        time: CONVERGE_WITHIN + left * plan.client_patience.1,
+        events: EVENTS_MAX.saturating_sub(world.events),
+    };
+    let oracle = Converges::healed(healed_at, world.events, allowed);
     loop {
         // Looking costs more than an event.
         for _ in 0..32 {
-            check_events(world)?;
-            if !world.step(until)? {
-                return Err(not_converged(plan, world, healed_at));
+            if !world.step(Micros::MAX)? {
+                oracle.finish(world.standings(), world.unfinished())?;
+                return Ok(world.now - healed_at);
             }
         }
-        if world.is_done() && world.is_converged() {
+        let (now, events) = (world.now, world.events);
+        if oracle
+            .is_at_rest(now, events, world.standings(), world.unfinished())
+            .map_err(|violation| with_state(violation, world))?
+        {
             return Ok(world.now - healed_at);
         }
     }
 }
 
-fn not_converged(plan: &Plan, world: &World<'_>, healed_at: Micros) -> Violation {
-    let account = format!(
-        "{} of {} operations ended, {:.0} s after the last fault\n{}",
-        world.operations_ended,
-        plan.workload.operations,
-        (world.now - healed_at) as f64 / 1e6,
-        world.describe_state()
-    );
-    Violation::new("Converges", account)
+fn with_state(violation: Violation, world: &World<'_>) -> Violation {
+    Violation::new("Converges", format!("{violation}\n{}", world.describe_state()))
 }
 
 fn check_events(world: &World<'_>) -> Result<(), Violation> {
@@ -185,17 +192,17 @@ fn check_events(world: &World<'_>) -> Result<(), Violation> {
 }
 
 /// What the plan claims and the run did not do.
-fn not_exercised(plan: &Plan, world: &World<'_>, done: usize) -> Option<String> {
-    let mut missing: Vec<String> = plan
-        .families
-        .iter()
-        .filter(|family| world.counts.of(family.evidence()) == 0)
-        .map(|family: &Family| format!("{} never happened", family.name()))
-        .collect();
-    if plan.is_survivable && done < plan.workload.operations / 2 {
-        missing.push(format!("only {done} of {} operations done", plan.workload.operations));
+fn not_exercised(plan: &Plan, world: &World<'_>) -> Option<String> {
+    let mut run = Exercised::new();
+    for family in Family::ALL {
+        let is_drawn = plan.families.contains(family);
+        run.fired(family.name(), is_drawn, world.counts.of(family.evidence()));
     }
-    (!missing.is_empty()).then(|| missing.join(", "))
+    if plan.is_survivable {
+        let all = plan.workload.operations as u64;
+        run.at_least("operations done", world.operations_done as u64, all, 500);
+    }
+    (!run.missing().is_empty()).then(|| run.missing().join("; "))
 }
 
 fn report(plan: &Plan, world: &World<'_>, ended: Ended) -> Report {
@@ -209,11 +216,10 @@ fn report(plan: &Plan, world: &World<'_>, ended: Ended) -> Report {
             component_len_max = component_len_max.max(replica.counters().component_len_max);
         }
     }
-    let done = world.operations_done;
     Report {
         seed: plan.seed,
         operations: world.operations_ended,
-        done,
+        done: world.operations_done,
         events: world.events,
         took: world.now,
         converged_after: ended.converged_after,
@@ -221,7 +227,8 @@ fn report(plan: &Plan, world: &World<'_>, ended: Ended) -> Report {
         judgement: ended.judgement,
         proposers,
         component_len_max,
-        invalid: not_exercised(plan, world, done),
+        marks: mark::take(),
+        invalid: not_exercised(plan, world),
         trace_digest: world.trace_digest,
     }
 }

@@ -4,6 +4,7 @@ use crate::fault::FaultCounts;
 use crate::{Failure, Plan, Report, run};
 use althing_checker::Violation;
 use althing_model::Micros;
+use althing_model::mark::Marks;
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -26,6 +27,8 @@ pub struct Totals {
     pub invalid: u64,
     /// What went wrong on the way.
     pub faults: FaultCounts,
+    /// The named places in the code that some run reached.
+    pub marks: Marks,
     /// The longest virtual time from the last fault until everything had converged.
     pub converged_after_max: Micros,
 }
@@ -42,6 +45,7 @@ impl Totals {
                 self.events += report.events;
                 self.invalid += u64::from(report.invalid.is_some());
                 self.faults.add(&report.faults);
+                self.marks = self.marks.union(report.marks);
                 self.converged_after_max = self.converged_after_max.max(report.converged_after);
             }
         }

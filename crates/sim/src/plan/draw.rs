@@ -72,8 +72,8 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
             answer: 600_000_000,
         },
         replica_limits: althing_replica::Limits {
-            catch_up_len_max: *pick(rng, &[1, 16, 2048]),
-            catch_up_bytes_max: *pick(rng, &[1, 1 << 20]),
+            catch_up_len_max: *pick(rng, &[4, 16, 2048]),
+            catch_up_bytes_max: *pick(rng, &[100, 1 << 20]),
             frontier_extras_max: *pick(rng, &[1, 1024]),
         },
         replica_timing: althing_replica::Timing {
@@ -89,9 +89,9 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
 
 fn draw_workload(rng: &mut impl Rng, operations: usize, profile: &Profile) -> Workload {
     let clients = rng.random_range(2..=8);
-    let is_crowded = rng.random_bool(0.1);
-    let pipeline = match is_crowded {
-        // More than a search for an order could decide: the order of execution decides.
+    // A crowd is more than a search for an order could decide: the order of execution decides.
+    let is_crowd = rng.random_bool(0.15);
+    let pipeline = match is_crowd {
         true => rng.random_range(4..20),
         false if rng.random_bool(0.3) => rng.random_range(1..=12 / clients),
         false => 1,
@@ -100,7 +100,7 @@ fn draw_workload(rng: &mut impl Rng, operations: usize, profile: &Profile) -> Wo
         operations,
         clients,
         pipeline,
-        has_multi_key: clients * pipeline <= 5,
+        has_multi_key: rng.random_bool(0.5),
         hot_keys: if profile.all_conflict { 1 } else { *pick(rng, &[1, 2, 3, 5, 10, 20]) },
         hot_percent: if profile.all_conflict { 100 } else { *pick(rng, &[5, 40, 90, 100]) },
         everything_permille: *pick(rng, &[0, 5, 100]),

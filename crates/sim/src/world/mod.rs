@@ -11,11 +11,11 @@ use crate::fault::FaultCounts;
 use crate::limits::AFTER_FAULTS;
 use crate::network::Network;
 use crate::node::Node;
-use crate::observe::Observer;
+use crate::observe::{Observer, digest};
 use crate::trace::{MessageName, TraceEvent, Traced};
 use crate::{Plan, clients::clients as all_clients};
-use althing_checker::Violation;
-use althing_model::{Conflicts, Micros, NodeId};
+use althing_checker::{Violation, converges::Standing};
+use althing_model::{Conflicts, Micros, NodeId, Role};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_xoshiro::SplitMix64;
@@ -132,24 +132,30 @@ impl<'a> World<'a> {
         self.clients.iter().all(|client| client.open.is_empty() && !self.may_begin(client))
     }
 
-    /// Whether every replica has executed the same and nobody works on anything.
-    pub(crate) fn is_converged(&self) -> bool {
-        let is_idle = self.nodes.values().filter(|node| !node.is_lost).all(|node| {
-            node.roles.as_ref().is_some_and(|roles| {
-                roles.proposer.as_ref().is_none_or(|it| it.in_flight() == 0 && it.queue_len() == 0)
-                    && roles.replica.as_ref().is_none_or(|it| it.pending_len() == 0)
-            })
-        });
-        if !is_idle {
-            return false;
-        }
-        let mut replicas = self
-            .nodes
-            .values()
-            .filter(|node| !node.is_lost)
-            .filter_map(|node| node.roles.as_ref().and_then(|roles| roles.replica.as_ref()));
-        let Some(first) = replicas.next() else { return true };
-        replicas.all(|it| it.committed() == first.committed() && it.digest() == first.digest())
+    /// How the replicas stand, but for those whose disk is lost.
+    pub(crate) fn standings(&self) -> impl Iterator<Item = Standing> {
+        let nodes = self.nodes.values().filter(|node| !node.is_lost);
+        nodes.filter(|node| self.plan.membership.has(node.id, Role::Replica)).map(|node| {
+            let replica = node.roles.as_ref().and_then(|roles| roles.replica.as_ref());
+            Standing {
+                node: node.id.0,
+                is_up: replica.is_some(),
+                digest: replica.map_or(0, |it| digest(&(it.digest(), it.committed()))),
+                pending: replica.map_or(0, |it| it.pending_len()),
+            }
+        })
+    }
+
+    /// What somebody still works on.
+    pub(crate) fn unfinished(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        let clients = self.clients.iter().filter(|it| !it.open.is_empty() || self.may_begin(it));
+        let nodes = self.nodes.values().filter(|node| !node.is_lost);
+        let proposers =
+            nodes.filter_map(|node| node.roles.as_ref().and_then(|it| it.proposer.as_ref()));
+        let clients = std::iter::once(("clients at work", clients.count()));
+        clients.chain(proposers.flat_map(|it| {
+            [("vertices in flight", it.in_flight()), ("commands in a queue", it.queue_len())]
+        }))
     }
 
     /// What keeps the run from converging, in words.
