@@ -18,6 +18,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Sequence numbers in use in each column.
 const SEQS: u64 = 6;
+/// Vertices below this open sessions.
+const SESSION_SEQS: u64 = 2;
 /// Rounds in use.
 const ROUNDS: u32 = 6;
 
@@ -227,16 +229,21 @@ impl Scope {
         Ok((vertex, Ballot { round, proposer }))
     }
 
+    /// Whose vertices there are: of three proposers at most, so that few inputs fill their columns.
+    fn owners(&self) -> Vec<NodeId> {
+        let is_me = |node: &NodeId| *node == self.me;
+        let all = || self.membership.with(Role::Proposer);
+        let mine = all().filter(is_me);
+        mine.chain(all().filter(|node| !is_me(node))).take(3).collect()
+    }
+
     fn column(&self, bytes: &mut Unstructured<'_>) -> Result<Column> {
-        let proposers: Vec<NodeId> = self.membership.with(Role::Proposer).collect();
+        let proposers = self.owners();
         let epoch = self.membership.epoch();
         Ok(match bytes.int_in_range(0..=31u32)? {
             // Another epoch, and no proposer of this one: both pass the decoder.
             31 => Column { epoch: althing_model::Epoch(1), proposer: proposers[0] },
             30 => Column { epoch, proposer: NodeId(77) },
-            choice if choice.is_multiple_of(3) && proposers.contains(&self.me) => {
-                Column { epoch, proposer: self.me }
-            }
             choice => Column { epoch, proposer: proposers[choice as usize % proposers.len()] },
         })
     }
@@ -247,7 +254,7 @@ impl Scope {
             let column = self.column(bytes)?;
             let below = bytes.int_in_range(0..=SEQS)?;
             let extras = (0..bytes.int_in_range(0..=2)?)
-                .map(|_| bytes.int_in_range(0..=2 * SEQS))
+                .map(|_| bytes.int_in_range(0..=SEQS - 1))
                 .collect::<Result<_>>()?;
             Ok((column, below, extras))
         });
@@ -317,8 +324,13 @@ impl Scope {
     /// What the vertex's proposer wants executed in it: a function of the vertex.
     pub(crate) fn commands(&self, vertex: VertexId) -> Commands {
         let drawn = self.hash((vertex, "commands"));
-        let batch = (0..1 + drawn % 3).map(|slot| {
-            let operation = self.operation(self.hash((drawn, slot)) as u16);
+        let opens = if vertex.seq < SESSION_SEQS { 2 } else { 0 };
+        let batch = (0..opens + 1 + drawn % 3).map(|slot| {
+            let operation = if slot < opens {
+                Operation::OpenSession
+            } else {
+                self.operation(self.hash((drawn, slot)) as u16)
+            };
             let footprint = match &operation {
                 Operation::OpenSession => Footprint::NOTHING,
                 Operation::CloseSessions(_) => Footprint::Everything,
@@ -350,15 +362,18 @@ impl Scope {
             deps.insert_below(vertex.column(), vertex.seq);
             return Value { commands: Commands::Noop, deps };
         }
-        for (index, proposer) in self.membership.with(Role::Proposer).enumerate() {
+        let mut owners = self.owners();
+        // The same at every node.
+        owners.sort_unstable();
+        for (index, proposer) in owners.into_iter().enumerate() {
             let column = Column { proposer, ..vertex.column() };
             let drawn = self.hash((drawn, index));
-            match drawn % 4 {
-                0 => {}
-                1 => deps.insert_below(column, drawn >> 8 & 3),
-                2 => deps.insert(column.vertex((drawn >> 8) % SEQS)),
+            match drawn % 8 {
+                0..3 => {}
+                3 | 4 => deps.insert_below(column, drawn >> 8 & 3),
+                5 | 6 => deps.insert(column.vertex((drawn >> 8) % SEQS)),
                 // Wide: whatever an anchor computed is below it, so that it may conclude.
-                _ => deps.insert_below(column, 2 * SEQS + 1),
+                _ => deps.insert_below(column, SEQS),
             }
         }
         let commands = self.commands(vertex);
@@ -368,13 +383,13 @@ impl Scope {
     }
 
     fn session(&self, drawn: u16) -> SessionId {
-        let proposers: Vec<NodeId> = self.membership.with(Role::Proposer).collect();
+        let owners = self.owners();
         let column = Column {
             epoch: self.membership.epoch(),
-            proposer: proposers[usize::from(drawn) % proposers.len()],
+            proposer: owners[usize::from(drawn) % owners.len()],
         };
         SessionId {
-            opened: column.vertex(u64::from(drawn >> 4) % 3),
+            opened: column.vertex(u64::from(drawn >> 4) % SESSION_SEQS),
             slot: u32::from(drawn >> 8) % 2,
         }
     }

@@ -55,7 +55,7 @@ fn well_formed_inputs_reach_what_targets_are_for() {
         ("acceptor", 20),
         ("proposer", 450),
         ("replica", 70),
-        ("client", 110),
+        ("client", 80),
     ] {
         let target = Target::named(name).unwrap();
         let mut fuzzer = Fuzzer::new(target, 7, &[]).unwrap();
