@@ -13,6 +13,7 @@
 //! | [`ConsensusConsistency`] | a vertex has at most one committed value, for ever |
 //! | [`DependencyConflicts`] | of two conflicting commands answered by quorums, one names the other |
 //! | [`CommittedConflicts`] | of two conflicting committed vertices, one reaches the other |
+//! | [`Prepared`] | who proposes in a ballot of phase 1 has a quorum of promises on disk |
 //! | [`CommittedHasQuorum`] | what is held as committed is on disk at a quorum |
 //! | [`SameOrder`] | all replicas execute conflicting commands in one order |
 //! | [`ExactlyOnce`] | a request executes at most once in a replica's life; its replies are equal |
@@ -63,6 +64,7 @@ pub mod monotone;
 pub mod nontrivial;
 pub mod order;
 mod partition;
+pub mod prepared;
 pub mod quorum;
 pub mod real_time;
 pub mod register_map;
@@ -87,6 +89,7 @@ pub use lives::Checkpoint;
 pub use monotone::AcceptorMonotone;
 pub use nontrivial::Nontriviality;
 pub use order::SameOrder;
+pub use prepared::Prepared;
 pub use quorum::CommittedHasQuorum;
 pub use real_time::RealTimeOrder;
 pub use register_map::RegisterMap;

@@ -10,7 +10,7 @@ mod values;
 use althing_checker::{
     AcceptorMonotone, Accounted, Bounded, CommittedConflicts, CommittedHasQuorum, Commutes,
     ConsensusConsistency, DependencyConflicts, DurableAck, DurableFirst, Ending, ExactlyOnce,
-    History, Nontriviality, OperationId, RealTimeOrder, SameOrder, Violation,
+    History, Nontriviality, OperationId, Prepared, RealTimeOrder, SameOrder, Violation,
 };
 use althing_model::{Ballot, Epoch, Membership, NodeId, Path, RequestId, SessionId, VertexId};
 use bytes::Bytes;
@@ -25,6 +25,7 @@ pub(crate) struct Observer {
     consensus: ConsensusConsistency<VertexId>,
     dependencies: DependencyConflicts,
     conflicts: CommittedConflicts,
+    prepared: Prepared<VertexId, Ballot>,
     quorum: CommittedHasQuorum<VertexId, Ballot>,
     commutes: Commutes,
     order: SameOrder,
@@ -57,6 +58,7 @@ impl Observer {
             consensus: ConsensusConsistency::new(),
             dependencies: DependencyConflicts::new(commutes.clone()),
             conflicts: CommittedConflicts::new(commutes.clone()),
+            prepared: Prepared::new(quorums.phase1()),
             quorum: CommittedHasQuorum::new(quorums.n(), quorums.f()),
             order: SameOrder::new(commutes.clone()),
             commutes,

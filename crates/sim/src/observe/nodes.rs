@@ -27,8 +27,13 @@ impl Observer {
         match message {
             Message::PreAccept(m) => self.requested(m.vertex, &m.commands),
             Message::Depend(m) => self.requested(m.vertex, &m.commands),
-            Message::Accept(m) if m.value.commands.is_noop() => Ok(()),
             Message::Accept(m) => {
+                if m.ballot.round >= Ballot::FIRST_RECOVERY_ROUND {
+                    self.prepared.proposed(m.vertex, m.ballot)?;
+                }
+                if m.value.commands.is_noop() {
+                    return Ok(());
+                }
                 let is_new = self.values.value(m.vertex, &m.value).is_new;
                 self.answered(m.vertex, &m.value.deps, is_new)
             }
@@ -89,6 +94,9 @@ impl Observer {
         *self.synced.entry(node).or_default() += 1;
         if let Some(Cast { vertex, ballot, is_vote }) = cast(record) {
             self.monotone.durable(node.0, vertex, ballot, is_vote)?;
+            if ballot.round >= Ballot::FIRST_RECOVERY_ROUND {
+                self.prepared.promised(node.0, vertex, ballot);
+            }
             if ballot.round > 0 {
                 self.quorum.promised(node.0, vertex);
             }

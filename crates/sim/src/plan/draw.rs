@@ -51,8 +51,10 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
         workload: &workload,
     };
     let episodes = episodes::draw(rng, &context);
-    // Now and then nobody has any patience, or all have a hundred times too much.
+    // Now and then nobody has any patience, and now and then replicas have none: everything is
+    // recovered while its own proposer is at it.
     let haste = *pick(rng, &[1, 1, 1, 1, 10, 100]);
+    let jealousy = *pick(rng, &[1, 1, 1, 4, 20]);
     let patience = 4 * slowest + 100_000;
     Plan {
         seed,
@@ -69,7 +71,7 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
             fast_path: slowest * rng.random_range(1..4) / 2 / haste,
             retry: (2 * slowest + 20_000) / haste.min(10),
             back_off: slowest / haste.min(10),
-            answer: 600_000_000,
+            answer: *pick(rng, &[20 * patience, 600_000_000]),
         },
         replica_limits: althing_replica::Limits {
             catch_up_len_max: *pick(rng, &[4, 16, 2048]),
@@ -77,7 +79,7 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
             frontier_extras_max: *pick(rng, &[1, 1024]),
         },
         replica_timing: althing_replica::Timing {
-            recover: (2 * slowest + rng.random_range(10_000..500_000)) / haste.min(10),
+            recover: (2 * slowest + rng.random_range(10_000..500_000)) / haste.min(10) / jealousy,
             catch_up: *pick(rng, &[100_000, 1_000_000]),
         },
         client_patience: (patience, 40 * patience),
@@ -112,8 +114,8 @@ fn draw_families(rng: &mut impl Rng, profile: &Profile) -> BTreeSet<Family> {
     let mut families: BTreeSet<Family> =
         Family::ALL.iter().copied().filter(|_| rng.random_bool(share)).collect();
     // What finds most is on more often.
-    for family in [Family::Crash, Family::Mute, Family::Reordering] {
-        if rng.random_bool(0.3) {
+    for family in [Family::Crash, Family::Mute, Family::Strand, Family::Reordering] {
+        if rng.random_bool(0.35) {
             families.insert(family);
         }
     }

@@ -71,7 +71,7 @@ const EPISODIC: [Family; 17] = [
     Family::ClientGone,
 ];
 
-/// At least one episode of each family, and up to a dozen more.
+/// At least one episode of each family, and up to sixteen more.
 pub(super) fn draw(rng: &mut impl Rng, context: &Context<'_>) -> Vec<Episode> {
     let families: Vec<Family> =
         EPISODIC.into_iter().filter(|family| context.families.contains(family)).collect();
@@ -79,7 +79,7 @@ pub(super) fn draw(rng: &mut impl Rng, context: &Context<'_>) -> Vec<Episode> {
     let operations = context.workload.operations;
     let last = (operations * 4 / 5).max(1);
     if !families.is_empty() {
-        let more = rng.random_range(0..=operations / 100 + 2).min(12);
+        let more = rng.random_range(0..=operations / 50 + 4).min(16);
         let drawn: Vec<Family> =
             families.iter().copied().chain((0..more).map(|_| *pick(rng, &families))).collect();
         for family in drawn {
