@@ -63,8 +63,8 @@ impl Corpus {
             let gain = |input: &[u8]| {
                 let mut with = seen.clone();
                 (self.target.run)(input, &mut with);
-                // In thousandths, so that a short input counts for more.
-                (with.len() - seen.len()) * 1000 / (input.len() + 64)
+                // In millionths, so that of two that add as much the shorter counts for more.
+                (with.len() - seen.len()) * 1_000_000 / (input.len() + 1024)
             };
             let best = (0..candidates.len()).max_by_key(|index| gain(candidates[*index]));
             let Some(best) = best.filter(|best| gain(candidates[*best]) > 0) else { break };

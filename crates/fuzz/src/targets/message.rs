@@ -27,6 +27,7 @@ fn run(data: &[u8], outcomes: &mut Outcomes) {
     let len = body.len();
     match bounded(max, || Message::decode(kind, body)) {
         Ok(message) => {
+            outcomes.note((kind, "decoded"));
             outcomes.note((kind, len.checked_ilog2()));
             assert_eq!(message.kind(), kind);
             let again = message.encode();

@@ -22,6 +22,7 @@ fn run(data: &[u8], outcomes: &mut Outcomes) {
     let (max, len) = (MEMORY_BESIDE + MEMORY_PER_BYTE * body.len(), body.len());
     match bounded(max, || NodeRecord::decode(kind, body)) {
         Ok(record) => {
+            outcomes.note((kind, "decoded"));
             outcomes.note((kind, len.checked_ilog2()));
             assert_eq!(record.kind(), kind);
             assert_eq!(NodeRecord::decode(kind, record.encode()).as_ref(), Ok(&record));
