@@ -68,7 +68,8 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
         dropped: BTreeSet::new(),
         proposer_limits: draw_limits(rng),
         proposer_timing: althing_proposer::Timing {
-            fast_path: slowest * rng.random_range(1..4) / 2 / haste,
+            // As patient as that, a fast path may still be hoped for when others have recovered it.
+            fast_path: slowest * rng.random_range(1..4) / 2 * *pick(rng, &[1, 1, 1, 40]) / haste,
             retry: (2 * slowest + 20_000) / haste.min(10),
             back_off: slowest / haste.min(10),
             answer: *pick(rng, &[20 * patience, 600_000_000]),
