@@ -4,7 +4,7 @@ use crate::Fault;
 use crate::node::Arrived;
 use althing_model::{Micros, NodeId};
 use althing_wire::Answer;
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// Something that happens.
@@ -45,47 +45,32 @@ pub(crate) enum Event {
 /// Events by time, and at one time in the order in which they were scheduled.
 #[derive(Default)]
 pub(crate) struct Queue {
-    heap: BinaryHeap<Reverse<Scheduled>>,
+    /// Time, order, and the event's place: events are large, and a heap moves what it holds.
+    heap: BinaryHeap<Reverse<(Micros, u64, u32)>>,
+    events: Vec<Option<Event>>,
+    free: Vec<u32>,
     scheduled: u64,
 }
 
 impl Queue {
     pub(crate) fn push(&mut self, at: Micros, event: Event) {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.events.push(None);
+            self.events.len() as u32 - 1
+        });
+        self.events[place as usize] = Some(event);
         self.scheduled += 1;
-        self.heap.push(Reverse(Scheduled { at, order: self.scheduled, event }));
+        self.heap.push(Reverse((at, self.scheduled, place)));
     }
 
     /// The next event, if it comes before or at `until`.
     pub(crate) fn pop(&mut self, until: Micros) -> Option<(Micros, Event)> {
-        if self.heap.peek()?.0.at > until {
+        if self.heap.peek()?.0.0 > until {
             return None;
         }
-        self.heap.pop().map(|Reverse(next)| (next.at, next.event))
-    }
-}
-
-struct Scheduled {
-    at: Micros,
-    order: u64,
-    event: Event,
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Scheduled {}
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.at, self.order).cmp(&(other.at, other.order))
+        let Reverse((at, _, place)) = self.heap.pop()?;
+        self.free.push(place);
+        let event = self.events[place as usize].take();
+        Some((at, event.expect("a scheduled event is in its place until it is due")))
     }
 }
