@@ -216,6 +216,8 @@ marks! {
     }
 }
 
+const _: () = assert!(Mark::ALL.len() <= 128, "a set of marks is one word");
+
 impl Mark {
     const fn bit(self) -> u128 {
         1 << self as u32

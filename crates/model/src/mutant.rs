@@ -85,7 +85,7 @@ mutants! {
     VoteIsNoPromise "vote_is_no_promise" "a vote does not promise its ballot" "s. 10";
     PromiseHidesVote "promise_hides_vote" "a promise does not tell the vote" "s. 10";
     AcceptorPromiseForgotten "acceptor_promise_forgotten" "an acceptor forgets its promises at a restart" "I5, Z4";
-    RefusalNotSent "refusal_not_sent" "who asks in too low a ballot is not told" "T10, Z14";
+    RefusalNotSent "refusal_not_sent" "who prepares or proposes in too low a ballot is not told" "T10, Z14";
 
     // Voters.
     VoteAfterPromise "vote_after_promise" "a vote of round 0 after a recovery was promised" "T3";
@@ -93,10 +93,10 @@ mutants! {
     ConcludedWhateverWasChosen "concluded_whatever_was_chosen" "the anchor says that it concluded, though another value was chosen" "s. 4 step 3";
     AnchorsAnswerNotJoined "anchors_answer_not_joined" "the other voters leave the anchor's answer out of theirs" "s. 4 step 2";
     VoterAnswersAfresh "voter_answers_afresh" "a repeated request is answered with dependencies computed anew" "T2, s. 1";
-    VoterIndexForgotten "voter_index_forgotten" "a voter forgets its index at a restart" "I5, Z4, s. 12";
-    VoterPromiseForgotten "voter_promise_forgotten" "a voter forgets its promises at a restart" "I5, Z4";
+    VoterIndexForgotten "voter_index_forgotten" "a voter forgets at a restart what its votes entered in the index" "I5, Z4, s. 12";
+    VoterPromiseForgotten "voter_promise_forgotten" "a voter forgets at a restart the promises of phase 1" "I5, Z4";
     VoteBallotOverwritten "vote_ballot_overwritten" "at a restart the promise overwrites the ballot of the vote" "Z2";
-    FastCommitForgotten "fast_commit_forgotten" "the anchor forgets at a restart what it concluded" "T1";
+    FastCommitForgotten "fast_commit_forgotten" "a voter forgets its commits at a restart" "T1";
 
     // What is sent before its record is on disk.
     PreAcceptedEarly "pre_accepted_early" "a vote of round 0 is told before it is on disk" "I5, Z4, s. 12";
@@ -112,7 +112,7 @@ mutants! {
     WriteIgnoresReads "write_ignores_reads" "a higher mode does not see the lower ones on its resource" "I2";
     ReadIgnoresWrites "read_ignores_writes" "a lower mode does not see the higher ones on its resource" "I2";
     ModesShareAnEntry "modes_share_an_entry" "a column has one entry a resource, for all modes" "s. 5";
-    EverythingNotEntered "everything_not_entered" "a command over everything is nobody's dependency" "s. 5";
+    EverythingNotEntered "everything_not_entered" "a command over everything is a dependency of no command but those over everything" "s. 5";
     EverythingMissesTheLatest "everything_misses_the_latest" "a command over everything misses the latest of each column" "s. 5";
     DependencyIndexForgotten "dependency_index_forgotten" "a dependency node forgets its index at a restart" "I5, Z4, s. 12";
     UnionLosesExtras "union_loses_extras" "a union keeps the left side's extras only, if it has some" "I2";
@@ -126,7 +126,7 @@ mutants! {
     Phase2QuorumTooSmall "phase2_quorum_too_small" "f votes choose a value" "I1, s. 12";
     FastQuorumTooSmall "fast_quorum_too_small" "fast quorums have one member too few" "s. 4 step 1";
     FastQuorumIncomplete "fast_quorum_incomplete" "the fast path concludes without one of the quorum" "s. 4 step 3";
-    FastThresholdMinusOne "fast_threshold_minus_one" "f - 1 reports of a dependency suffice for the fast path" "s. 12";
+    FastThresholdMinusOne "fast_threshold_minus_one" "f - 1 reports of a dependency suffice for the fast path (no fault where f = 1)" "s. 12";
     AnswerFromOutsideTheQuorum "answer_from_outside_the_quorum" "answers from outside the fast quorum count" "T2";
     QuorumChangedOnResend "quorum_changed_on_resend" "who is asked again is told another fast quorum" "T2";
     StaleVotesCounted "stale_votes_counted" "votes of an earlier attempt count for the current one" "T14";

@@ -109,7 +109,8 @@ impl Proposer {
             Some(Work::Anchoring { .. } | Work::Voting { .. }) => mark::hit(Mark::AnchoringRefused),
             Some(Work::Concluding { .. }) => mark::hit(Mark::ConclusionRefused),
             Some(Work::Fencing { .. }) => mark::hit(Mark::FenceRefused),
-            _ => mark::hit(Mark::RecoveryRefused),
+            _ if current.round >= Ballot::FIRST_RECOVERY_ROUND => mark::hit(Mark::RecoveryRefused),
+            _ => {}
         }
         let round = self.rounds.entry(vertex).or_default();
         *round = (*round).max(promised.round);
@@ -117,9 +118,10 @@ impl Proposer {
         in_flight.work = Work::Waiting;
         in_flight.refusals += 1;
         // Trap T10: whoever duels backs off for a random, growing time, which is soon long beside
-        // an attempt, whatever the settings say: an attempt takes a few round trips. The vertex's
-        // own proposer waits half as long.
-        let exponent = in_flight.refusals.min(6);
+        // an attempt, whatever the settings say: an attempt takes a few round trips. It grows no
+        // further than needed: the winner of a duel may die. The vertex's own proposer waits half
+        // as long.
+        let exponent = (in_flight.refusals - 1).min(4);
         let own = u64::from(vertex.proposer == me);
         let round_trip = self.farthest(self.acceptors());
         let back_off = ((self.config.timing.back_off + round_trip) << exponent) >> own;

@@ -298,7 +298,11 @@ impl Proposer {
         [
             ("queued commands", self.queue.len(), limits.queue_len_max.saturating_add(again)),
             ("recoveries", recoveries, recoveries_max),
-            ("recoveries that wait", self.recovery_backlog.len(), recoveries_max * 64),
+            (
+                "recoveries that wait",
+                self.recovery_backlog.len(),
+                recoveries_max.saturating_mul(64),
+            ),
             ("resources in the chain", self.chain.len(), limits.chain_len_max.max(1)),
             ("timers", self.timers.len(), self.in_flight.len()),
         ]

@@ -63,13 +63,16 @@ impl Replica {
             .collect();
         for vertex in due {
             let patience = self.patience();
+            let asked = self.blocked[&vertex].asked + 1;
+            let proposer = self.whom_to_ask(vertex, asked);
+            // The proposer on this node goes on by itself once it was asked, and may have much to do:
+            // thousands of vertices that are asked for again and again would leave it no time. From
+            // others nothing is heard, so they are asked again soon.
+            let doublings = if proposer == Some(self.config.me) { (asked - 1).min(4) } else { 0 };
             let blocked = self.blocked.get_mut(&vertex).expect("found above");
-            // Whoever was asked may have much to do: thousands of vertices that are asked for again
-            // and again would leave it no time.
-            blocked.ask_at = now + (patience << blocked.asked.saturating_sub(1).min(4));
-            blocked.asked += 1;
-            let asked = blocked.asked;
-            if let Some(proposer) = self.whom_to_ask(vertex, asked) {
+            blocked.ask_at = now + (patience << doublings);
+            if let Some(proposer) = proposer {
+                blocked.asked = asked;
                 self.count_recovery_asked();
                 effects.send(proposer, Recover { vertex });
             }
@@ -110,7 +113,7 @@ mod tests {
     use super::*;
     use crate::{Config, Limits, Timing};
     use althing_model::{Commands, DepSet, Epoch, Membership, Path, StateMachine, Value};
-    use althing_wire::{Commit, Effect};
+    use althing_wire::{Address, Commit, Effect};
     use bytes::Bytes;
 
     struct Nothing;
@@ -125,11 +128,8 @@ mod tests {
         }
     }
 
-    /// Broken: a replica whose node has the last number there is ends when it asks a second
-    /// proposer to recover what blocks it.
-    #[test]
-    fn proposers_are_asked_in_turn_whatever_the_node_s_number() {
-        let me = NodeId(u32::MAX);
+    /// A replica without a proposer beside it, of a vertex of proposer 4 that blocks another.
+    fn blocked_replica(me: NodeId) -> Replica {
         let voters = (1..4).map(|id| (NodeId(id), vec![Role::Dependency, Role::Acceptor]));
         let others = [
             (NodeId(4), vec![Role::Proposer]),
@@ -152,16 +152,41 @@ mod tests {
         let value = Value { commands: Commands::Noop, deps };
         let commit = Commit { vertex: vertex(1), value };
         replica.handle(0, NodeId(4).into(), commit.into(), &mut Effects::default()).unwrap();
-        let mut asked = Vec::new();
-        for second in 2..6 {
-            let mut effects = Effects::default();
-            replica.ask_for_recovery(second * 1_000_000, &mut effects);
-            asked.extend(effects.into_iter().filter_map(|effect| match effect {
-                Effect::Send { to, .. } => Some(to),
-                Effect::Append { .. } => None,
-            }));
-        }
+        replica
+    }
+
+    fn asked(replica: &mut Replica, now: Micros) -> Vec<NodeId> {
+        let mut effects = Effects::default();
+        replica.ask_for_recovery(now, &mut effects);
+        let to = effects.into_iter().filter_map(|effect| match effect {
+            Effect::Send { to: Address::Node(to), .. } => Some(to),
+            _ => None,
+        });
+        to.collect()
+    }
+
+    /// Broken: a replica whose node has the last number there is ends when it asks a second
+    /// proposer to recover what blocks it.
+    #[test]
+    fn proposers_are_asked_in_turn_whatever_the_node_s_number() {
+        let mut replica = blocked_replica(NodeId(u32::MAX));
+        let all: Vec<NodeId> =
+            (2..6).flat_map(|second| asked(&mut replica, second * 1_000_000)).collect();
         // The vertex's own proposer first, then each in turn.
-        assert_eq!(asked, [4, 5, 4, 5].map(|id| NodeId(id).into()));
+        assert_eq!(all, [4, 5, 4, 5].map(NodeId));
+    }
+
+    /// Broken: after a long partition a replica would wait many times as long as it must before it
+    /// asks a proposer that is back.
+    #[test]
+    fn a_proposer_that_is_back_is_asked_within_one_time_out() {
+        let mut replica = blocked_replica(NodeId(6));
+        replica.on_link(NodeId(4), false);
+        replica.on_link(NodeId(5), false);
+        for second in 1..30 {
+            assert_eq!(asked(&mut replica, second * 1_000_000), []);
+        }
+        replica.on_link(NodeId(5), true);
+        assert_eq!(asked(&mut replica, 30_000_000), [NodeId(5)]);
     }
 }

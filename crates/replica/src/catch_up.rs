@@ -52,9 +52,10 @@ impl Replica {
     }
 
     /// Sends what the other lacks, as far as one answer goes: first what it lacks for certain, lowest
-    /// sequence numbers first, a column at a time. A frontier names only so many numbers above its
-    /// prefix; what lies beyond them the other may have, so that comes last, and begins anywhere:
-    /// otherwise an answer could be full of what the other has already, and so every time.
+    /// sequence numbers first, a column at a time, beginning with any column. A frontier names only
+    /// so many numbers above its prefix; what lies beyond them the other may have, so that comes
+    /// last, and begins anywhere: otherwise an answer could be full of what the other has already,
+    /// and so every time.
     pub(crate) fn on_frontier(
         &mut self,
         from: NodeId,
@@ -63,7 +64,10 @@ impl Replica {
     ) {
         let limits = self.config.limits;
         let (mut certain, mut uncertain) = (Vec::new(), Vec::new());
-        for (column, set) in &self.committed {
+        let columns = self.committed.len();
+        let first = self.jitter.around(columns as u64) as usize % columns.max(1);
+        let all = self.committed.iter();
+        for (column, set) in all.cycle().skip(first).take(columns) {
             let known = &frontier.committed;
             let all = u64::MAX;
             let end = match named(*column, known) {

@@ -345,12 +345,13 @@ impl Voter {
             return Err(Ignored::NotTheOwner);
         }
         let open = self.open(vertex).expect("not committed: checked by the caller");
-        if open.register.vote().is_some_and(|earlier| earlier.fast.is_some()) {
-            mark::hit(Mark::VoteOverwrites);
-        }
+        let overwrites = open.register.vote().is_some_and(|earlier| earlier.fast.is_some());
         let vote = Vote { ballot, value, fast: None };
         match open.register.cast(vote.clone()) {
             Ok(()) => {
+                if overwrites {
+                    mark::hit(Mark::VoteOverwrites);
+                }
                 effects
                     .append([VoterRecord::Voted { vertex, vote }])
                     .send(from, Accepted { vertex, ballot });
