@@ -97,7 +97,9 @@ impl Bounds {
         if proposer == owner { self.own_attempts } else { self.attempts }
     }
 
-    /// The bounds of that name.
+    /// The bounds of that name: `ci`, two rival commands and a recovery; `duel`, a single command
+    /// whose vertex is recovered again and again; `small`, the first with a crash; `deep`, with a
+    /// crash and recoveries by either.
     pub fn named(name: &str, path: Path) -> Option<Self> {
         let ci = Self {
             path,
@@ -110,19 +112,26 @@ impl Bounds {
             reserve_len: 0,
             quorums: FastQuorums::EachOther,
             commits: false,
-            outcomes: false,
+            outcomes: true,
             flaw: None,
         };
         Some(match name {
             "ci" => ci,
-            "small" => Self { crashes: 1, ..ci },
-            "deep" => Self { crashes: 1, own_attempts: 1, recoveries: Recoveries::Others, ..ci },
+            "duel" => Self { rival: false, attempts: 2, own_attempts: 1, ..ci },
+            "small" => Self { crashes: 1, outcomes: false, ..ci },
+            "deep" => Self {
+                crashes: 1,
+                own_attempts: 1,
+                recoveries: Recoveries::Others,
+                outcomes: false,
+                ..ci
+            },
             _ => return None,
         })
     }
 
     /// The names that [`Self::named`] knows.
-    pub const NAMES: [&'static str; 3] = ["ci", "small", "deep"];
+    pub const NAMES: [&'static str; 4] = ["ci", "duel", "small", "deep"];
 }
 
 impl fmt::Display for Bounds {

@@ -14,7 +14,7 @@ struct Arguments {
     /// How commands are committed.
     #[arg(long, value_enum, default_value = "fast")]
     path: PathName,
-    /// The named bounds to begin with: ci, small or deep.
+    /// The named bounds to begin with: ci, duel, small or deep.
     #[arg(long, default_value = "ci")]
     bounds: String,
     /// Crashes with restart, of all nodes together.

@@ -51,6 +51,7 @@ fn assert_same_outcomes(bounds: Bounds, outcomes: bool) {
     };
     let reduced = find(Search::Reduced, false);
     assert!(reduced.len() > 1, "{reduced:?}");
+    assert_eq!(reduced, find(Search::Reduced, true), "{bounds}");
     assert_eq!(reduced, find(Search::Full, outcomes), "{bounds}");
 }
 
@@ -59,7 +60,8 @@ fn assert_same_outcomes(bounds: Bounds, outcomes: bool) {
 fn a_forgetful_disk_is_found() {
     for path in [Path::Fast, Path::Classic] {
         let flaw = Some(Flaw::ForgetfulDisk);
-        let findings = Exploration::default().run(Bounds { crashes: 1, flaw, ..ci(path) });
+        let findings =
+            Exploration::default().run(Bounds { crashes: 1, outcomes: false, flaw, ..ci(path) });
         let violated = findings.properties.iter().find(|it| it.is_safety && !it.is_met);
         let violated = violated.expect("votes and promises are forgotten");
         assert!(violated.way.iter().any(|step| step.contains("crashes")), "{violated:#?}");
