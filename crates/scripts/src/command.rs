@@ -146,6 +146,7 @@ fn on_flight(cluster: &mut Cluster, verb: &str, selector: &Selector) -> Result<u
 fn start(options: &[&str]) -> Result<Cluster> {
     let (mut path, mut n, mut f, mut is_apart) = (Path::Fast, 3, 1, false);
     let (mut reserve_len, mut chain_len_max, mut tells_reservations) = (1, 1000, false);
+    let mut catch_up_len_max = 1000;
     for option in options {
         let number = |text: &str| text.parse::<u64>().map_err(|_| format!("{option}: a number"));
         match option.split_once('=') {
@@ -155,6 +156,7 @@ fn start(options: &[&str]) -> Result<Cluster> {
             Some(("n", text)) => n = number(text)? as u32,
             Some(("f", text)) => f = number(text)? as usize,
             Some(("reserve", text)) => reserve_len = number(text)?,
+            Some(("catch-up", text)) => catch_up_len_max = number(text)? as usize,
             Some(("chain", text)) => chain_len_max = number(text)? as usize,
             Some(("records", "all")) => tells_reservations = true,
             _ => return Err(format!("no such option: {option}")),
@@ -172,7 +174,10 @@ fn start(options: &[&str]) -> Result<Cluster> {
         Membership::colocated(n, f, path)
     };
     let membership = membership.map_err(|invalid| invalid.to_string())?;
-    Cluster::start(Setting { membership, reserve_len, chain_len_max }, tells_reservations)
+    Cluster::start(
+        Setting { membership, reserve_len, chain_len_max, catch_up_len_max },
+        tells_reservations,
+    )
 }
 
 fn parse_node(word: &str) -> Result<NodeId> {

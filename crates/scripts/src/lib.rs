@@ -37,7 +37,7 @@
 //! # Commands
 //! | command | does |
 //! | --- | --- |
-//! | `cluster fast n=3 f=1` | starts nodes and opens a session for each proposer's client; `classic`, `classic apart` (a node for each role); `reserve=2` sequence numbers are reserved at a time, `chain=2` resources are remembered by a proposer's chain, `records=all` shows reservations too |
+//! | `cluster fast n=3 f=1` | starts nodes and opens a session for each proposer's client; `classic`, `classic apart` (a node for each role); `reserve=2` sequence numbers are reserved at a time, `chain=2` resources are remembered by a proposer's chain, `catch-up=1` vertices are named above a prefix and sent in an answer, `records=all` shows reservations too |
 //! | `submit c0 put x 1` | `c0` submits to its own node; `submit c0 n2 put x 1` elsewhere. `put`, `get`, `del`, `inc`, `add`, `mput k v k v`, `mget k k`, and `close` (its session: a command over everything) |
 //! | `open c9 n0` | a new client opens a session there |
 //! | `retry c0#0 n1` | the same request again, at that node |

@@ -24,6 +24,8 @@ pub(crate) struct Node {
 pub(crate) struct Setting {
     pub(crate) membership: Membership,
     pub(crate) reserve_len: u64,
+    /// Vertices in an answer of catch-up, and numbers that a frontier names above each prefix.
+    pub(crate) catch_up_len_max: usize,
     pub(crate) chain_len_max: usize,
 }
 
@@ -52,7 +54,11 @@ impl Node {
             },
             // Catch-up is rare, so that it does not come between the events of a story.
             replica_timing: althing_replica::Timing { catch_up: 60_000_000, ..Default::default() },
-            replica_limits: althing_replica::Limits::default(),
+            replica_limits: althing_replica::Limits {
+                catch_up_len_max: setting.catch_up_len_max,
+                frontier_extras_max: setting.catch_up_len_max,
+                ..althing_replica::Limits::default()
+            },
         };
         let conflicts = Arc::new(KvConflicts::default());
         let mut recovery = Recovery::new(config, conflicts, Box::new(Store::default()));
