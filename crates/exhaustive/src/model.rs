@@ -396,17 +396,22 @@ impl Model for Exhaustive {
             Property::always("no assertion of a role fails", |model: &Self, state| {
                 !model.facts(state).has(Facts::BROKEN)
             }),
-            Property::sometimes("both commands committed", |model: &Self, state| {
-                model.facts(state).has(Facts::BOTH)
-            }),
             Property::sometimes("committed in round 1", |model: &Self, state| {
                 model.facts(state).has(Facts::ROUND_1)
             }),
-            Property::sometimes("two vertices that depend on each other", |model: &Self, state| {
-                model.facts(state).has(Facts::CYCLE)
-            }),
         ];
         let bounds = self.bounds();
+        if bounds.rival {
+            properties.extend([
+                Property::sometimes("both commands committed", |model: &Self, state| {
+                    model.facts(state).has(Facts::BOTH)
+                }),
+                Property::sometimes(
+                    "two vertices that depend on each other",
+                    |model: &Self, state| model.facts(state).has(Facts::CYCLE),
+                ),
+            ]);
+        }
         if bounds.path == Path::Fast {
             properties.push(Property::sometimes("fast commit", |model: &Self, state| {
                 model.facts(state).has(Facts::FAST)
