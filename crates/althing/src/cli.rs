@@ -43,6 +43,8 @@ enum Command {
     Certs(crate::certs::Args),
     /// Check configurations.
     Config(crate::config::Args),
+    /// Run the protocol in a simulated world, with faults.
+    Sim(crate::sim::Args),
 }
 
 impl Cli {
@@ -56,6 +58,7 @@ impl Cli {
             Command::Status(args) => crate::status::run(args),
             Command::Certs(args) => crate::certs::run(args),
             Command::Config(args) => crate::config::run(args),
+            Command::Sim(args) => crate::sim::run(args),
         }
     }
 }

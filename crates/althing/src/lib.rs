@@ -18,6 +18,7 @@ pub mod exit;
 pub mod kv;
 pub mod local_cluster;
 pub mod serve;
+pub mod sim;
 pub mod status;
 
 pub use {althing_kv, althing_model, althing_node, althing_sdk, althing_transport};

@@ -44,6 +44,7 @@ pub struct Args {
 
 /// Runs the node to its end.
 pub fn run(args: Args) -> Result<(), Failure> {
+    althing_node::abort_on_panic();
     leash::hold();
     log_to_stderr(&args)?;
     let config = Config::load(&args.config).map_err(Failure::usage)?;

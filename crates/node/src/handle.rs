@@ -24,8 +24,8 @@ pub struct Addresses {
     pub admin: Option<SocketAddr>,
 }
 
-/// A node stopped on its own: one of its threads broke an invariant. In release builds the process
-/// aborts instead.
+/// A node stopped on its own: one of its threads broke an invariant. After
+/// [`crate::abort_on_panic`] the process ends instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the node stopped because its {thread} failed: {reason}")]
 pub struct NodeFailed {

@@ -14,16 +14,23 @@
 //!
 //! # Your own state machine
 //!
-//! Implement [`Application`], and run it under the same swarm with [`run_with`]. See
-//! `examples/own_application.rs`.
+//! Implement [`Application`], and run it under the same swarm with [`swarm_with`], or one plan with
+//! [`run_with`]. `examples/own_application.rs` is a small bank, to be read from its top.
+//!
+//! # When a seed fails
+//!
+//! [`run_traced`] tells every event, [`chart::Chart`] draws them, and [`minimise`] looks for a small
+//! run that fails in the same way. `althing sim` does all of this from the command line.
 
 pub mod app;
+pub mod chart;
 mod clients;
 mod clock;
 mod disk;
 mod event;
 mod fault;
 mod limits;
+mod minimise;
 mod network;
 mod node;
 mod observe;
@@ -35,6 +42,9 @@ mod world;
 
 pub use app::{Application, Judgement};
 pub use fault::{Edge, Family, Fault, FaultCounts, Trouble, Way};
-pub use plan::{Builtin, DiskPlan, Episode, NamedProfile, NetworkPlan, Plan, Profile, Workload};
-pub use run::{Failure, Report, run, run_traced, run_with};
-pub use swarm::{Totals, run_caught, swarm};
+pub use minimise::{Minimal, Progress, minimise};
+pub use plan::{
+    Builtin, Cut, DiskPlan, Episode, NamedProfile, NetworkPlan, Plan, Profile, Workload,
+};
+pub use run::{Failure, Report, run, run_traced, run_traced_caught, run_with};
+pub use swarm::{Totals, run_caught, swarm, swarm_with};

@@ -4,6 +4,7 @@ use crate::Plan;
 use crate::app::{Application, Judgement};
 use crate::fault::{Family, FaultCounts};
 use crate::limits::{CONVERGE_WITHIN, EVENTS_MAX, FAULTS_WITHIN};
+use crate::swarm::caught;
 use crate::trace::TraceEvent;
 use crate::world::World;
 use althing_checker::converges::{Allowed, Converges};
@@ -51,6 +52,8 @@ pub struct Failure {
     pub seed: u64,
     /// How many operations the plan was drawn for.
     pub operations: usize,
+    /// The profile that it was drawn within, unless that is everything.
+    pub profile: Option<&'static str>,
     /// When, in virtual microseconds.
     pub at: Micros,
     /// What.
@@ -59,13 +62,29 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, operations, at, violation } = self;
+        let Self { seed, operations, at, violation, .. } = self;
+        let again = self.command();
         write!(
             f,
             "seed {seed}, {operations} operations, at {:.3} ms: {violation}\n\
-             reproduce: cargo run --release -- sim --seed {seed} --ops {operations} --trace",
+             reproduce: {again} --trace\n\
+             make small: {again} --minimise",
             *at as f64 / 1000.0
         )
+    }
+}
+
+impl Failure {
+    pub(crate) fn of(plan: &Plan, at: Micros, violation: Violation) -> Self {
+        let operations = plan.workload.operations;
+        Self { seed: plan.seed, operations, profile: plan.profile, at, violation }
+    }
+
+    /// What to type to have this run again.
+    fn command(&self) -> String {
+        let Self { seed, operations, profile, .. } = self;
+        let profile = profile.map_or(String::new(), |name| format!(" --profile {name}"));
+        format!("cargo run --release -- sim --seed {seed} --ops {operations}{profile}")
     }
 }
 
@@ -99,6 +118,18 @@ pub fn run_traced(
     run_world(plan, app, Some(&mut trace))
 }
 
+/// The same; an assertion that fails on the way is a failure like any other.
+///
+/// # Errors
+/// The first property, or assertion, that is violated.
+pub fn run_traced_caught(
+    plan: &Plan,
+    app: &dyn Application,
+    trace: impl FnMut(TraceEvent),
+) -> Result<Report, Box<Failure>> {
+    caught(plan, || run_traced(plan, app, trace))
+}
+
 fn run_world<'a>(
     plan: &'a Plan,
     app: &'a dyn Application,
@@ -109,12 +140,7 @@ fn run_world<'a>(
     let mut world = World::new(plan, app, trace);
     match drive(plan, app, &mut world) {
         Ok(end) => Ok(report(plan, &world, end)),
-        Err(violation) => Err(Box::new(Failure {
-            seed: plan.seed,
-            operations: plan.workload.operations,
-            at: world.now,
-            violation,
-        })),
+        Err(violation) => Err(Box::new(Failure::of(plan, world.now, violation))),
     }
 }
 
@@ -127,7 +153,8 @@ struct Ended {
 /// First with faults, then without, until everything has converged.
 fn drive(plan: &Plan, app: &dyn Application, world: &mut World<'_>) -> Result<Ended, Violation> {
     world.start()?;
-    while !world.is_done() && world.step(FAULTS_WITHIN)? {
+    let until = plan.cut.ends_at.unwrap_or(FAULTS_WITHIN);
+    while !world.is_done() && world.step(until)? {
         check_events(world)?;
     }
     let mut converged_after = 0;

@@ -1,7 +1,7 @@
 //! Many seeds on all cores, added up.
 
 use crate::fault::FaultCounts;
-use crate::{Failure, Plan, Report, run};
+use crate::{Application, Failure, Plan, Report, run, run_with};
 use althing_checker::Violation;
 use althing_model::Micros;
 use althing_model::mark::Marks;
@@ -57,18 +57,24 @@ impl Totals {
 /// # Errors
 /// The first property, or assertion, that is violated.
 pub fn run_caught(plan: &Plan) -> Result<Report, Box<Failure>> {
-    catch_unwind(AssertUnwindSafe(|| run(plan))).unwrap_or_else(|panic| {
+    caught(plan, || run(plan))
+}
+
+/// Does a run of a plan; an assertion that fails on the way is a failure like any other.
+///
+/// # Errors
+/// The first property, or assertion, that is violated.
+pub(crate) fn caught(
+    plan: &Plan,
+    run: impl FnOnce() -> Result<Report, Box<Failure>>,
+) -> Result<Report, Box<Failure>> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<String>()
             .map(String::as_str)
             .or_else(|| panic.downcast_ref::<&str>().copied())
             .unwrap_or("no words");
-        Err(Box::new(Failure {
-            seed: plan.seed,
-            operations: plan.workload.operations,
-            at: 0,
-            violation: Violation::new("Assertion", text.to_owned()),
-        }))
+        Err(Box::new(Failure::of(plan, 0, Violation::new("Assertion", text))))
     })
 }
 
@@ -77,6 +83,25 @@ pub fn run_caught(plan: &Plan) -> Result<Report, Box<Failure>> {
 pub fn swarm(
     seeds: RangeInclusive<u64>,
     plan: impl Fn(u64) -> Plan + Sync,
+    on_result: impl FnMut(&Plan, &Result<Report, Box<Failure>>) -> bool + Send,
+) -> Totals {
+    run_all(seeds, plan, run_caught, on_result)
+}
+
+/// The same with your application.
+pub fn swarm_with(
+    seeds: RangeInclusive<u64>,
+    plan: impl Fn(u64) -> Plan + Sync,
+    app: &dyn Application,
+    on_result: impl FnMut(&Plan, &Result<Report, Box<Failure>>) -> bool + Send,
+) -> Totals {
+    run_all(seeds, plan, |plan| caught(plan, || run_with(plan, app)), on_result)
+}
+
+fn run_all(
+    seeds: RangeInclusive<u64>,
+    plan: impl Fn(u64) -> Plan + Sync,
+    run: impl Fn(&Plan) -> Result<Report, Box<Failure>> + Sync,
     on_result: impl FnMut(&Plan, &Result<Report, Box<Failure>>) -> bool + Send,
 ) -> Totals {
     let next = AtomicU64::new(*seeds.start());
@@ -91,7 +116,7 @@ pub fn swarm(
                         break;
                     }
                     let plan = plan(seed);
-                    let result = run_caught(&plan);
+                    let result = run(&plan);
                     let mut shared = shared.lock().expect("nobody panics while holding it");
                     shared.0.add(&result);
                     if !(shared.1)(&plan, &result) {

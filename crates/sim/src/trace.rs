@@ -60,6 +60,8 @@ pub enum Traced {
     Invoked {
         /// The client.
         client: usize,
+        /// The how many-th of its operations, from 1.
+        nth: usize,
         /// What it touches, in words.
         footprint: String,
     },
@@ -77,6 +79,10 @@ pub enum Traced {
         /// The vertex.
         vertex: VertexId,
     },
+    /// A node runs from now on.
+    Started(NodeId),
+    /// A node does not run any more.
+    Stopped(NodeId),
     /// Something went wrong, or ended.
     Fault(Fault),
     /// All faults end.
@@ -122,11 +128,13 @@ impl fmt::Display for TraceEvent {
             Traced::Answered { client, from, answer } => {
                 write!(f, "{from} -> client {client}  {answer}")
             }
-            Traced::Invoked { client, footprint } => {
+            Traced::Invoked { client, footprint, .. } => {
                 write!(f, "client {client} asks: {footprint}")
             }
             Traced::Synced { node, records } => write!(f, "{node} synced {records} records"),
             Traced::Executed { node, vertex } => write!(f, "{node} executed {vertex}"),
+            Traced::Started(node) => write!(f, "{node} starts"),
+            Traced::Stopped(node) => write!(f, "{node} stops"),
             Traced::Fault(fault) => write!(f, "{fault:?}"),
             Traced::Healed => f.write_str("all faults end"),
         }

@@ -195,7 +195,7 @@ impl ClientConnection {
         // Whoever does not take its messages in time goes without them.
         let _ = timeout(self.drain_timeout, self.channel.drain()).await;
         self.channel.close(close::CLOSING);
-        // An error would be a panic of that task, which aborts the process in release builds.
+        // An error would be a panic of that task, which is told on stderr.
         let _ = (&mut self.serving).await;
     }
 }

@@ -1,7 +1,7 @@
 //! A plan from a seed. Each family of faults is on or off; each limit is generous or as low as one;
 //! each time-out is patient or hasty: what a mean run never meets, some seed meets all the time.
 
-use super::{Builtin, DiskPlan, NetworkPlan, Plan, Profile, Workload, cluster, episodes};
+use super::{Builtin, Cut, DiskPlan, NetworkPlan, Plan, Profile, Workload, cluster, episodes};
 use crate::Family;
 use althing_model::{Micros, NodeId};
 use rand::{Rng, RngExt, SeedableRng};
@@ -58,6 +58,7 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
     let patience = 4 * slowest + 100_000;
     Plan {
         seed,
+        profile: profile.name,
         builtin: draw_builtin(rng),
         network,
         disk,
@@ -65,7 +66,7 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
         lost,
         is_survivable,
         encodes: rng.random_bool(0.2),
-        dropped: BTreeSet::new(),
+        cut: Cut::default(),
         proposer_limits: draw_limits(rng),
         proposer_timing: althing_proposer::Timing {
             // As patient as that, a fast path may still be hoped for when others have recovered it.

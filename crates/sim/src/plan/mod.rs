@@ -8,6 +8,7 @@ pub(crate) use draw::pick;
 pub use episodes::Episode;
 
 use crate::app::{Application, Modes, Store};
+use crate::trace::MessageName;
 use crate::{Family, Fault};
 use althing_model::{Membership, Micros, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Plan {
     /// Where all its randomness comes from.
     pub seed: u64,
+    /// The name of the profile that it was drawn within, unless that is everything.
+    pub profile: Option<&'static str>,
     /// The cluster.
     pub membership: Membership,
     /// What is replicated, where it is one of ours.
@@ -37,9 +40,8 @@ pub struct Plan {
     pub is_survivable: bool,
     /// Whether messages between nodes are encoded and decoded, as on a wire.
     pub encodes: bool,
-    /// Messages that are lost by decree, named by [`crate::trace::MessageName`]; what a minimiser
-    /// found to be needless.
-    pub dropped: BTreeSet<u64>,
+    /// What a minimiser has left out.
+    pub cut: Cut,
     /// The proposers' limits.
     pub proposer_limits: althing_proposer::Limits,
     /// The proposers' patience.
@@ -50,6 +52,17 @@ pub struct Plan {
     pub replica_timing: althing_replica::Timing,
     /// How long a client waits for one node, and in all.
     pub client_patience: (Micros, Micros),
+}
+
+/// What is left out of a run, to see whether it still fails without it (see [`crate::minimise`]).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cut {
+    /// Only these messages between nodes arrive; all of them, where it is missing.
+    pub delivered: Option<BTreeSet<MessageName>>,
+    /// Operations that their clients pass over: which client, and its how many-th, from 1.
+    pub omitted: BTreeSet<(usize, usize)>,
+    /// The phase with faults ends at this virtual time, whatever the clients have done.
+    pub ends_at: Option<Micros>,
 }
 
 /// What the clients do.
@@ -153,6 +166,8 @@ impl Plan {
 /// What a plan may be drawn from; without limits, everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Profile {
+    /// Its name, if it has one that is not the default's.
+    pub name: Option<&'static str>,
     /// The number of nodes for which n, and f.
     pub quorums: Option<(u32, u32)>,
     /// The path.
@@ -166,12 +181,16 @@ pub struct Profile {
 impl Profile {
     /// The profile of that name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|named| named.0 == name).map(|named| (named.2)())
+        let (name, _, profile) = Self::ALL.iter().find(|named| named.0 == name)?;
+        Some(Self { name: (*name != Self::DEFAULT).then_some(*name), ..profile() })
     }
+
+    /// The name of the profile that has no limits.
+    pub const DEFAULT: &str = "swarm";
 
     /// Every profile.
     pub const ALL: &[NamedProfile] = &[
-        ("swarm", "everything is drawn", Self::default),
+        (Self::DEFAULT, "everything is drawn", Self::default),
         ("fast", "the fast path only", || Self {
             path: Some(althing_model::Path::Fast),
             ..Self::default()

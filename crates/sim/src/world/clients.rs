@@ -66,6 +66,10 @@ impl World<'_> {
             if !self.may_begin(it) || it.open.len() >= self.plan.workload.pipeline {
                 break;
             }
+            if self.plan.cut.omitted.contains(&(client, it.begun + 1)) {
+                self.pass_over(client);
+                continue;
+            }
             out.extend(self.invoke(client)?);
         }
         let it = &mut self.clients[client];
@@ -79,11 +83,22 @@ impl World<'_> {
         Ok(())
     }
 
+    /// A client passes over an operation: it counts as ended, so that all that waits for a number of
+    /// them comes as it would have.
+    fn pass_over(&mut self, client: usize) {
+        let it = &mut self.clients[client];
+        it.remaining -= 1;
+        it.begun += 1;
+        self.operations_ended += 1;
+        self.begin_episodes();
+    }
+
     /// A client begins an operation.
     fn invoke(&mut self, client: usize) -> Result<Vec<Output>, Violation> {
         let it = &mut self.clients[client];
         it.remaining -= 1;
         it.begun += 1;
+        let nth = it.begun;
         // Unlike any other operation's number, and the same however many others there are.
         let number = (it.begun * self.clients.len() + client) as u64;
         let mut rng = self.draw(("operation", number));
@@ -94,7 +109,7 @@ impl World<'_> {
                 Ok(footprint) => format!("{footprint:?}"),
                 Err(invalid) => invalid.to_string(),
             };
-            self.trace(|| Traced::Invoked { client, footprint });
+            self.trace(|| Traced::Invoked { client, nth, footprint });
         }
         let mut out = Vec::new();
         let it = &mut self.clients[client];

@@ -147,6 +147,7 @@ impl World<'_> {
         node.inbox.clear();
         node.is_resuming = false;
         node.sync_fails = false;
+        self.trace(|| Traced::Stopped(id));
         self.counts.count(Trouble::Crashes);
         self.counts.count_many(Trouble::Unsynced, crashed.lost);
         self.counts.count_many(Trouble::Survived, crashed.survived);

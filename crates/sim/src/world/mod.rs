@@ -58,7 +58,7 @@ impl<'a> World<'a> {
         trace: Option<&'a mut dyn FnMut(TraceEvent)>,
     ) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(plan.seed.wrapping_add(1));
-        let needs_names = trace.is_some() || !plan.dropped.is_empty();
+        let needs_names = trace.is_some() || plan.cut.delivered.is_some();
         Self {
             plan,
             app,
@@ -198,7 +198,11 @@ impl<'a> World<'a> {
 
     /// Operations of a client that it may begin now.
     fn may_begin(&self, client: &SimClient) -> bool {
-        let kept = if self.is_settled { 0 } else { AFTER_FAULTS };
+        // Where only safety is asserted there is no time after the faults.
+        let kept = match self.is_settled || !self.plan.is_survivable {
+            true => 0,
+            false => AFTER_FAULTS,
+        };
         client.remaining > kept
     }
 }

@@ -37,6 +37,8 @@ impl World<'_> {
             }
         };
         let survived = node.disk.since(known).len() as u64;
+        self.trace(|| Traced::Started(id));
+        let node = &self.nodes[&id];
         let roles = node.roles.as_ref().expect("just started");
         self.observer.recovered(id, node.disk.since(0), roles)?;
         self.counts.count_many(Trouble::Survived, survived);
@@ -274,7 +276,7 @@ impl World<'_> {
         }
         let (kind, vertex) = (message.kind(), message.vertex());
         let name = self.name((from, to, kind as u8, vertex));
-        let is_dropped = self.plan.dropped.contains(&name.0) && !self.is_healed;
+        let is_dropped = self.plan.cut.delivered.as_ref().is_some_and(|only| !only.contains(&name));
         let arrivals = match is_dropped {
             true => crate::network::Arrivals::default(),
             false => self.network.carry(self.now, from, to, &message, &mut self.counts),
