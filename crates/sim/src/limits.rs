@@ -16,6 +16,9 @@ pub(crate) const AFTER_FAULTS: usize = 2;
 /// Events of a run; a storm of messages among idle roles ends here.
 pub(crate) const EVENTS_MAX: u64 = 20_000_000;
 
+/// Events of a run that cannot be survived: its nodes may ask for ever what nobody can answer.
+pub(crate) const HOPELESS_EVENTS_MAX: u64 = 300_000;
+
 /// Steps of the search for an order for each part of a history. That the history is linearizable is
 /// known from the order of execution; the search knows nothing of that, and gives up sooner than it
 /// would have to.

@@ -3,7 +3,7 @@
 use crate::Plan;
 use crate::app::{Application, Judgement};
 use crate::fault::{Family, FaultCounts};
-use crate::limits::{CONVERGE_WITHIN, EVENTS_MAX, FAULTS_WITHIN};
+use crate::limits::{CONVERGE_WITHIN, EVENTS_MAX, FAULTS_WITHIN, HOPELESS_EVENTS_MAX};
 use crate::swarm::caught;
 use crate::trace::TraceEvent;
 use crate::world::World;
@@ -155,6 +155,9 @@ fn drive(plan: &Plan, app: &dyn Application, world: &mut World<'_>) -> Result<En
     world.start()?;
     let until = plan.cut.ends_at.unwrap_or(FAULTS_WITHIN);
     while !world.is_done() && world.step(until)? {
+        if !plan.is_survivable && world.events >= HOPELESS_EVENTS_MAX {
+            break;
+        }
         check_events(world)?;
     }
     let mut converged_after = 0;

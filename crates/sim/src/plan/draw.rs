@@ -34,7 +34,7 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
         },
         is_ordered: !has(Family::Reordering),
         loss_permille: if has(Family::Loss) { *pick(rng, &[10, 100, 300]) } else { 0 },
-        duplicate_permille: if has(Family::Duplication) { *pick(rng, &[20, 200, 500]) } else { 0 },
+        duplicate_permille: if has(Family::Duplication) { *pick(rng, &[20, 100, 300]) } else { 0 },
         replay_per_10k: if has(Family::Replay) { *pick(rng, &[20, 200]) } else { 0 },
         tail_permille: if has(Family::Reordering) { *pick(rng, &[1, 20]) } else { 0 },
     };
@@ -81,7 +81,8 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
             frontier_extras_max: *pick(rng, &[1, 1024]),
         },
         replica_timing: althing_replica::Timing {
-            recover: (2 * slowest + rng.random_range(10_000..500_000)) / haste.min(10) / jealousy,
+            recover: (2 * slowest + rng.random_range(10_000..500_000))
+                / (haste.min(10) * jealousy).min(20),
             catch_up: *pick(rng, &[100_000, 1_000_000]),
         },
         client_patience: (patience, 40 * patience),
