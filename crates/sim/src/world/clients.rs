@@ -15,6 +15,9 @@ use std::collections::VecDeque;
 /// How far a client is from the node beside it.
 const CLIENT_DELAY: Micros = 200;
 
+/// A client that does not listen.
+pub(super) const NOBODY: ClientId = ClientId(u64::MAX);
+
 impl World<'_> {
     pub(super) fn client_delay(&self, client: usize, node: NodeId) -> Micros {
         CLIENT_DELAY + self.network.distance(self.clients[client].home, node)
@@ -131,6 +134,20 @@ impl World<'_> {
         let life = Some(self.nodes[&node].life);
         let arrived = Arrived { life, from, name: MessageName::LOCAL, message: submit.into() };
         self.queue.push(at, Event::Deliver { to: node, arrived });
+    }
+
+    /// Closes no session at all: a command over everything, of nobody who waits for the answer.
+    pub(super) fn submit_barrier(&mut self) {
+        let running = self
+            .nodes
+            .values()
+            .find(|node| node.roles.as_ref().is_some_and(|roles| roles.proposer.is_some()));
+        let Some(node) = running else { return };
+        let (to, life) = (node.id, Some(node.life));
+        let submit = Submit { ticket: 0, operation: Operation::CloseSessions(Vec::new()) };
+        let from = Address::Client(NOBODY);
+        let arrived = Arrived { life, from, name: MessageName::LOCAL, message: submit.into() };
+        self.queue.push(self.now, Event::Deliver { to, arrived });
     }
 
     fn ended(&mut self, client: usize, ended: Ended) -> Result<(), Violation> {

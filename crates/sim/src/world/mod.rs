@@ -117,9 +117,12 @@ impl<'a> World<'a> {
         Ok(true)
     }
 
-    /// Everything has converged: the clients begin what they kept for now.
+    /// Everything has converged: the clients begin what they kept for now, and somebody asks for a
+    /// command over everything. It finds what nobody has asked for: a vertex of a node that is lost
+    /// for good, which conflicts with nothing that came later, is committed, and not known to be.
     pub(crate) fn settle(&mut self) -> Result<(), Violation> {
         self.is_settled = true;
+        self.submit_barrier();
         self.after_faults = self.observer.history().operations().len();
         for client in 0..self.clients.len() {
             self.client_output(client, Vec::new())?;

@@ -1,6 +1,7 @@
 //! Nodes: messages, timers, syncs, and what their roles want done.
 
 use super::World;
+use super::clients::NOBODY;
 use crate::disk::Unusable;
 use crate::event::Event;
 use crate::fault::{Edge, Trouble};
@@ -256,6 +257,7 @@ impl World<'_> {
 
     fn send(&mut self, from: NodeId, to: Address, message: Message) -> Result<(), Violation> {
         let (to, message) = match (to, message) {
+            (Address::Client(NOBODY), _) => return Ok(()),
             (Address::Client(ClientId(id)), Message::Answer(answer)) => {
                 let (client, generation) = (id as u32 as usize, id >> 32);
                 let at = self.now + self.client_delay(client, from);
