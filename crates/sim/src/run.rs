@@ -210,7 +210,7 @@ fn converge(plan: &Plan, world: &mut World<'_>) -> Result<Micros, Violation> {
 }
 
 fn with_state(violation: Violation, world: &World<'_>) -> Violation {
-    Violation::new("Converges", format!("{violation}\n{}", world.describe_state()))
+    Violation::new("Converges", format!("{}\n{}", violation.account, world.describe_state()))
 }
 
 fn check_events(world: &World<'_>) -> Result<(), Violation> {

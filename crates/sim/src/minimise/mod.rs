@@ -25,7 +25,13 @@ use std::time::{Duration, Instant};
 /// The property that is about an end, and not about safety.
 const LIVENESS: &str = "Converges";
 
-/// A run without faults may end this much later than the one before it failed.
+/// Messages and faults that a person can follow: a search that got there is over.
+const EVENTS_AIM: usize = 50;
+
+/// Seeds under which a search looks for similar runs of one length.
+const SEEDS_EACH: u64 = 2_000;
+
+/// A run with fewer messages may fail this much later than the one before it did.
 const SLACK: Micros = 2_000_000;
 
 /// A small run that fails.
@@ -68,39 +74,43 @@ pub fn minimise(
 ) -> Option<Minimal> {
     let begun = Instant::now();
     let first = attempt(plan, app, None)?;
-    let mut search = Search {
-        app,
-        oracle: first.failure.violation.property,
-        begun,
-        patience,
-        tried: 1,
-        stage: "",
-        counted_before: first.counted,
-        best: first,
-        on_progress: &mut on_progress,
-    };
-    search.shorten();
-    loop {
-        let before = search.best.counted.events();
-        search.simplify();
-        search.leave_out_faults();
-        search.leave_out_operations();
-        if search.best.counted.events() >= before || search.is_late(0.7) {
+    let counted_before = first.counted;
+    let mut tried = 1;
+    let mut smallest: Option<Attempt> = None;
+    // Where one similar run leads to nothing small, another may.
+    for round in 0.. {
+        let mut search = Search {
+            app,
+            oracle: first.failure.violation.property,
+            first_seed: plan.seed.wrapping_add(round * SEEDS_EACH),
+            begun: Instant::now(),
+            patience: patience.saturating_sub(begun.elapsed()),
+            tried,
+            stage: "",
+            best: first.clone(),
+            on_progress: &mut on_progress,
+        };
+        search.run();
+        tried = search.tried;
+        let found = search.best;
+        let size = |it: &Attempt| it.counted.events();
+        let smaller = match smallest {
+            Some(before) if size(&before) <= size(&found) => before,
+            _ => found,
+        };
+        let is_enough = size(&smaller) <= EVENTS_AIM;
+        smallest = Some(smaller);
+        if is_enough || begun.elapsed() > patience.mul_f64(0.6) {
             break;
         }
     }
-    if search.oracle != LIVENESS {
-        search.leave_out_messages();
-        // With fewer messages, fewer faults may do.
-        search.leave_out_faults();
-    }
-    let Search { best, tried, counted_before, .. } = search;
-    let Attempt { plan: small, failure, counted, .. } = best;
+    let Attempt { plan: small, failure, counted, .. } = smallest.expect("there was a round");
     let took = begun.elapsed();
     Some(Minimal { seed: plan.seed, plan: small, failure, counted, counted_before, tried, took })
 }
 
 /// A run that failed.
+#[derive(Clone)]
 struct Attempt {
     plan: Plan,
     failure: Failure,
@@ -139,16 +149,35 @@ fn attempt(plan: &Plan, app: &dyn Application, oracle: Option<&str>) -> Option<A
 struct Search<'a> {
     app: &'a dyn Application,
     oracle: &'static str,
+    /// Similar runs have this seed and those after it.
+    first_seed: u64,
     begun: Instant,
     patience: Duration,
     tried: u64,
     stage: &'static str,
-    counted_before: Counted,
     best: Attempt,
     on_progress: &'a mut dyn FnMut(Progress),
 }
 
 impl Search<'_> {
+    fn run(&mut self) {
+        self.shorten();
+        loop {
+            let before = self.best.counted.events();
+            self.simplify();
+            self.leave_out_faults();
+            self.leave_out_operations();
+            if self.best.counted.events() >= before || self.is_late(0.7) {
+                break;
+            }
+        }
+        if self.oracle != LIVENESS {
+            self.leave_out_messages();
+            // With fewer messages, fewer faults may do.
+            self.leave_out_faults();
+        }
+    }
+
     /// Whether this share of the time is over.
     fn is_late(&self, share: f64) -> bool {
         self.begun.elapsed() > self.patience.mul_f64(share)

@@ -1,6 +1,6 @@
 //! A shorter run of the same kind, and a plainer one.
 
-use super::{LIVENESS, Search};
+use super::{LIVENESS, SEEDS_EACH, Search};
 use crate::{Family, Fault, Plan};
 
 /// Numbers of operations that are tried instead, ascending.
@@ -24,10 +24,10 @@ impl Search<'_> {
         for operations in SHORTER.into_iter().filter(|it| *it < whole.workload.operations) {
             until += SHARE_EACH;
             let mut other = 0;
-            while !self.is_late(until) && other < 2_000 {
+            while !self.is_late(until) && other < SEEDS_EACH {
                 for is_survivable in ends {
                     let mut plan = shortened(&whole, operations, *is_survivable);
-                    plan.seed = whole.seed.wrapping_add(other);
+                    plan.seed = self.first_seed.wrapping_add(other);
                     if self.fails(&plan) {
                         return;
                     }
