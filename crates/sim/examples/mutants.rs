@@ -9,6 +9,9 @@
 //! executed again. First nothing is planted, and nothing may be caught. Exits with 1 when a fault
 //! was not caught, with 2 when there is nothing to be said.
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[cfg(not(mutants))]
 fn main() -> std::process::ExitCode {
     eprintln!(

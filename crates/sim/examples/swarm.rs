@@ -7,6 +7,9 @@ use althing_sim::{Plan, minimise, run_traced, swarm};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     let option = |name: &str| {

@@ -3,5 +3,6 @@
 mod configurations;
 mod journals;
 mod life;
+mod simulation;
 mod strangers;
 mod world;
