@@ -1,0 +1,12 @@
+//! Geo-latency benchmarks: one workload, run in a simulated world, on one machine with the distances
+//! emulated, or on a real cluster, and what came of it as tables, plots and files.
+//!
+//! ```text
+//! Workload -> a way to run it -> Results -> table, JSON, CSV, histograms, plots, HTML report
+//! ```
+
+pub mod results;
+pub mod workload;
+
+pub use results::{Bucket, Mode, RegionRun, Results, Run};
+pub use workload::{Crash, Keys, Load, Workload};

@@ -1,0 +1,90 @@
+//! What clients do: the same description for every way to run it.
+
+use serde::{Deserialize, Serialize};
+
+/// A workload, over one cluster of one node a region.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    /// A built-in planet's name, or the path of a CSV table.
+    pub planet: String,
+    /// The regions, each with a node and clients; in this order they are reported.
+    pub regions: Vec<String>,
+    /// Clients in each region.
+    pub clients: usize,
+    /// When a client sends its next command.
+    pub load: Load,
+    /// Which keys commands touch.
+    pub keys: Keys,
+    /// Of a hundred commands, those that read.
+    pub read_percent: f64,
+    /// Bytes that a write stores.
+    pub payload_len: usize,
+    /// Commands that may share a vertex; 1 for none.
+    pub batch_len_max: usize,
+    /// How long a command may wait for others, in microseconds.
+    pub batch_delay_us: u64,
+    /// What is submitted before this is done but not measured, in milliseconds.
+    pub warm_up_ms: u64,
+    /// A region that crashes.
+    pub crash: Option<Crash>,
+    /// Every random choice follows from it.
+    pub seed: u64,
+}
+
+/// When a client sends its next command.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Load {
+    /// When the last one is answered, until so many are.
+    Closed {
+        /// Commands of each client.
+        commands: u64,
+    },
+    /// When the last one is answered, for so long.
+    ClosedFor {
+        /// Milliseconds.
+        duration_ms: u64,
+    },
+    /// At random times, independent of answers (a Poisson process), for so long.
+    Open {
+        /// Commands a second, of each region.
+        rate: f64,
+        /// Milliseconds.
+        duration_ms: u64,
+    },
+}
+
+/// Which keys commands touch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Keys {
+    /// Some commands touch a key of a pool that all clients share, chosen uniformly; all others
+    /// touch a key of the client's own.
+    Pool {
+        /// Of a hundred commands, those on a shared key.
+        conflict_percent: f64,
+        /// Keys in the pool.
+        len: usize,
+    },
+    /// All clients choose among the same keys, the k-th with probability proportional to
+    /// `1 / k^exponent`.
+    Zipf {
+        /// 0 is uniform.
+        exponent: f64,
+        /// How many keys there are.
+        len: usize,
+    },
+}
+
+/// A region that crashes and, perhaps, comes back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Crash {
+    /// Which.
+    pub region: String,
+    /// Milliseconds after the beginning.
+    pub at_ms: u64,
+    /// Milliseconds after the beginning at which it is started again.
+    pub until_ms: Option<u64>,
+}
