@@ -7,11 +7,13 @@
 //!
 //! # The model
 //! Each home, a node whose clients contend, proposes at itself or at the hub. For a command `x` of
-//! `a` and a later one `y` of `b`, [`Sites::wait`] is for how long, at most, `y` is ordered after `x`
-//! and yet waits for it. Commands come at random (a Poisson process at the observed rate), so that
-//! `y` waits longer than `u` with probability `1 - exp(-sum of rate * (wait - u))`. What is minimised
-//! is the mean over commands of the *square* of the latency: a hundred commands that wait 1 ms are
-//! better than one that waits 100 ms.
+//! `a` and a later one `y` of `b`, [`Sites::known`] says how long, at most, `y` waits for `x`: it is
+//! ordered after `x` as soon as one of its quorum met `x` first. Commands come at random (a Poisson
+//! process at the observed rate), so that `y` waits longer than `u` with probability
+//! `1 - exp(-sum of rate * (wait - u))`. Where f is above one, a quorum that disagrees costs a second
+//! round trip, whose probability is counted in the same way. What is minimised is the mean over
+//! commands of the *square* of the latency: a hundred commands that wait 1 ms are better than one
+//! that waits 100 ms.
 //!
 //! Only latency depends on any of this. Any proposer may take any command.
 
@@ -34,6 +36,11 @@ pub(crate) struct Sites {
     commit: Vec<Option<f64>>,
     /// The nodes whose dependency answers it takes.
     quorum: Vec<Vec<usize>>,
+    /// On the fast path, the second round trip of a commit whose quorum disagreed.
+    second: Vec<f64>,
+    /// How many of the quorum must report a dependency, or there is a second round trip; 0 on the
+    /// classic path, where nobody minds.
+    threshold: usize,
 }
 
 impl Sites {
@@ -53,20 +60,27 @@ impl Sites {
         };
         let row = |a: &NodeId| nodes.iter().map(|b| one_way_of(*a, *b)).collect();
         let one_way: Vec<Vec<f64>> = nodes.iter().map(row).collect::<Option<_>>()?;
-        let mut sites = Self { nodes, one_way, commit: Vec::new(), quorum: Vec::new() };
+        let threshold = match membership.path() {
+            Path::Fast => membership.acceptor_quorums().f(),
+            Path::Classic => 0,
+        };
+        let (commit, quorum, second) = (Vec::new(), Vec::new(), Vec::new());
+        let mut sites = Self { nodes, one_way, commit, quorum, second, threshold };
         for place in 0..sites.nodes.len() {
-            let (commit, quorum) = sites.commit_at(membership, place)?;
+            let (commit, quorum, second) = sites.commit_at(membership, place)?;
             let is_hub = [Role::Proposer, Role::Replica]
                 .iter()
                 .all(|role| membership.has(sites.nodes[place], *role));
             sites.commit.push(is_hub.then_some(commit));
             sites.quorum.push(quorum);
+            sites.second.push(second);
         }
         Some(sites)
     }
 
-    /// How long a commit takes a proposer there, and whose dependencies it counts.
-    fn commit_at(&self, membership: &Membership, place: usize) -> Option<(f64, Vec<usize>)> {
+    /// How long a commit takes a proposer there, whose dependencies it counts, and how long a second
+    /// round trip takes it.
+    fn commit_at(&self, membership: &Membership, place: usize) -> Option<(f64, Vec<usize>, f64)> {
         let nearest = |role: Role, count: usize| {
             let mut with: Vec<usize> = (0..self.nodes.len())
                 .filter(|other| membership.has(self.nodes[*other], role))
@@ -82,16 +96,16 @@ impl Sites {
             quorum.last().map_or(0.0, |farthest| 2.0 * self.one_way[place][*farthest])
         };
         let acceptors = membership.acceptor_quorums();
+        let voters = nearest(Role::Acceptor, acceptors.phase2())?;
         Some(match membership.path() {
             Path::Fast => {
                 let quorum = nearest(Role::Acceptor, acceptors.fast())?;
-                (round_trip(&quorum), quorum)
+                (round_trip(&quorum), quorum, round_trip(&voters))
             }
             Path::Classic => {
                 let dependency = membership.dependency_quorums().dependency();
                 let quorum = nearest(Role::Dependency, dependency)?;
-                let voters = nearest(Role::Acceptor, acceptors.phase2())?;
-                (round_trip(&quorum) + round_trip(&voters), quorum)
+                (round_trip(&quorum) + round_trip(&voters), quorum, 0.0)
             }
         })
     }
@@ -155,9 +169,11 @@ impl Sites {
 
     /// The root of the mean square latency of the homes' commands.
     fn cost(&self, homes: &[Home], proposers: &[usize]) -> f64 {
+        let seconds: Vec<f64> =
+            (0..homes.len()).map(|later| self.second_round_trip(homes, proposers, later)).collect();
         let (mut sum, mut rates) = (0.0, 0.0);
         for (later, home) in homes.iter().enumerate() {
-            let own = self.own_latency(home.place, proposers[later]);
+            let own = self.own_latency(home.place, proposers[later]) + seconds[later];
             let waits: Vec<(f64, f64)> = homes
                 .iter()
                 .enumerate()
@@ -165,7 +181,7 @@ impl Sites {
                 .map(|(earlier, other)| {
                     let (x, y) =
                         ((other.place, proposers[earlier]), (home.place, proposers[later]));
-                    (self.wait(x, y), other.rate)
+                    (self.known(x, y) + seconds[earlier] - own, other.rate)
                 })
                 .filter(|(wait, _)| *wait > 0.0)
                 .collect();
@@ -191,19 +207,43 @@ impl Sites {
         2.0 * self.one_way[home][proposer] + self.commit[proposer].unwrap_or(f64::INFINITY)
     }
 
-    /// The longest wait of a later command of the home and proposer `y` for the commit of an earlier
-    /// one of `x`, beyond what it takes anyway; negative where it never waits. As a function of when
-    /// `y` is submitted it falls from there to 0 at one microsecond each.
-    fn wait(&self, x: (usize, usize), y: (usize, usize)) -> f64 {
+    /// What a second round trip costs a home's command on the average: it takes one when fewer than
+    /// the threshold of its quorum met an earlier command, and some did.
+    fn second_round_trip(&self, homes: &[Home], proposers: &[usize], later: usize) -> f64 {
+        let r = proposers[later];
+        let expected: f64 = homes
+            .iter()
+            .zip(proposers)
+            // The commands of one proposer are in order, and its own voter knows it.
+            .filter(|(_, proposer)| self.threshold > 1 && **proposer != r)
+            .map(|(home, proposer)| {
+                let mut meets = self.meets((home.place, *proposer), (homes[later].place, r));
+                // What its own voter met, all members report.
+                let by_all = meets[self.quorum[r].iter().position(|j| *j == r).unwrap_or(0)];
+                meets.sort_by(f64::total_cmp);
+                home.rate * (by_all.min(meets[self.threshold - 1]) - meets[0])
+            })
+            .sum();
+        (1.0 - (-expected).exp()) * self.second[r]
+    }
+
+    /// When a command of the home and proposer `y` must be submitted, after one of `x`, so that a
+    /// member of its quorum meets `x` first: for each member.
+    fn meets(&self, x: (usize, usize), y: (usize, usize)) -> Vec<f64> {
         let ((a, p), (b, r)) = (x, y);
-        let known =
-            self.one_way[a][p] + self.commit[p].unwrap_or(f64::INFINITY) + self.one_way[p][b];
-        // Submitted this much later than `x`, `y` still meets `x` first at someone who counts.
-        let meets = |j: &usize| {
+        let at = |j: &usize| {
             self.one_way[a][p] + self.one_way[p][*j] - self.one_way[b][r] - self.one_way[r][*j]
         };
-        let after = self.quorum[r].iter().map(meets).fold(f64::INFINITY, f64::min);
-        known - after - self.own_latency(b, r)
+        self.quorum[r].iter().map(at).collect()
+    }
+
+    /// How long after the submission of the earliest `y` that is ordered after `x` it is known at
+    /// the home of `y` that `x` is committed; a `y` that is submitted later knows it sooner.
+    fn known(&self, x: (usize, usize), y: (usize, usize)) -> f64 {
+        let ((a, p), (b, _)) = (x, y);
+        let commit = self.commit[p].unwrap_or(f64::INFINITY);
+        let known = self.one_way[a][p] + commit + self.one_way[p][b];
+        known - self.meets(x, y).into_iter().fold(f64::INFINITY, f64::min)
     }
 }
 
