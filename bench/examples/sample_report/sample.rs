@@ -49,7 +49,7 @@ const MADE: [Made; 5] = [
     Made { protocol: "epaxos", title: "EPaxos rule, f = 2", f: 2, wait_ms: Some(180.0), gap_ms: 0 },
     Made {
         protocol: "leader:ca-central-1",
-        title: "Multi-Paxos, led by ca-central-1, f = 1",
+        title: "Multi-Paxos, leader in ca-central-1, f = 1, best place",
         f: 1,
         wait_ms: None,
         gap_ms: 2_600,

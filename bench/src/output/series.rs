@@ -5,8 +5,8 @@ use crate::{Results, Run};
 /// A protocol with its tolerance: one colour, one curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Series<'a> {
-    /// Where it stands among all, in the order in which they were asked for.
-    pub(super) index: usize,
+    /// Its colour's number: the same in other reports too, as far as these have the same series.
+    pub(super) colour: usize,
     pub(super) protocol: &'a str,
     pub(super) f: usize,
     pub(super) title: &'a str,
@@ -19,7 +19,9 @@ impl<'a> Series<'a> {
         for run in &results.runs {
             if !all.iter().any(|series| series.has(run)) {
                 let (protocol, title) = (run.protocol.as_str(), run.title.as_str());
-                all.push(Self { index: all.len(), protocol, f: run.f, title });
+                let taken: Vec<_> = all.iter().map(|series| series.colour).collect();
+                let colour = colour(protocol, &taken);
+                all.push(Self { colour, protocol, f: run.f, title });
             }
         }
         all
@@ -29,10 +31,34 @@ impl<'a> Series<'a> {
         self.protocol == run.protocol && self.f == run.f
     }
 
+    /// Whether it is no protocol, but what none beats.
+    pub(super) fn is_bound(&self) -> bool {
+        self.protocol == "bound"
+    }
+
     /// Its run under a setting.
     pub(super) fn under(&self, setting: Setting, results: &'a Results) -> Option<&'a Run> {
         results.runs.iter().find(|run| self.has(run) && Setting::of(run) == setting)
     }
+}
+
+/// The colours that a kind of protocol, which is its name up to a region, takes first.
+const COLOURS: [(&str, &[usize]); 7] = [
+    ("fast", &[0, 5]),
+    ("leader", &[1, 4]),
+    ("atlas", &[2]),
+    ("epaxos", &[3]),
+    ("leader-majority", &[4]),
+    ("classic", &[7]),
+    ("bound", &[6]),
+];
+
+/// One that is not taken, and where it can be one that is usual for this protocol.
+fn colour(protocol: &str, taken: &[usize]) -> usize {
+    let kind = protocol.split(':').next().unwrap_or_default();
+    let usual = COLOURS.iter().find(|(name, _)| *name == kind);
+    let usual = usual.map_or(&[][..], |(_, colours)| colours).iter().copied();
+    usual.chain(0..).find(|colour| !taken.contains(colour)).expect("the numbers are not all taken")
 }
 
 /// What a run was put under.
@@ -150,6 +176,19 @@ mod tests {
         assert_eq!(names[5], "fast-f1-conflict2-5");
         assert_eq!(names.last().unwrap(), "fast-f1-conflict0-2");
         assert_eq!(distinct(names.iter()).len(), results.runs.len());
+    }
+
+    /// Broken: two protocols have one colour, or one has another in another report.
+    #[test]
+    fn colours_are_different_and_stay() {
+        let results = sample::sweep(&[0.0]);
+        let all = Series::all(&results);
+        assert_eq!(distinct(all.iter().map(|series| series.colour)).len(), all.len());
+        let crash = sample::crash();
+        for series in Series::all(&crash) {
+            let there = all.iter().find(|it| (it.protocol, it.f) == (series.protocol, series.f));
+            assert_eq!(there.unwrap().colour, series.colour);
+        }
     }
 
     /// Broken: a plot's title leaves out what tells it from its neighbours, or repeats what does

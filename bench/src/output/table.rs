@@ -44,7 +44,7 @@ pub(super) fn verdict(run: &Run) -> String {
     let verdict = match run.linearizable {
         Some(true) => "✓ linearizable",
         Some(false) => "✗ NOT LINEARIZABLE",
-        None => "? not known whether linearizable",
+        None => "? no verdict on linearizability",
     };
     let unanswered: u64 = run.regions.iter().map(|region| region.unanswered).sum();
     match unanswered {
@@ -229,7 +229,7 @@ mod tests {
         results.runs[1].linearizable = None;
         let text = text(&results);
         assert_eq!(text.matches("✗ NOT LINEARIZABLE").count(), 1);
-        assert_eq!(text.matches("? not known").count(), 1);
+        assert_eq!(text.matches("? no verdict").count(), 1);
         assert!(compared(&results).1[0][1].ends_with('✗'));
     }
 }

@@ -1,8 +1,8 @@
 //! What one is to remember: whether all is well, and a card for each protocol.
 
 use super::super::figures::Totals;
-use super::super::plot::palette::Colour;
 use super::super::series::{Series, Setting};
+use super::colours;
 use crate::{Results, Run};
 use maud::{Markup, html};
 
@@ -26,7 +26,8 @@ pub(super) fn section(results: &Results) -> Markup {
 }
 
 fn verdict(results: &Results) -> Markup {
-    let runs = results.runs.len();
+    let judged = results.runs.iter().filter(|run| run.linearizable.is_some());
+    let runs = judged.count();
     let count = |verdict| results.runs.iter().filter(|run| run.linearizable == verdict).count();
     let (wrong, right, unknown) = (count(Some(false)), count(Some(true)), count(None));
     let unanswered: u64 =
@@ -35,7 +36,7 @@ fn verdict(results: &Results) -> Markup {
         p.verdicts {
             @if wrong > 0 { span.bad { "✗ NOT LINEARIZABLE: " (wrong) " of " (runs) " runs" } }
             @if right > 0 { span.good { "✓ linearizable: " (right) " of " (runs) " runs" } }
-            @if unknown > 0 { span { "? not known: " (unknown) " of " (runs) " runs" } }
+            @if unknown > 0 { span { "without a verdict: " (unknown) } }
             @if unanswered > 0 { span { (unanswered) " commands ended without an answer" } }
         }
     }
@@ -50,10 +51,8 @@ fn card(series: &Series<'_>, results: &Results) -> Markup {
         [first, .., last] => vec![*first, *last],
         few => few.to_vec(),
     };
-    let colour = Colour::of(series);
-    let style = format!("--light: {}; --dark: {}", colour.light_css(), colour.dark_css());
     html! {
-        div.card style=(style) {
+        div.card style=(colours(series)) {
             h3 { (series.title) }
             @for (setting, run) in shown { (figures(&setting.title(results), run, results)) }
         }

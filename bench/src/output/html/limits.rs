@@ -36,6 +36,16 @@ fn limits(results: &Results) -> Vec<String> {
         "Distances are averages, measured once; on another day, or between other availability zones, \
          they differ by some per cent.",
     );
+    if results.mode == Mode::Sim {
+        limits.push(
+            "Other protocols are models, at their best: what is modelled of each stands in the \
+             benchmark's README. They are no measurement of anybody's implementation.",
+        );
+    }
+    limits.push(
+        "Over all regions, every answer counts the same: where clients run for a time and not for a \
+         number of commands, near regions have more of them.",
+    );
     limits.push(
         "The bound counts one round trip to the nearest fast quorum of a leaderless protocol with that \
          f. A leader's own region may be faster, and any region farther from its leader is slower.",
@@ -58,8 +68,8 @@ fn limits(results: &Results) -> Vec<String> {
     }
     if results.runs.iter().any(|run| run.linearizable.is_none()) {
         limits.push(
-            "Where it is not known whether a history is linearizable, nobody could tell: that is no \
-             sign of either."
+            "Where there is no verdict, a run has no history (a bound), or nobody could tell: that is \
+             a sign of nothing."
                 .to_owned(),
         );
     }

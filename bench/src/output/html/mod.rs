@@ -4,12 +4,17 @@ mod headline;
 mod limits;
 mod setup;
 
-use super::plot::{Figure, Kind, palette};
+use super::plot::palette::{self, Colour};
+use super::plot::{Figure, Kind};
+use super::series::Series;
 use super::table::{HEADER, compared, heading, rows, verdict};
 use crate::{Mode, Results, Run};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 const STYLE: &str = include_str!("report.css");
+
+/// More comparisons than these are a click away.
+const BARS_MAX: usize = 8;
 
 /// The page.
 pub(super) fn page(results: &Results, figures: &[Figure], command: &str) -> String {
@@ -30,6 +35,7 @@ pub(super) fn page(results: &Results, figures: &[Figure], command: &str) -> Stri
                     p.kicker { "Althing geo-latency benchmark" }
                     h1 { (title) }
                     p.lead { (setup::lead(results)) }
+                    p.facts { (setup::in_short(results)) }
                 }
                 main {
                     (headline::section(results))
@@ -67,8 +73,10 @@ fn title(results: &Results) -> String {
 fn section(kind: Kind, figures: &[Figure]) -> Markup {
     let figures: Vec<_> = figures.iter().filter(|figure| figure.kind == kind).collect();
     let (title, explanation) = words(kind);
-    // Distributions under many settings fill pages: one is open, the others a click away.
+    // Distributions under many settings fill pages: the last, where rates and loads are usually
+    // highest, is open, the others a click away.
     let folds = kind == Kind::Cdf && figures.len() > 1;
+    let is_long = |figure: &Figure| kind == Kind::Bars && figure.plots.len() > BARS_MAX;
     html! {
         @if !figures.is_empty() {
             section id=(kind.name()) {
@@ -76,8 +84,13 @@ fn section(kind: Kind, figures: &[Figure]) -> Markup {
                 p.explanation { (explanation) }
                 @for (index, figure) in figures.iter().enumerate() {
                     @if folds {
-                        details open[index == 0] {
+                        details open[index + 1 == figures.len()] {
                             summary { (figure.heading) }
+                            (grid(figure))
+                        }
+                    } @else if is_long(figure) {
+                        details {
+                            summary { "Under each of " (figure.plots.len()) " settings" }
                             (grid(figure))
                         }
                     } @else {
@@ -123,7 +136,8 @@ fn words(kind: Kind) -> (&'static str, &'static str) {
         Kind::Cdf => (
             "Latency distributions",
             "The vertical axis is stretched towards the tail: from 90 % to 99 % is as far as from 0 to \
-             90 %. Further left is faster; a curve that bends right near the top has a slow tail.",
+             90 %. Further left is faster; a curve that bends right near the top has a slow tail. Where \
+             curves coincide, the first in the key is above the others.",
         ),
     }
 }
@@ -137,10 +151,14 @@ fn tables(results: &Results) -> Markup {
             @if results.runs.len() > 1 {
                 p.explanation { "Mean / p99 in ms over all regions, and the mean over the bound." }
                 div.scroll {
-                    table {
+                    table.compared {
                         thead { tr { @for title in &header { th { (title) } } } }
                         tbody {
-                            @for row in &compared { tr { @for cell in row { td { (cell) } } } }
+                            @for (row, series) in compared.iter().zip(Series::all(results)) {
+                                tr style=(colours(&series)) {
+                                    @for cell in row { td { (cell) } }
+                                }
+                            }
                         }
                     }
                 }
@@ -154,6 +172,12 @@ fn tables(results: &Results) -> Markup {
             }
         }
     }
+}
+
+/// A protocol's colours, for the rules of the style sheet.
+fn colours(series: &Series<'_>) -> String {
+    let colour = Colour::of(series);
+    format!("--light: {}; --dark: {}", colour.light_css(), colour.dark_css())
 }
 
 fn run_table(run: &Run, warm_up_ms: u64) -> Markup {

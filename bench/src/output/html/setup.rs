@@ -6,10 +6,7 @@ use maud::{Markup, html};
 /// One sentence under the title.
 pub(super) fn lead(results: &Results) -> String {
     match results.mode {
-        Mode::Sim => {
-            "In a discrete-event simulator, in virtual time: the protocols' own code, the measured \
-             distances between the regions."
-        }
+        Mode::Sim => "In a discrete-event simulator, in virtual time, over measured distances.",
         Mode::Wan => {
             "With real processes, networks and disks on one machine, the distances between the regions \
              emulated."
@@ -17,6 +14,14 @@ pub(super) fn lead(results: &Results) -> String {
         Mode::Cluster => "On a running cluster, at its real distances.",
     }
     .to_owned()
+}
+
+/// The next line: where, and under what.
+pub(super) fn in_short(results: &Results) -> String {
+    let regions = results.workload.regions.join(", ");
+    let clients = listed(results.runs.iter().map(|run| run.clients.to_string()));
+    let load = load(results.workload.load, results);
+    format!("{regions} · clients in each: {clients} · {load}")
 }
 
 /// Whether the same comes out again.

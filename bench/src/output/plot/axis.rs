@@ -73,9 +73,13 @@ impl Axis {
         Self { scale, from, to, marks }
     }
 
-    /// Shares up to what that many samples can tell, at most 99.9 %.
+    /// Shares up to what that many samples can tell: 90 %, 99 % or 99.9 %.
     pub(super) fn tail(samples: u64) -> Self {
-        let to = 1.0 - 1.0 / (samples as f64).clamp(20.0, 1000.0);
+        let to = match samples {
+            0..100 => 0.9,
+            100..1000 => 0.99,
+            _ => 0.999,
+        };
         let all = [(0.0, "0 %"), (0.5, "50 %"), (0.9, "90 %"), (0.99, "99 %"), (0.999, "99.9 %")];
         let marks = all.into_iter().filter(|(at, _)| *at <= to + 1e-9);
         let marks = marks.map(|(at, label)| Mark { at, label: label.to_owned() }).collect();

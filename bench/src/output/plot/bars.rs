@@ -3,7 +3,7 @@
 use super::super::OutputError;
 use super::super::figures::{Latency, Totals};
 use super::super::series::{Series, Setting, file_name};
-use super::axis::{Axis, grouped};
+use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, Drawn, Font, Pen};
 use super::frame::{self, FOOT_HEIGHT, Frame, HEAD_HEIGHT, WIDTH};
 use super::palette::{Colour, GRID, INK, MUTED};
@@ -63,7 +63,8 @@ fn draw(title: &str, rows: &[Row<'_>], x: &Axis) -> Drawn<String> {
     let frame =
         Frame { left: 8.0, top: HEAD_HEIGHT - 8.0, right: WIDTH - 90.0, bottom, x: x.clone(), y };
     Canvas::draw((WIDTH, bottom + FOOT_HEIGHT), |canvas| {
-        let subtitle = "mean (dark) and p99 (light) in ms; the black marks are their lower bounds";
+        let subtitle =
+            "mean (strong) and p99 (faint) in ms; the marks across are their lower bounds";
         frame::draw_head(canvas, title, subtitle)?;
         for mark in &x.marks {
             let (x, _) = frame.at(mark.at, 0.0);
@@ -91,7 +92,7 @@ fn draw_row(canvas: &Canvas<'_>, frame: &Frame, top: f64, row: &Row<'_>) -> Draw
         canvas.rectangle((frame.left, top), (end, bottom), colour, alpha)?;
         let (at, _) = frame.at(bound, 0.0);
         canvas.line((at, top - 1.0), (at, bottom + 1.0), Pen::new(INK, 2.0))?;
-        let text = format!("{} {word}", grouped((value * 10.0).round() / 10.0));
+        let text = format!("{value:.1} {word}");
         canvas.text(
             (end.max(at) + 6.0, top + BAR_HEIGHT / 2.0),
             &text,

@@ -129,12 +129,12 @@ fn draw(
         let names = curves.iter().map(|(shown, _)| Name {
             text: shown.name.clone(),
             pen: shown.pen,
-            at: 0.0,
+            end: (0.0, 0.0),
         });
         let key_height = frame::draw_key(canvas, &names.collect::<Vec<_>>())?;
         let frame = Frame {
             left: 60.0,
-            top: HEAD_HEIGHT + key_height + 2.0,
+            top: HEAD_HEIGHT + key_height + 6.0,
             right: WIDTH - 14.0,
             bottom: HEIGHT - FOOT_HEIGHT,
             x,

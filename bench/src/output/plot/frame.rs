@@ -16,8 +16,12 @@ pub(super) const HEAD_HEIGHT: f64 = 58.0;
 /// Below the marks of the horizontal axis.
 pub(super) const FOOT_HEIGHT: f64 = 48.0;
 
-/// From one name to the next, at least.
-const LABEL_HEIGHT: f64 = 19.0;
+/// From one line of a name to the next, and what is more from one name to the next.
+const LINE_HEIGHT: f64 = 15.0;
+const LINE_GAP: f64 = 4.0;
+
+/// Letters in a line of a name at the end of a curve.
+const NAME_LINE_LEN: usize = 27;
 
 const MARGIN: f64 = 6.0;
 const KEY_LINE: f64 = 18.0;
@@ -91,8 +95,8 @@ pub(super) fn draw_head(canvas: &Canvas<'_>, title: &str, subtitle: &str) -> Dra
 pub(super) struct Name {
     pub(super) text: String,
     pub(super) pen: Pen,
-    /// The height at which its curve ends.
-    pub(super) at: f64,
+    /// Where its curve ends.
+    pub(super) end: Point,
 }
 
 /// Names in rows below the head, in the order given; returns how high they are together.
@@ -113,25 +117,49 @@ pub(super) fn draw_key(canvas: &Canvas<'_>, names: &[Name]) -> Drawn<f64> {
 
 /// Names at the ends of their curves, moved apart where they would cover each other.
 pub(super) fn draw_names(canvas: &Canvas<'_>, frame: &Frame, mut names: Vec<Name>) -> Drawn {
-    names.sort_by(|a, b| a.at.total_cmp(&b.at));
-    let wanted: Vec<_> = names.iter().map(|name| name.at).collect();
+    names.sort_by(|a, b| a.end.1.total_cmp(&b.end.1));
+    let lines: Vec<_> = names.iter().map(|name| wrapped(&name.text)).collect();
+    let height = |lines: &Vec<String>| lines.len() as f64 * LINE_HEIGHT + LINE_GAP;
+    let wanted: Vec<_> =
+        names.iter().zip(&lines).map(|(name, lines)| (name.end.1, height(lines))).collect();
     let places = apart(&wanted, frame.top, frame.bottom);
     let left = frame.right + 8.0;
     let font = small(Anchor::Left);
-    for (name, place) in names.iter().zip(places) {
+    for ((name, lines), place) in names.iter().zip(&lines).zip(places) {
         let leader = Pen { width: 1.0, is_dashed: false, ..name.pen };
-        canvas.path(&[(left - 2.0, name.at), (left + 12.0, place)], leader.faint(0.6))?;
+        let (end, at) = name.end;
+        canvas.path(&[(end + 6.0, at), (left + 12.0, place)], leader.faint(0.6))?;
         canvas.line((left + 12.0, place), (left + 24.0, place), name.pen)?;
         let room = WIDTH - left - 30.0;
-        canvas.text((left + 30.0, place), &font.fitted(&name.text, room), font)?;
+        let top = place - (lines.len() - 1) as f64 * LINE_HEIGHT / 2.0;
+        for (index, line) in lines.iter().enumerate() {
+            let at = (left + 30.0, top + index as f64 * LINE_HEIGHT);
+            canvas.text(at, &font.fitted(line, room), font)?;
+        }
     }
     Ok(())
 }
 
 /// The room that names at the ends of curves need.
 pub(super) fn names_width<'a>(names: impl IntoIterator<Item = &'a str>) -> f64 {
-    let widths = names.into_iter().map(|name| small(Anchor::Left).width(name));
+    let lines = names.into_iter().flat_map(wrapped);
+    let widths = lines.map(|line| small(Anchor::Left).width(&line));
     (widths.fold(0.0, f64::max) + 44.0).min(WIDTH * 0.42)
+}
+
+/// In lines of about that many letters, broken between words.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + word.chars().count() < NAME_LINE_LEN => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// A curve's pen: its colour, dashed where another one has it too.
@@ -139,28 +167,55 @@ pub(super) fn curve_pen(colour: Colour, is_dashed: bool) -> Pen {
     Pen::new(colour, 2.5).dashed(is_dashed)
 }
 
-/// Heights near the wanted ones, which are in order, each far enough from the next.
-fn apart(wanted: &[f64], top: f64, bottom: f64) -> Vec<f64> {
+/// Places near the wanted ones, which are in order and come with heights, so that none covers
+/// another.
+fn apart(wanted: &[(f64, f64)], top: f64, bottom: f64) -> Vec<f64> {
     // Neighbours that are too near form a group, centred on where its members want to be.
-    let mut groups: Vec<(f64, usize)> = Vec::new();
-    let half = |len: usize| (len - 1) as f64 * LABEL_HEIGHT / 2.0;
-    let within = |centre: f64, len: usize| centre.min(bottom - half(len)).max(top + half(len));
-    for at in wanted {
-        groups.push((within(*at, 1), 1));
-        while let [.., (above, above_len), (below, below_len)] = groups[..] {
-            let len = above_len + below_len;
-            if below - half(below_len) - above - half(above_len) >= LABEL_HEIGHT {
+    let mut groups: Vec<Group> = Vec::new();
+    for (at, height) in wanted {
+        groups.push(
+            Group { centre: *at, height: *height, heights: vec![*height] }.within(top, bottom),
+        );
+        while let [.., above, below] = &groups[..] {
+            if below.centre - above.centre >= (below.height + above.height) / 2.0 {
                 break;
             }
-            let centre = (above * above_len as f64 + below * below_len as f64) / len as f64;
+            let joined = above.joined(below).within(top, bottom);
             groups.truncate(groups.len() - 2);
-            groups.push((within(centre, len), len));
+            groups.push(joined);
         }
     }
-    let places = groups.into_iter().flat_map(|(centre, len)| {
-        (0..len).map(move |index| centre - half(len) + index as f64 * LABEL_HEIGHT)
-    });
-    places.collect()
+    groups.iter().flat_map(Group::places).collect()
+}
+
+/// Names that touch each other.
+#[derive(Debug)]
+struct Group {
+    centre: f64,
+    height: f64,
+    heights: Vec<f64>,
+}
+
+impl Group {
+    fn within(self, top: f64, bottom: f64) -> Self {
+        let half = self.height / 2.0;
+        Self { centre: self.centre.min(bottom - half).max(top + half), ..self }
+    }
+
+    fn joined(&self, below: &Self) -> Self {
+        let height = self.height + below.height;
+        let centre = (self.centre * self.height + below.centre * below.height) / height;
+        Self { centre, height, heights: [&self.heights[..], &below.heights[..]].concat() }
+    }
+
+    fn places(&self) -> Vec<f64> {
+        let mut top = self.centre - self.height / 2.0;
+        let place = |height: &f64| {
+            top += height;
+            top - height / 2.0
+        };
+        self.heights.iter().map(place).collect()
+    }
 }
 
 #[cfg(test)]
@@ -170,16 +225,28 @@ mod tests {
     /// Broken: names cover each other, leave the plot, or are moved though there was room.
     #[test]
     fn names_keep_apart() {
-        assert_eq!(apart(&[10.0, 100.0, 150.0], 0.0, 200.0), [10.0, 100.0, 150.0]);
-        for wanted in
-            [[50.0; 5], [0.0, 1.0, 2.0, 199.0, 200.0], [190.0, 195.0, 196.0, 198.0, 199.0]]
-        {
+        let high = |at: f64| (at, 20.0);
+        assert_eq!(apart(&[10.0, 100.0, 150.0].map(high), 0.0, 200.0), [10.0, 100.0, 150.0]);
+        for at in [[50.0; 5], [0.0, 1.0, 2.0, 199.0, 200.0], [190.0, 195.0, 196.0, 198.0, 199.0]] {
+            let mut wanted = at.map(high);
+            wanted[2].1 = 35.0;
             let places = apart(&wanted, 0.0, 200.0);
             assert_eq!(places.len(), 5);
-            for pair in places.windows(2) {
-                assert!(pair[1] - pair[0] >= LABEL_HEIGHT - 1e-9, "{wanted:?}: {places:?}");
+            let rows: Vec<_> =
+                places.iter().zip(wanted).map(|(at, (_, high))| (at, high)).collect();
+            for pair in rows.windows(2) {
+                let least = (pair[0].1 + pair[1].1) / 2.0;
+                assert!(pair[1].0 - pair[0].0 >= least - 1e-9, "{wanted:?}: {places:?}");
             }
-            assert!(places[0] >= 0.0 && places[4] <= 200.0, "{wanted:?}: {places:?}");
+            assert!(places[0] >= 10.0 && places[4] <= 190.0, "{wanted:?}: {places:?}");
         }
+    }
+
+    /// Broken: a long name is cut off, or has its words in another order.
+    #[test]
+    fn long_names_take_lines() {
+        let lines = wrapped("Multi-Paxos, leader in ap-southeast-1, f = 1, worst place");
+        assert_eq!(lines, ["Multi-Paxos, leader in", "ap-southeast-1, f = 1,", "worst place"]);
+        assert_eq!(wrapped("Atlas rule, f = 1"), ["Atlas rule, f = 1"]);
     }
 }

@@ -11,24 +11,25 @@ use crate::{Results, Run};
 /// From this ratio of the greatest load to the least on, equal ratios are equal lengths.
 const RATIO_MAX: f64 = 8.0;
 
-/// Three plots for each conflict rate at which a protocol was run under several loads: mean, p99,
-/// and throughput.
+/// Four plots for each conflict rate at which a protocol was run under several loads: mean, p99 and
+/// throughput against load, and p99 against throughput.
 pub(super) fn figures(results: &Results) -> Result<Vec<Figure>, OutputError> {
     let conflicts = distinct(Setting::all(results).into_iter().map(Setting::without_load));
     let mut figures = Vec::new();
     for conflict in conflicts {
         let heading = conflict.title(results);
         let mut plots = Vec::new();
-        for (word, title, subtitle, of) in WHAT {
-            for load in [Load::Clients, Load::Rate] {
-                let curves = curves(conflict, load, of, results);
+        for load in [Load::Clients, Load::Rate] {
+            for what in &ALL {
+                let curves = curves(conflict, load, what.point, results);
                 if curves.is_empty() {
                     continue;
                 }
-                let (x, y) = axes(&curves, word == "throughput");
-                let sweep = Sweep { title, subtitle, x_title: load.title(), x, y };
-                let name = file_name(&format!("load {} {word} {heading}", load.name()));
-                let title = format!("{title} against load");
+                let (x, y) = (what.axes)(&curves);
+                let x_title = if what.is_against_load { load.title() } else { "answers a second" };
+                let sweep = Sweep { title: what.title, subtitle: what.subtitle, x_title, x, y };
+                let name = file_name(&format!("load {} {} {heading}", load.name(), what.name));
+                let title = format!("{}, {}", what.title, x_title);
                 plots.push(Plot::new(name, title, sweep.draw(&curves))?);
             }
         }
@@ -39,15 +40,61 @@ pub(super) fn figures(results: &Results) -> Result<Vec<Figure>, OutputError> {
     Ok(figures)
 }
 
-type Of = fn(&Totals) -> Option<f64>;
+/// From a load and what came of it to a point.
+type Point = fn(f64, &Totals) -> Option<(f64, f64)>;
 
-const WHAT: [(&str, &str, &str, Of); 3] = [
-    ("mean", "Mean latency", "ms, all regions", |totals| Some(totals.latency?.mean_ms)),
-    ("p99", "p99 latency", "ms, all regions", |totals| Some(totals.latency?.p99_ms)),
-    ("throughput", "Throughput", "answers a second, all regions together", |totals| {
-        Some(totals.throughput).filter(|throughput| *throughput > 0.0)
-    }),
+/// One of the plots.
+struct What {
+    name: &'static str,
+    title: &'static str,
+    subtitle: &'static str,
+    is_against_load: bool,
+    point: Point,
+    axes: fn(&[Curve<'_>]) -> (Axis, Axis),
+}
+
+const ALL: [What; 4] = [
+    What {
+        name: "mean",
+        title: "Mean latency",
+        subtitle: "ms, all regions",
+        is_against_load: true,
+        point: |load, totals| Some((load, totals.latency?.mean_ms)),
+        axes: latency_axes,
+    },
+    What {
+        name: "p99",
+        title: "p99 latency",
+        subtitle: "ms, all regions",
+        is_against_load: true,
+        point: |load, totals| Some((load, totals.latency?.p99_ms)),
+        axes: latency_axes,
+    },
+    What {
+        name: "throughput",
+        title: "Throughput",
+        subtitle: "answers a second, all regions together",
+        is_against_load: true,
+        point: |load, totals| Some((load, answers(totals)?)),
+        axes: throughput_axes,
+    },
+    What {
+        name: "p99-throughput",
+        title: "p99 latency against throughput",
+        subtitle: "ms, all regions; a point for each load",
+        is_against_load: false,
+        point: |_, totals| Some((answers(totals)?, totals.latency?.p99_ms)),
+        axes: |curves| {
+            let (along, up) = values(curves);
+            let ((least, most), (min, max)) = (span(&along), span(&up));
+            (Axis::fitting(least, most), Axis::fitting(min, max))
+        },
+    },
 ];
+
+fn answers(totals: &Totals) -> Option<f64> {
+    Some(totals.throughput).filter(|throughput| *throughput > 0.0)
+}
 
 /// What was varied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,36 +127,43 @@ impl Load {
     }
 }
 
-/// A curve for each protocol with several loads.
-fn curves(conflict: Setting, load: Load, of: Of, results: &Results) -> Vec<Curve<'_>> {
+/// A curve for each protocol with several loads, from the least to the greatest.
+fn curves(conflict: Setting, load: Load, point: Point, results: &Results) -> Vec<Curve<'_>> {
     let all = Series::all(results).into_iter().filter_map(|series| {
         let runs = results
             .runs
             .iter()
             .filter(|run| series.has(run) && Setting::of(run).without_load() == conflict);
-        let mut points: Vec<_> = runs
-            .filter_map(|run| {
-                Some((load.of(run)?, of(&Totals::of(run, results.workload.warm_up_ms))?))
-            })
-            .collect();
-        points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        points.dedup_by_key(|point| point.0);
+        let mut loads: Vec<_> = runs.filter_map(|run| Some((load.of(run)?, run))).collect();
+        loads.sort_by(|a, b| a.0.total_cmp(&b.0));
+        loads.dedup_by_key(|(load, _)| *load);
+        let points = loads
+            .into_iter()
+            .filter_map(|(load, run)| point(load, &Totals::of(run, results.workload.warm_up_ms)));
+        let points: Vec<_> = points.collect();
         (points.len() > 1).then_some(Curve { series, points })
     });
     all.collect()
 }
 
-fn axes(curves: &[Curve<'_>], is_throughput: bool) -> (Axis, Axis) {
+fn latency_axes(curves: &[Curve<'_>]) -> (Axis, Axis) {
     let (loads, up) = values(curves);
-    let (least, greatest) = span(&loads);
     let (min, max) = span(&up);
-    let is_wide = least > 0.0 && greatest / least >= RATIO_MAX;
-    let scale = if is_wide { Scale::Logarithmic } else { Scale::Linear };
-    let x = Axis::of_values(scale, &loads);
-    // Proportional to load is straight in either pair.
-    let y = match is_wide && is_throughput {
-        true => Axis::logarithmic(min, max),
-        false => Axis::fitting(min, max),
-    };
-    (x, y)
+    let scale = if is_wide(&loads) { Scale::Logarithmic } else { Scale::Linear };
+    (Axis::of_values(scale, &loads), Axis::fitting(min, max))
+}
+
+/// What is proportional to load is straight.
+fn throughput_axes(curves: &[Curve<'_>]) -> (Axis, Axis) {
+    let (loads, up) = values(curves);
+    let (min, max) = span(&up);
+    match is_wide(&loads) {
+        true => (Axis::of_values(Scale::Logarithmic, &loads), Axis::logarithmic(min, max)),
+        false => (Axis::of_values(Scale::Linear, &loads), Axis::from_zero(max)),
+    }
+}
+
+fn is_wide(loads: &[f64]) -> bool {
+    let (least, greatest) = span(loads);
+    least > 0.0 && greatest / least >= RATIO_MAX
 }

@@ -40,7 +40,7 @@ impl Colour {
     /// A protocol's. Where there are more than colours, they begin again, and
     /// [`is_dashed`] tells the second time from the first.
     pub(in super::super) fn of(series: &Series<'_>) -> Self {
-        SERIES[series.index % SERIES.len()]
+        SERIES[series.colour % SERIES.len()]
     }
 
     /// As plotters takes it.
@@ -60,9 +60,9 @@ impl Colour {
     }
 }
 
-/// Whether a protocol's lines are dashed, its colour being another's too.
+/// Whether a protocol's lines are dashed: its colour is another's too, or it is a bound.
 pub(super) fn is_dashed(series: &Series<'_>) -> bool {
-    series.index / SERIES.len() % 2 == 1
+    series.is_bound() || series.colour / SERIES.len() % 2 == 1
 }
 
 /// Rules for a page in the dark: each colour of the plots becomes its other one.

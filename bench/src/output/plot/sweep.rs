@@ -47,8 +47,8 @@ impl Sweep<'_> {
                 for point in &points {
                     canvas.dot(*point, 4.0, colour)?;
                 }
-                let (_, at) = points[points.len() - 1];
-                names.push(Name { text: curve.series.title.to_owned(), pen, at });
+                let end = points[points.len() - 1];
+                names.push(Name { text: curve.series.title.to_owned(), pen, end });
             }
             frame::draw_names(canvas, &frame, names)
         })

@@ -12,8 +12,8 @@ use super::{Figure, Kind, Plot};
 use crate::{Crash, RegionRun, Results, Run};
 
 /// The height of a region's strip, with the space above it.
-const ROW_HEIGHT: f64 = 64.0;
-const ROW_GAP: f64 = 14.0;
+const ROW_HEIGHT: f64 = 76.0;
+const ROW_GAP: f64 = 18.0;
 
 /// Where what is said of the crash stands, between the head and the first strip.
 const CRASH_HEIGHT: f64 = 22.0;
@@ -25,22 +25,21 @@ pub(super) fn figures(results: &Results) -> Result<Vec<Figure>, OutputError> {
     let names = run_names(results);
     let runs = results.runs.iter().zip(&names);
     let runs: Vec<_> = runs.filter_map(|(run, name)| Some((run, name, step_ms(run)?))).collect();
-    let mut max = [0.0_f64; 2];
-    for (run, _, step_ms) in &runs {
-        for region in &run.regions {
-            for (max, what) in max.iter_mut().zip(What::ALL) {
-                let values = what.values(run, region, *step_ms);
-                *max = values.into_iter().filter_map(|(_, value)| value).fold(*max, f64::max);
-            }
-        }
-    }
+    let axes = What::ALL.map(|what| {
+        let values = runs.iter().flat_map(|(run, _, step_ms)| {
+            let regions = run.regions.iter();
+            regions.flat_map(|region| what.values(run, region, *step_ms))
+        });
+        let values: Vec<_> = values.filter_map(|(_, value)| value).collect();
+        what.axis(&values)
+    });
     let colours = Series::all(results);
     let mut figures = Vec::new();
     for (run, name, step_ms) in runs {
         let series = colours.iter().find(|series| series.has(run)).expect("every run has a series");
-        let plots = What::ALL.into_iter().zip(max).map(|(what, max)| {
+        let plots = What::ALL.into_iter().zip(&axes).map(|(what, y)| {
             let title = format!("{}: {}", what.title(), heading(run));
-            let strips = Strips { run, step_ms, crash, colour: Colour::of(series), what, max };
+            let strips = Strips { run, step_ms, crash, colour: Colour::of(series), what, y };
             Plot::new(format!("timeline-{}-{name}", what.name()), title, strips.draw())
         });
         let plots = plots.collect::<Result<_, _>>()?;
@@ -73,12 +72,21 @@ impl What {
         }
     }
 
+    /// Throughput from 0. A time-out is a hundred usual latencies: by ratio both are seen.
+    fn axis(self, values: &[f64]) -> Axis {
+        let max = values.iter().copied().fold(0.0, f64::max);
+        match (self, values.iter().copied().reduce(f64::min)) {
+            (Self::Longest, Some(min)) if min > 0.0 => Axis::logarithmic(min, max),
+            _ => Axis::from_zero(max),
+        }
+    }
+
     fn subtitle(self, step_ms: u64) -> String {
         match self {
             Self::Throughput => format!("answers a second, in steps of {step_ms} ms"),
-            Self::Longest => {
-                format!("ms, of the answers in each step of {step_ms} ms; gaps: no answers")
-            }
+            Self::Longest => format!(
+                "ms (logarithmic), of the answers in each step of {step_ms} ms; gaps: no answers"
+            ),
         }
     }
 
@@ -110,8 +118,8 @@ struct Strips<'a> {
     crash: &'a Crash,
     colour: Colour,
     what: What,
-    /// The greatest value of all strips of all runs.
-    max: f64,
+    /// What all strips of all runs have in common.
+    y: &'a Axis,
 }
 
 impl Strips<'_> {
@@ -126,8 +134,6 @@ impl Strips<'_> {
         let mut x = Axis::from_zero(seconds);
         x.marks.retain(|mark| mark.at <= seconds);
         x.to = seconds;
-        let mut y = Axis::from_zero(self.max);
-        y.marks = y.marks.split_off(y.marks.len() - 1);
         let left = (names_width + 62.0).min(WIDTH * 0.4);
         let frame = |index: usize| Frame {
             left,
@@ -135,7 +141,7 @@ impl Strips<'_> {
             right: WIDTH - 14.0,
             bottom: top + (index + 1) as f64 * ROW_HEIGHT,
             x: x.clone(),
-            y: y.clone(),
+            y: self.y.clone(),
         };
         Canvas::draw((WIDTH, bottom + FOOT_HEIGHT), |canvas| {
             frame::draw_head(canvas, self.what.title(), &self.what.subtitle(self.step_ms))?;
@@ -187,16 +193,18 @@ impl Strips<'_> {
         canvas.text((6.0, middle), &font.fitted(&region.name, room), font)?;
         let mark = Font::new(11.0, Anchor::Right).colour(MUTED);
         canvas.text((frame.left - 6.0, frame.top + 4.0), &grouped(frame.y.to), mark)?;
-        canvas.text((frame.left - 6.0, frame.bottom - 5.0), "0", mark)?;
+        canvas.text((frame.left - 6.0, frame.bottom - 5.0), &grouped(frame.y.from), mark)?;
         let (left, right) = (frame.left, frame.right);
         canvas.line((left, frame.top), (right, frame.top), Pen::new(GRID, 1.0))?;
         canvas.line((left, frame.bottom), (right, frame.bottom), Pen::new(AXIS, 1.0))?;
         let values = self.what.values(self.run, region, self.step_ms);
         for piece in values.split(|(_, value)| value.is_none()).filter(|piece| !piece.is_empty()) {
             let points = self.outline(frame, piece);
-            let (first, last) = (points[0].0, points[points.len() - 1].0);
-            let base = [(last, frame.bottom), (first, frame.bottom)];
-            canvas.area(&[&points[..], &base].concat(), self.colour, 0.3)?;
+            if frame.y.from == 0.0 {
+                let (first, last) = (points[0].0, points[points.len() - 1].0);
+                let base = [(last, frame.bottom), (first, frame.bottom)];
+                canvas.area(&[&points[..], &base].concat(), self.colour, 0.3)?;
+            }
             canvas.path(&points, Pen::new(self.colour, 1.5))?;
         }
         Ok(())
