@@ -1,6 +1,6 @@
 //! `results.json`: everything there is, for whoever wants to draw or count something else.
 
-use super::figures::{Latency, Totals, ms, p50_over_bound, rounded, step_ms};
+use super::figures::{Latency, Totals, bound_ms, p50_over_bound, rounded, step_ms};
 use super::series::run_names;
 use crate::{Mode, Results, Workload};
 use serde::Serialize;
@@ -45,7 +45,7 @@ struct Run<'a> {
     unanswered: u64,
     /// Answers a second.
     throughput: f64,
-    bound_mean_ms: f64,
+    bound_mean_ms: Option<f64>,
     fast_share: Option<f64>,
     latency: Option<Latency>,
     /// The length of the timelines' steps.
@@ -83,7 +83,7 @@ struct Region<'a> {
     name: &'a str,
     ops: u64,
     unanswered: u64,
-    bound_ms: f64,
+    bound_ms: Option<f64>,
     p50_over_bound: Option<f64>,
     fast_share: Option<f64>,
     latency: Option<Latency>,
@@ -96,7 +96,7 @@ impl<'a> Region<'a> {
             name: &region.name,
             ops: region.latency.len(),
             unanswered: region.unanswered,
-            bound_ms: ms(region.bound_us),
+            bound_ms: bound_ms(region),
             p50_over_bound: p50_over_bound(region).map(rounded),
             fast_share: region.fast_share.map(rounded),
             latency: Latency::of(&region.latency),

@@ -1,6 +1,6 @@
 //! `results.csv`: one row for each run and region.
 
-use super::figures::{Latency, ms, p50_over_bound, rounded};
+use super::figures::{Latency, bound_ms, p50_over_bound, rounded};
 use super::series::run_names;
 use crate::{Mode, Results};
 use serde::Serialize;
@@ -30,7 +30,7 @@ struct Row<'a> {
     #[serde(rename = "p99.9_ms")]
     p999_ms: Option<f64>,
     max_ms: Option<f64>,
-    bound_ms: f64,
+    bound_ms: Option<f64>,
     p50_over_bound: Option<f64>,
     fast_share: Option<f64>,
     seconds: f64,
@@ -64,7 +64,7 @@ pub(super) fn text(results: &Results) -> Result<Vec<u8>, csv::Error> {
                 p99_ms: latency.map(|latency| latency.p99_ms),
                 p999_ms: latency.map(|latency| latency.p999_ms),
                 max_ms: latency.map(|latency| latency.max_ms),
-                bound_ms: ms(region.bound_us),
+                bound_ms: bound_ms(region),
                 p50_over_bound: p50_over_bound(region).map(rounded),
                 fast_share: region.fast_share.map(rounded),
                 seconds: run.seconds,

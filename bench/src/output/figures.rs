@@ -44,10 +44,10 @@ pub(super) struct Totals {
     pub(super) ops: u64,
     pub(super) unanswered: u64,
     pub(super) latency: Option<Latency>,
-    /// The mean of the regions' bounds, each as often as it had answers.
-    pub(super) bound_mean_ms: f64,
+    /// The mean of the regions' bounds, each as often as it had answers; none of unknown ones.
+    pub(super) bound_mean_ms: Option<f64>,
     /// Their 99th percentile, likewise.
-    pub(super) bound_p99_ms: f64,
+    pub(super) bound_p99_ms: Option<f64>,
     /// The mean of the regions' ratios of the p50 to the bound, likewise.
     pub(super) p50_over_bound: Option<f64>,
     pub(super) fast_share: Option<f64>,
@@ -57,17 +57,12 @@ pub(super) struct Totals {
 
 impl Totals {
     pub(super) fn of(run: &Run, warm_up_ms: u64) -> Self {
-        let latency = Latency::of(&run.latency());
-        let mut bounds: Vec<_> =
-            run.regions.iter().map(|region| (region.bound_us, region.latency.len())).collect();
-        bounds.sort_unstable();
         Self {
             ops: run.regions.iter().map(|region| region.latency.len()).sum(),
             unanswered: run.regions.iter().map(|region| region.unanswered).sum(),
-            latency,
-            bound_mean_ms: weighted(run, |region| Some(ms(region.bound_us)))
-                .map_or_else(|| bounds_mean_ms(&bounds), rounded),
-            bound_p99_ms: ms(bound_at(&bounds, 0.99)),
+            latency: Latency::of(&run.latency()),
+            bound_mean_ms: weighted(run, bound_ms).map(rounded),
+            bound_p99_ms: bound_at(run, 0.99),
             p50_over_bound: weighted(run, p50_over_bound),
             fast_share: weighted(run, |region| region.fast_share),
             throughput: throughput(run, warm_up_ms),
@@ -76,15 +71,18 @@ impl Totals {
 
     /// How far the mean is from the mean of the bounds: 1 is perfect.
     pub(super) fn mean_over_bound(&self) -> Option<f64> {
-        let is_bound = self.bound_mean_ms > 0.0;
-        self.latency.filter(|_| is_bound).map(|latency| latency.mean_ms / self.bound_mean_ms)
+        Some(self.latency?.mean_ms / self.bound_mean_ms?)
     }
 }
 
 /// How far a region's median is from its bound; none where it has no answers or no bound.
 pub(super) fn p50_over_bound(region: &RegionRun) -> Option<f64> {
-    let latency = Latency::of(&region.latency)?;
-    (region.bound_us > 0).then(|| latency.p50_ms / ms(region.bound_us))
+    Some(Latency::of(&region.latency)?.p50_ms / bound_ms(region)?)
+}
+
+/// None where nobody knows the distances, which is a bound of 0.
+pub(super) fn bound_ms(region: &RegionRun) -> Option<f64> {
+    (region.bound_us > 0).then(|| ms(region.bound_us))
 }
 
 /// The length of a timeline's steps, in milliseconds; none where there is only one.
@@ -118,13 +116,15 @@ fn weighted(run: &Run, of: impl Fn(&RegionRun) -> Option<f64>) -> Option<f64> {
     (weight > 0.0).then(|| sum / weight)
 }
 
-/// Without a single answer, every region counts the same.
-fn bounds_mean_ms(bounds: &[(u64, u64)]) -> f64 {
-    let sum: u64 = bounds.iter().map(|(bound_us, _)| bound_us).sum();
-    rounded(ms(sum) / bounds.len().max(1) as f64)
-}
-
-fn bound_at(bounds: &[(u64, u64)], quantile: f64) -> u64 {
+/// The bound that this share of the answers have, or a lower one.
+fn bound_at(run: &Run, quantile: f64) -> Option<f64> {
+    let mut bounds: Vec<_> = run
+        .regions
+        .iter()
+        .filter_map(|region| Some((bound_ms(region)?, region.latency.len())))
+        .filter(|(_, ops)| *ops > 0)
+        .collect();
+    bounds.sort_by(|a, b| a.0.total_cmp(&b.0));
     let all: u64 = bounds.iter().map(|(_, ops)| ops).sum();
     let rank = (quantile * all as f64).ceil() as u64;
     let mut seen = 0;
@@ -132,7 +132,7 @@ fn bound_at(bounds: &[(u64, u64)], quantile: f64) -> u64 {
         seen += ops;
         seen >= rank
     });
-    at.map_or(0, |(bound_us, _)| *bound_us)
+    at.map(|(bound_ms, _)| *bound_ms)
 }
 
 /// By the timeline, which has the answers of the warm-up too; else by what was measured.
@@ -187,8 +187,8 @@ mod tests {
         let run = run(vec![region(&[1000, 1000, 1000], 500), region(&[2000], 2000), without]);
         let totals = Totals::of(&run, 0);
         assert_eq!((totals.ops, totals.unanswered), (4, 3));
-        assert_eq!(totals.bound_mean_ms, 0.875);
-        assert_eq!(totals.bound_p99_ms, 2.0);
+        assert_eq!(totals.bound_mean_ms, Some(0.875));
+        assert_eq!(totals.bound_p99_ms, Some(2.0));
         let ratio = totals.p50_over_bound.unwrap();
         assert!((ratio - (3.0 * 2.0 + 1.0) / 4.0).abs() < 0.01, "{ratio}");
         assert_eq!(totals.fast_share, Some(0.5));
@@ -201,8 +201,19 @@ mod tests {
         let totals = Totals::of(&run(vec![region(&[], 3000), region(&[], 5000)]), 0);
         assert_eq!(totals.latency, None);
         assert_eq!(totals.mean_over_bound(), None);
-        assert_eq!(totals.bound_mean_ms, 4.0);
+        assert_eq!((totals.bound_mean_ms, totals.bound_p99_ms), (None, None));
         assert_eq!(totals.throughput, 0.0);
+    }
+
+    /// Broken: where nobody knows the distances, the report says that latencies are infinitely far
+    /// from their bound, or at it.
+    #[test]
+    fn unknown_bounds_are_none() {
+        let region = region(&[1000], 0);
+        assert_eq!(p50_over_bound(&region), None);
+        let totals = Totals::of(&run(vec![region]), 0);
+        assert_eq!((totals.bound_mean_ms, totals.bound_p99_ms), (None, None));
+        assert_eq!((totals.p50_over_bound, totals.mean_over_bound()), (None, None));
     }
 
     /// Broken: the throughput forgets what was answered during the warm-up, or takes time for

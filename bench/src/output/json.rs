@@ -1,12 +1,12 @@
 //! `--json`: the figures for programs, in one line.
 
-use super::figures::{Latency, Totals, ms, rounded};
+use super::figures::{Latency, Totals, bound_ms, rounded};
 use crate::{Mode, Results};
 use serde::Serialize;
 use std::fmt;
 
 /// The shape of `--json`. Latencies are in milliseconds; those of nobody who was answered are null,
-/// and so are shares and verdicts that there are none of.
+/// and so are shares, verdicts and bounds that there are none of.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
     mode: Mode,
@@ -65,7 +65,7 @@ struct Region {
     mean_ms: Option<f64>,
     p50_ms: Option<f64>,
     p99_ms: Option<f64>,
-    bound_ms: f64,
+    bound_ms: Option<f64>,
     fast_share: Option<f64>,
 }
 
@@ -78,7 +78,7 @@ impl Region {
             mean_ms: latency.map(|latency| latency.mean_ms),
             p50_ms: latency.map(|latency| latency.p50_ms),
             p99_ms: latency.map(|latency| latency.p99_ms),
-            bound_ms: ms(region.bound_us),
+            bound_ms: bound_ms(region),
             fast_share: region.fast_share.map(rounded),
         }
     }
@@ -137,9 +137,11 @@ mod tests {
         let mut results = sample::sweep(&[0.0]);
         results.runs[0].regions[0].latency.reset();
         results.runs[0].linearizable = None;
+        results.runs[0].regions[1].bound_us = 0;
         let value = json(&results);
         let run = &value["protocols"][0];
         assert_eq!(run["regions"][0]["p50_ms"], Value::Null);
         assert_eq!(run["linearizable"], Value::Null);
+        assert_eq!(run["regions"][1]["bound_ms"], Value::Null);
     }
 }

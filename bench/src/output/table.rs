@@ -1,6 +1,6 @@
 //! The tables of the terminal.
 
-use super::figures::{Latency, Totals, ms, p50_over_bound, rounded};
+use super::figures::{Latency, Totals, bound_ms, p50_over_bound, rounded};
 use super::series::{Series, Setting};
 use crate::{Results, Run};
 use comfy_table::{Cell, CellAlignment, Table, TableComponent, presets};
@@ -90,7 +90,7 @@ pub(super) fn rows(run: &Run, warm_up_ms: u64) -> Vec<[String; 11]> {
     let mut rows: Vec<_> = (run.regions.iter())
         .map(|region| {
             let rest = [
-                tenth(ms(region.bound_us)),
+                bound_ms(region).map_or_else(none, tenth),
                 ratio(p50_over_bound(region)),
                 percent(region.fast_share),
             ];
@@ -98,8 +98,11 @@ pub(super) fn rows(run: &Run, warm_up_ms: u64) -> Vec<[String; 11]> {
         })
         .collect();
     let totals = Totals::of(run, warm_up_ms);
-    let rest =
-        [tenth(totals.bound_mean_ms), ratio(totals.p50_over_bound), percent(totals.fast_share)];
+    let rest = [
+        totals.bound_mean_ms.map_or_else(none, tenth),
+        ratio(totals.p50_over_bound),
+        percent(totals.fast_share),
+    ];
     rows.push(row("all regions", totals.ops, totals.latency, rest));
     rows
 }
@@ -182,6 +185,7 @@ fn percent(share: Option<f64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::figures::ms;
     use crate::output::sample;
 
     /// Broken: a figure stands under another's name, or a region has no row.

@@ -21,7 +21,8 @@ pub(super) fn figures(results: &Results) -> Result<Vec<Figure>, OutputError> {
         Setting::all(results).into_iter().map(|setting| (setting, rows(setting, results)));
     let settings: Vec<_> = settings.filter(|(_, rows)| rows.len() > 1).collect();
     let all = settings.iter().flat_map(|(_, rows)| rows);
-    let max = all.map(|row| row.latency.p99_ms.max(row.bound_p99_ms)).fold(0.0, f64::max);
+    let max = all.map(|row| row.latency.p99_ms.max(row.bound_p99_ms.unwrap_or(0.0)));
+    let max = max.fold(0.0, f64::max);
     let axis = Axis::from_zero(max);
     let plot = |(setting, rows): &(Setting, Vec<Row<'_>>)| {
         let title = match setting.title(results) {
@@ -42,8 +43,8 @@ pub(super) fn figures(results: &Results) -> Result<Vec<Figure>, OutputError> {
 struct Row<'a> {
     series: Series<'a>,
     latency: Latency,
-    bound_mean_ms: f64,
-    bound_p99_ms: f64,
+    bound_mean_ms: Option<f64>,
+    bound_p99_ms: Option<f64>,
 }
 
 fn rows(setting: Setting, results: &Results) -> Vec<Row<'_>> {
@@ -90,14 +91,14 @@ fn draw_row(canvas: &Canvas<'_>, frame: &Frame, top: f64, row: &Row<'_>) -> Draw
         let bottom = top + BAR_HEIGHT;
         let (end, _) = frame.at(value, 0.0);
         canvas.rectangle((frame.left, top), (end, bottom), colour, alpha)?;
-        let (at, _) = frame.at(bound, 0.0);
-        canvas.line((at, top - 1.0), (at, bottom + 1.0), Pen::new(INK, 2.0))?;
+        let mut after = end;
+        if let Some(bound) = bound {
+            let (at, _) = frame.at(bound, 0.0);
+            canvas.line((at, top - 1.0), (at, bottom + 1.0), Pen::new(INK, 2.0))?;
+            after = end.max(at);
+        }
         let text = format!("{value:.1} {word}");
-        canvas.text(
-            (end.max(at) + 6.0, top + BAR_HEIGHT / 2.0),
-            &text,
-            frame::small(Anchor::Left),
-        )?;
+        canvas.text((after + 6.0, top + BAR_HEIGHT / 2.0), &text, frame::small(Anchor::Left))?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Latency distributions: which share of commands was answered within which time.
 
 use super::super::OutputError;
-use super::super::figures::{Latency, ms};
+use super::super::figures::{Latency, bound_ms, ms};
 use super::super::series::{Series, Setting, distinct, file_name};
 use super::axis::{Axis, grouped};
 use super::canvas::{Canvas, Drawn, Pen, Point};
@@ -87,7 +87,7 @@ fn figure(heading: String, shown: &[Shown<'_>]) -> Result<Option<Figure>, Output
     let mut plots = vec![Plot::new(
         name("all regions"),
         "All regions".to_owned(),
-        draw("All regions", "share of commands answered within", &[], &curves, x.clone()),
+        draw("All regions", &subtitle(&[]), &[], &curves, x.clone()),
     )?];
     for region in regions {
         let of_region = shown.iter().filter_map(|shown| {
@@ -95,31 +95,33 @@ fn figure(heading: String, shown: &[Shown<'_>]) -> Result<Option<Figure>, Output
             Some((shown, region))
         });
         let of_region: Vec<_> = of_region.collect();
-        let bounds_us = distinct(of_region.iter().map(|(shown, r)| (shown.run.f, r.bound_us)));
+        let bounds = of_region.iter().filter_map(|(shown, r)| Some((shown.run.f, bound_ms(r)?)));
+        let bounds = distinct(bounds);
         let curves: Vec<_> = of_region.iter().map(|(shown, r)| (*shown, &r.latency)).collect();
-        let drawn = draw(region, &subtitle(&bounds_us), &bounds_us, &curves, x.clone());
+        let drawn = draw(region, &subtitle(&bounds), &bounds, &curves, x.clone());
         plots.push(Plot::new(name(region), region.clone(), drawn)?);
     }
     Ok(Some(Figure { kind: Kind::Cdf, heading, plots }))
 }
 
 /// What is drawn, and the bounds in figures.
-fn subtitle(bounds_us: &[(usize, u64)]) -> String {
-    let value = |us: u64| grouped((ms(us) * 10.0).round() / 10.0);
-    let bounds = match bounds_us {
-        [(_, bound_us)] => format!("{} ms", value(*bound_us)),
+fn subtitle(bounds_ms: &[(usize, f64)]) -> String {
+    let value = |ms: f64| grouped((ms * 10.0).round() / 10.0);
+    let bounds = match bounds_ms {
+        [] => String::new(),
+        [(_, ms)] => format!("; dashed: bound, {} ms", value(*ms)),
         several => {
-            let each = several.iter().map(|(f, us)| format!("{} ms (f = {f})", value(*us)));
-            each.collect::<Vec<_>>().join(", ")
+            let each = several.iter().map(|(f, ms)| format!("{} ms (f = {f})", value(*ms)));
+            format!("; dashed: bound, {}", each.collect::<Vec<_>>().join(", "))
         }
     };
-    format!("share of commands answered within; dashed: bound, {bounds}")
+    format!("share of commands answered within{bounds}")
 }
 
 fn draw(
     title: &str,
     subtitle: &str,
-    bounds_us: &[(usize, u64)],
+    bounds_ms: &[(usize, f64)],
     curves: &[(&Shown<'_>, &Histogram<u64>)],
     x: Axis,
 ) -> Drawn<String> {
@@ -141,8 +143,8 @@ fn draw(
             y: Axis::tail(samples),
         };
         frame.draw_grid(canvas, "latency, ms")?;
-        for (_, bound_us) in bounds_us {
-            let (x, _) = frame.at(ms(*bound_us), 0.0);
+        for (_, bound_ms) in bounds_ms {
+            let (x, _) = frame.at(*bound_ms, 0.0);
             if x <= frame.right {
                 let pen = Pen::new(INK, 1.5).dashed(true);
                 canvas.line((x, frame.top), (x, frame.bottom), pen)?;
