@@ -10,7 +10,8 @@ use maud::{Markup, html};
 const CARDS_MAX: usize = 8;
 
 pub(super) fn section(results: &Results) -> Markup {
-    let all = Series::all(results);
+    let all: Vec<_> =
+        Series::all(results).into_iter().filter(|series| !series.is_bound()).collect();
     html! {
         section id="headline" {
             h2 { "At a glance" }

@@ -121,7 +121,7 @@ pub(super) fn grouped(value: f64) -> String {
 }
 
 /// 1, 2 or 5 of some power of ten, not less than that.
-fn round_step(step: f64) -> f64 {
+pub(super) fn round_step(step: f64) -> f64 {
     if step <= 0.0 || !step.is_finite() {
         return 1.0;
     }

@@ -5,11 +5,14 @@ use super::super::figures::{Latency, bound_ms, ms};
 use super::super::series::{Series, Setting, distinct, file_name};
 use super::axis::{Axis, grouped};
 use super::canvas::{Canvas, Drawn, Pen, Point};
-use super::frame::{self, FOOT_HEIGHT, Frame, HEAD_HEIGHT, HEIGHT, Name, WIDTH};
+use super::frame::{self, FOOT_HEIGHT, Frame, HEAD_HEIGHT, Key, Name, WIDTH};
 use super::palette::{self, Colour, INK};
 use super::{Figure, Kind, Plot};
 use crate::{Results, Run};
 use hdrhistogram::Histogram;
+
+/// The height of the rectangle with the curves, below however many names.
+const CURVES_HEIGHT: f64 = 290.0;
 
 /// A plot for all regions and one for each. One protocol: all that it was put under in the same
 /// plots, in shades. Several: plots of their own for each setting, a curve for each protocol.
@@ -126,22 +129,19 @@ fn draw(
     x: Axis,
 ) -> Drawn<String> {
     let samples = curves.iter().map(|(_, latency)| latency.len()).max().unwrap_or(0);
-    Canvas::draw((WIDTH, HEIGHT), |canvas| {
+    let names = curves.iter().map(|(shown, _)| Name {
+        text: shown.name.clone(),
+        pen: shown.pen,
+        end: (0.0, 0.0),
+    });
+    let key = Key::of(names);
+    let top = HEAD_HEIGHT + key.height + 6.0;
+    let bottom = top + CURVES_HEIGHT;
+    let y = Axis::tail(samples);
+    let frame = Frame { left: 60.0, top, right: WIDTH - 14.0, bottom, x, y };
+    Canvas::draw((WIDTH, bottom + FOOT_HEIGHT), |canvas| {
         frame::draw_head(canvas, title, subtitle)?;
-        let names = curves.iter().map(|(shown, _)| Name {
-            text: shown.name.clone(),
-            pen: shown.pen,
-            end: (0.0, 0.0),
-        });
-        let key_height = frame::draw_key(canvas, &names.collect::<Vec<_>>())?;
-        let frame = Frame {
-            left: 60.0,
-            top: HEAD_HEIGHT + key_height + 6.0,
-            right: WIDTH - 14.0,
-            bottom: HEIGHT - FOOT_HEIGHT,
-            x,
-            y: Axis::tail(samples),
-        };
+        key.draw(canvas)?;
         frame.draw_grid(canvas, "latency, ms")?;
         for (_, bound_ms) in bounds_ms {
             let (x, _) = frame.at(*bound_ms, 0.0);

@@ -99,20 +99,37 @@ pub(super) struct Name {
     pub(super) end: Point,
 }
 
-/// Names in rows below the head, in the order given; returns how high they are together.
-pub(super) fn draw_key(canvas: &Canvas<'_>, names: &[Name]) -> Drawn<f64> {
-    let font = small(Anchor::Left);
-    let (mut x, mut y) = (MARGIN, HEAD_HEIGHT);
-    for name in names {
-        let width = 26.0 + font.width(&name.text);
-        if x > MARGIN && x + width > WIDTH - MARGIN {
-            (x, y) = (MARGIN, y + KEY_LINE);
+/// Names in rows below the head, in the order given.
+#[derive(Debug)]
+pub(super) struct Key {
+    names: Vec<(Point, Name)>,
+    pub(super) height: f64,
+}
+
+impl Key {
+    pub(super) fn of(names: impl IntoIterator<Item = Name>) -> Self {
+        let font = small(Anchor::Left);
+        let (mut x, mut y) = (MARGIN, HEAD_HEIGHT);
+        let mut placed = Vec::new();
+        for name in names {
+            let width = 26.0 + font.width(&name.text);
+            if x > MARGIN && x + width > WIDTH - MARGIN {
+                (x, y) = (MARGIN, y + KEY_LINE);
+            }
+            placed.push(((x, y), name));
+            x += width + 14.0;
         }
-        canvas.line((x, y), (x + 20.0, y), name.pen)?;
-        canvas.text((x + 26.0, y), &font.fitted(&name.text, WIDTH - x - 32.0), font)?;
-        x += width + 14.0;
+        Self { names: placed, height: y + KEY_LINE - HEAD_HEIGHT }
     }
-    Ok(y + KEY_LINE - HEAD_HEIGHT)
+
+    pub(super) fn draw(&self, canvas: &Canvas<'_>) -> Drawn {
+        let font = small(Anchor::Left);
+        for ((x, y), name) in &self.names {
+            canvas.line((*x, *y), (x + 20.0, *y), name.pen)?;
+            canvas.text((x + 26.0, *y), &font.fitted(&name.text, WIDTH - x - 32.0), font)?;
+        }
+        Ok(())
+    }
 }
 
 /// Names at the ends of their curves, moved apart where they would cover each other.
@@ -147,10 +164,11 @@ pub(super) fn names_width<'a>(names: impl IntoIterator<Item = &'a str>) -> f64 {
     (widths.fold(0.0, f64::max) + 44.0).min(WIDTH * 0.42)
 }
 
-/// In lines of about that many letters, broken between words.
+/// In lines of about that many letters, broken between words, but not within `f = 1`.
 fn wrapped(text: &str) -> Vec<String> {
+    let text = text.replace(" = ", "\u{a0}=\u{a0}");
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
+    for word in text.split(' ') {
         match lines.last_mut() {
             Some(line) if line.chars().count() + word.chars().count() < NAME_LINE_LEN => {
                 line.push(' ');
@@ -246,7 +264,11 @@ mod tests {
     #[test]
     fn long_names_take_lines() {
         let lines = wrapped("Multi-Paxos, leader in ap-southeast-1, f = 1, worst place");
-        assert_eq!(lines, ["Multi-Paxos, leader in", "ap-southeast-1, f = 1,", "worst place"]);
-        assert_eq!(wrapped("Atlas rule, f = 1"), ["Atlas rule, f = 1"]);
+        assert_eq!(
+            lines,
+            ["Multi-Paxos, leader in", "ap-southeast-1, f\u{a0}=\u{a0}1,", "worst place"]
+        );
+        let lines = wrapped("Althing, classic path, f = 1");
+        assert_eq!(lines, ["Althing, classic path,", "f\u{a0}=\u{a0}1"]);
     }
 }

@@ -8,6 +8,7 @@ mod conflict;
 mod frame;
 mod load;
 pub(super) mod palette;
+mod steps;
 mod sweep;
 mod timeline;
 

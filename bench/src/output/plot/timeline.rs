@@ -8,7 +8,7 @@ use super::axis::{Axis, grouped};
 use super::canvas::{Anchor, Canvas, Drawn, Font, Pen, Point};
 use super::frame::{self, FOOT_HEIGHT, Frame, HEAD_HEIGHT, WIDTH};
 use super::palette::{AXIS, Colour, GRID, INK, MUTED};
-use super::{Figure, Kind, Plot};
+use super::{Figure, Kind, Plot, steps};
 use crate::{Crash, RegionRun, Results, Run};
 
 /// The height of a region's strip, with the space above it.
@@ -23,19 +23,20 @@ const CRASH_HEIGHT: f64 = 22.0;
 pub(super) fn figures(results: &Results) -> Result<Vec<Figure>, OutputError> {
     let Some(crash) = &results.workload.crash else { return Ok(Vec::new()) };
     let names = run_names(results);
-    let runs = results.runs.iter().zip(&names);
-    let runs: Vec<_> = runs.filter_map(|(run, name)| Some((run, name, step_ms(run)?))).collect();
+    let runs = results.runs.iter().zip(&names).filter(|(run, _)| step_ms(run).is_some());
+    let runs: Vec<_> = runs.collect();
+    let all: Vec<_> = runs.iter().map(|(run, _)| *run).collect();
+    let Some(step_ms) = steps::common_ms(&all) else { return Ok(Vec::new()) };
     let axes = What::ALL.map(|what| {
-        let values = runs.iter().flat_map(|(run, _, step_ms)| {
-            let regions = run.regions.iter();
-            regions.flat_map(|region| what.values(run, region, *step_ms))
-        });
+        let regions =
+            all.iter().flat_map(|run| run.regions.iter().map(move |region| (run, region)));
+        let values = regions.flat_map(|(run, region)| what.values(run, region, step_ms));
         let values: Vec<_> = values.filter_map(|(_, value)| value).collect();
         what.axis(&values)
     });
     let colours = Series::all(results);
     let mut figures = Vec::new();
-    for (run, name, step_ms) in runs {
+    for (run, name) in runs {
         let series = colours.iter().find(|series| series.has(run)).expect("every run has a series");
         let plots = What::ALL.into_iter().zip(&axes).map(|(what, y)| {
             let title = format!("{}: {}", what.title(), heading(run));
@@ -106,7 +107,8 @@ impl What {
             };
             (at_ms, value)
         };
-        region.timeline.iter().map(value).collect()
+        let steps = steps::merged(&region.timeline, step_ms, end_ms.ceil() as u64);
+        steps.iter().map(value).collect()
     }
 }
 
@@ -129,8 +131,7 @@ impl Strips<'_> {
         let names = self.run.regions.iter().map(|region| region.name.as_str());
         let font = frame::small(Anchor::Left);
         let names_width = names.map(|name| font.width(name)).fold(0.0, f64::max);
-        let steps = self.run.regions.iter().map(|region| region.timeline.len()).max();
-        let seconds = steps.unwrap_or(0) as f64 * self.step_ms as f64 / 1e3;
+        let seconds = self.run.seconds;
         let mut x = Axis::from_zero(seconds);
         x.marks.retain(|mark| mark.at <= seconds);
         x.to = seconds;
@@ -215,6 +216,7 @@ impl Strips<'_> {
         let points = piece.iter().flat_map(|(at_ms, value)| {
             let value = value.expect("a piece has values only");
             let (from, to) = (at_ms / 1e3, (at_ms + self.step_ms as f64) / 1e3);
+            let to = to.min(frame.x.to);
             [frame.at(from, value), frame.at(to, value)]
         });
         points.collect()
