@@ -37,6 +37,13 @@ impl Axis {
         Self { scale: Scale::Linear, from: 0.0, to: steps * step, marks }
     }
 
+    /// From 0 to `max` itself, with marks as far as that.
+    pub(super) fn up_to(max: f64) -> Self {
+        let mut axis = Self::from_zero(max);
+        axis.marks.retain(|mark| mark.at <= max * (1.0 + 1e-9));
+        Self { to: max, ..axis }
+    }
+
     /// From 0 to a round figure, or from one to another with equal ratios as equal lengths where
     /// the small would not be seen beside the great.
     pub(super) fn fitting(min: f64, max: f64) -> Self {
@@ -144,6 +151,8 @@ mod tests {
         assert_eq!(labels(&Axis::from_zero(186.2)), ["0", "50", "100", "150", "200"]);
         assert_eq!(labels(&Axis::from_zero(0.05)), ["0", "0.01", "0.02", "0.03", "0.04", "0.05"]);
         assert_eq!(labels(&Axis::from_zero(0.0)), ["0", "1"]);
+        assert_eq!(labels(&Axis::up_to(186.2)), ["0", "50", "100", "150"]);
+        assert_eq!(labels(&Axis::up_to(30.0)), ["0", "10", "20", "30"]);
         assert_eq!(
             labels(&Axis::logarithmic(70.0, 1900.0)),
             ["50", "100", "200", "500", "1,000", "2,000"]

@@ -83,7 +83,7 @@ fn figure(heading: String, shown: &[Shown<'_>]) -> Result<Option<Figure>, Output
     if max_ms == 0.0 {
         return Ok(None);
     }
-    let x = Axis::from_zero(max_ms);
+    let x = Axis::up_to(max_ms * 1.02);
     let regions = distinct(shown.iter().flat_map(|shown| &shown.run.regions).map(|r| &r.name));
     let name = |what: &str| file_name(&format!("cdf {heading} {what}"));
     let curves = shown.iter().zip(&all).collect::<Vec<_>>();
@@ -185,4 +185,36 @@ fn steps(frame: &Frame, latency: &Histogram<u64>) -> Vec<Point> {
         }
     }
     points
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RegionRun;
+
+    /// Broken: the curve is beside the shares that were measured, or leaves its frame.
+    #[test]
+    fn the_curve_goes_through_the_shares() {
+        let mut latency = RegionRun::histogram();
+        (1..=2000).for_each(|ms| latency.record(ms * 1000).unwrap());
+        let frame = Frame {
+            left: 0.0,
+            top: 0.0,
+            right: 1000.0,
+            bottom: 300.0,
+            x: Axis::up_to(1990.0),
+            y: Axis::tail(latency.len()),
+        };
+        let points = steps(&frame, &latency);
+        for share in [0.1, 0.5, 0.9, 0.99] {
+            let wanted = frame.at(2000.0 * share, share);
+            let distance =
+                |point: &Point| (point.0 - wanted.0).abs().max((point.1 - wanted.1).abs());
+            let nearest = points.iter().map(distance).fold(f64::MAX, f64::min);
+            assert!(nearest < 1.5, "{share}: {nearest}");
+        }
+        for (x, y) in points {
+            assert!((0.0..=1000.0).contains(&x) && (0.0..=300.0).contains(&y), "({x}, {y})");
+        }
+    }
 }

@@ -82,3 +82,49 @@ impl Plot {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::sample;
+    use crate::output::series::Series;
+    use palette::Colour;
+
+    /// The numbers in the attributes of that name.
+    fn numbers<'a>(svg: &'a str, name: &'a str) -> impl Iterator<Item = f64> + 'a {
+        let values = svg.split(&format!(" {name}=\"")).skip(1).collect::<Vec<_>>();
+        let values = values.into_iter().map(|rest| rest.split('"').next().unwrap());
+        values
+            .flat_map(|value| value.split([' ', ',']).filter(|number| !number.is_empty()))
+            .map(|number| number.parse().unwrap())
+    }
+
+    /// Broken: a plot is empty, lacks a protocol, or has something outside of its sheet.
+    #[test]
+    fn everything_is_drawn_and_on_the_sheet() {
+        let sweep = sample::sweep(&[0.0, 2.0, 50.0]);
+        for results in [sweep, sample::load(&[1, 8, 64]), sample::crash()] {
+            for figure in all(&results).unwrap() {
+                for plot in &figure.plots {
+                    let size = plot.svg.split(" viewBox=\"0 0 ").nth(1).unwrap();
+                    let size = size.split(['"', ' ']).take(2).map(|n| n.parse::<f64>().unwrap());
+                    let size: Vec<_> = size.collect();
+                    for name in ["x", "x1", "x2", "y", "y1", "y2", "cx", "cy"] {
+                        let end = if name.contains('x') { size[0] } else { size[1] };
+                        let is_in = |at: f64| (0.0..=end).contains(&at);
+                        assert!(numbers(&plot.svg, name).all(is_in), "{}: {name}", plot.name);
+                    }
+                    let end = size[0].max(size[1]);
+                    let is_in = |at: f64| (0.0..=end).contains(&at);
+                    assert!(numbers(&plot.svg, "points").all(is_in), "{}", plot.name);
+                    let series = Series::all(&results);
+                    let drawn = series.iter().filter(|series| {
+                        plot.svg.matches(&Colour::of(series).light_css()).count() > 1
+                    });
+                    let wanted = if figure.kind == Kind::Timeline { 1 } else { series.len() };
+                    assert_eq!(drawn.count(), wanted, "{}", plot.name);
+                }
+            }
+        }
+    }
+}

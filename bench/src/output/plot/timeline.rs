@@ -131,10 +131,7 @@ impl Strips<'_> {
         let names = self.run.regions.iter().map(|region| region.name.as_str());
         let font = frame::small(Anchor::Left);
         let names_width = names.map(|name| font.width(name)).fold(0.0, f64::max);
-        let seconds = self.run.seconds;
-        let mut x = Axis::from_zero(seconds);
-        x.marks.retain(|mark| mark.at <= seconds);
-        x.to = seconds;
+        let x = Axis::up_to(self.run.seconds);
         let left = (names_width + 62.0).min(WIDTH * 0.4);
         let frame = |index: usize| Frame {
             left,
