@@ -3,9 +3,21 @@
 //! ```text
 //! Results -> table    for a person at a terminal
 //!         -> json     for programs: one line
-//!         -> write    a directory: results.json, results.csv, latency-<run>.hlog, *.svg,
-//!                     report.html
+//!         -> write    a directory
 //! ```
+//!
+//! # What is written
+//! | file | what |
+//! | --- | --- |
+//! | `report.html` | everything on one page that needs nothing else, for a talk |
+//! | `results.json` | everything but the histograms: command, workload, percentiles, timelines |
+//! | `results.csv` | a row for each run and region |
+//! | `latency-<run>.hlog` | the histograms, as HdrHistogram's interval log: V2, deflated, base64; one interval for each region, tagged with its name; microseconds |
+//! | `comparison-*.svg` | mean and p99 of protocols beside each other: with several protocols |
+//! | `conflict-*.svg` | mean and p99 against conflict rate: with several rates |
+//! | `load-*.svg` | mean, p99 and throughput against clients or rate: with several loads |
+//! | `timeline-*.svg` | throughput and longest latency over time: with a crash |
+//! | `cdf-*.svg` | latency distributions, of all regions and of each |
 
 mod archive;
 mod csv;
@@ -35,9 +47,9 @@ pub fn json(results: &Results) -> Report {
     Report::of(results)
 }
 
-/// Writes everything into a directory, which is made if it is not there, over what was written
-/// before: `results.json` and `results.csv`, a histogram log for each run, the plots, and
-/// `report.html` with all of them, which says that `command_line` made it. Returns the files.
+/// Writes everything into a directory, which is made if it is not there; the report says that
+/// `command_line` made it. Files of the same names are replaced, others left alone: plots of an
+/// earlier command may stay beside the new ones. Returns the files.
 ///
 /// # Errors
 /// The directory cannot be made, or a file in it cannot be written; some may have been by then.
