@@ -5,6 +5,11 @@
 //! Workload -> a way to run it -> Results -> table, JSON, CSV, histograms, plots, HTML report
 //! ```
 
+// The sample of the example serves the tests in here too.
+#[cfg(test)]
+extern crate self as althing_bench;
+
+pub mod output;
 pub mod results;
 pub mod workload;
 
