@@ -218,6 +218,7 @@ marks! {
         AnsweredByOther "answered_by_other" "a replica answered for a proposer without one on its node" "a_proposer_without_a_replica_is_told";
         RecoveryAskedOfOwner "recovery_asked_of_owner" "the recovery of what blocked was asked of its proposer" "whom_a_blocked_replica_asks";
         RecoveryAskedHere "recovery_asked_here" "the recovery of what blocked was asked of this node's proposer" "whom_a_blocked_replica_asks";
+        RecoveryAskedAtOnce "recovery_asked_at_once" "a replica asked at once for what a node that is down left behind" "what_a_dead_proposer_left_is_recovered_at_once_by_one";
         RecoveryAskedInTurn "recovery_asked_in_turn" "the recovery of what blocked was asked of some proposer in turn" "whom_a_blocked_replica_asks";
     }
     "client/src/client.rs" {
