@@ -197,7 +197,7 @@ marks! {
         ForwardTakenBack "forward_taken_back" "a forwarded command was proposed at home in the end" "what_takes_too_long_is_proposed_at_home";
     }
     "replica/src/demand.rs" {
-        DemandFull "demand_full" "a resource was not counted for want of room" "room_is_bounded_and_comes_back";
+        DemandFull "demand_full" "a resource was not counted for want of room" "room_is_bounded_and_goes_to_what_is_contended";
     }
     "replica/src/graph.rs" {
         ComponentOfSeveral "component_of_several" "a component of several vertices was executed" "a_cycle_is_one_component_in_its_own_order";
