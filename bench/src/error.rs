@@ -2,9 +2,10 @@
 
 use althing_planet::PlanetError;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Why a benchmark cannot be run.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum BenchError {
     /// The planet, or what was asked of it.
     #[error(transparent)]
@@ -15,7 +16,7 @@ pub enum BenchError {
         /// Where.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: Arc<std::io::Error>,
     },
     /// A planet's file is not in order.
     #[error("the round-trip table {}: {source}", path.display())]
@@ -31,7 +32,7 @@ pub enum BenchError {
         /// Where.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: Arc<std::io::Error>,
     },
     /// A profile is no workload.
     #[error("the profile {}: {source}", path.display())]
@@ -77,7 +78,28 @@ pub enum BenchError {
         /// The most that would do.
         max: usize,
     },
-    /// No failures, or one of the fewest regions.
+    /// A run that shows an error of its protocol.
+    #[error(
+        "{protocol}, f = {f}, seed {seed}: no order explains what the clients saw: the figures mean \
+         nothing, and this is an error to report"
+    )]
+    NotLinearizable {
+        /// Which protocol.
+        protocol: String,
+        /// Failures survived.
+        f: usize,
+        /// The workload's seed.
+        seed: u64,
+    },
+    /// Results could not be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Output {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: Arc<std::io::Error>,
+    },
+    /// Something else does not fit.
     #[error("{0}")]
     Invalid(String),
 }

@@ -71,7 +71,7 @@ pub fn planet(name: &str) -> Result<Planet, BenchError> {
         return Ok(Planet::named(name)?);
     }
     let text = std::fs::read_to_string(path)
-        .map_err(|source| BenchError::PlanetFile { path: path.into(), source })?;
+        .map_err(|source| BenchError::PlanetFile { path: path.into(), source: source.into() })?;
     let stem = path.file_stem().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
     let name = stem.strip_prefix("rtt-").unwrap_or(&stem);
     Planet::from_csv(name, &text)
