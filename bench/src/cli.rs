@@ -291,3 +291,89 @@ fn print(results: &Results) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Workload;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        geo: GeoArgs,
+    }
+
+    fn parse(line: &str) -> Result<GeoArgs, String> {
+        let words = std::iter::once("geo").chain(line.split_whitespace());
+        Command::try_parse_from(words).map(|it| it.geo).map_err(|error| error.to_string())
+    }
+
+    /// Broken: a flag is passed over, and the figures are of something else.
+    #[test]
+    fn flags_make_the_workload() {
+        let args = parse(
+            "--sim --planet gcp-2020 --regions a,b,c --protocol fast,leader --f 1,2 --clients 1,8 \
+             --rate 5,10 --duration 700 --warm-up 60 --conflict 0,2.5 --pool 3 --reads 10 \
+             --payload 9 --batch 4 --batch-delay 50 --crash b@100-400 --seed 5",
+        );
+        let expected = Sweep {
+            protocols: ["fast", "leader"].map(String::from).into(),
+            f: vec![1, 2],
+            conflict: vec![0.0, 2.5],
+            clients: vec![1, 8],
+            rates: vec![5.0, 10.0],
+            workload: Workload {
+                planet: "gcp-2020".into(),
+                regions: ["a", "b", "c"].map(String::from).into(),
+                clients: 1,
+                load: Load::Open { rate: 5.0, duration_ms: 700 },
+                keys: Keys::Pool { conflict_percent: 2.0, len: 3 },
+                read_percent: 10.0,
+                payload_len: 9,
+                batch_len_max: 4,
+                batch_delay_us: 50,
+                warm_up_ms: 60,
+                crash: Some(Crash { region: "b".into(), at_ms: 100, until_ms: Some(400) }),
+                seed: 5,
+            },
+        };
+        assert_eq!(args.unwrap().sweep().unwrap(), expected);
+        let zipf = parse("--zipf 0.9 --keys 50 --commands 3").unwrap().sweep().unwrap();
+        assert_eq!(zipf.workload.keys, Keys::Zipf { exponent: 0.9, len: 50 });
+        assert_eq!(zipf.workload.load, Load::Closed { commands: 3 });
+        let closed = parse("--duration 900").unwrap().sweep().unwrap();
+        assert_eq!(closed.workload.load, Load::ClosedFor { duration_ms: 900 });
+    }
+
+    /// Broken: a flag does not override its profile, or what the profile says is lost.
+    #[test]
+    fn flags_override_the_profile() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mine.toml");
+        std::fs::write(&path, "f = [2]\n[workload]\nseed = 8\nclients = 3\n").unwrap();
+        let args = parse(&format!("--profile {} --seed 9", path.display())).unwrap();
+        let sweep = args.sweep().unwrap();
+        assert_eq!((&sweep.f[..], sweep.workload.seed, sweep.workload.clients), (&[2][..], 9, 3));
+    }
+
+    /// Broken: flags that contradict each other give a figure of one of them.
+    #[test]
+    fn contradictions_are_refused() {
+        for line in [
+            "--sim --wan",
+            "--wan --cluster c.toml",
+            "--commands 5 --rate 7",
+            "--commands 5 --duration 7",
+            "--zipf 1 --conflict 5",
+            "--keys 5",
+            "--crash eu-west-1",
+            "--crash eu-west-1@x",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+        assert_eq!(parse("").unwrap().way(), Way::Sim);
+        assert_eq!(parse("--wan").unwrap().way(), Way::Wan);
+        assert_eq!(parse("--cluster c").unwrap().way(), Way::Cluster("c".into()));
+    }
+}

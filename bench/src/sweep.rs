@@ -192,3 +192,114 @@ fn extremes(mut runs: Vec<Run>) -> Vec<Run> {
     worst.title += ", worst place";
     vec![best, worst]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What makes a sweep wrong.
+    type Change<'a> = &'a dyn Fn(&mut Sweep);
+
+    fn small() -> Sweep {
+        let load = Load::Closed { commands: 20 };
+        Sweep {
+            protocols: ["fast", "leader", "epaxos"].map(String::from).into(),
+            f: vec![1, 2],
+            conflict: vec![0.0, 50.0],
+            clients: vec![2, 1],
+            workload: Workload { load, ..Workload::default() },
+            ..Sweep::default()
+        }
+    }
+
+    /// Broken: a figure stands under another's name, or depends on how many processors there are.
+    #[test]
+    fn results_stand_in_the_order_asked_for() {
+        let sweep = small();
+        let told = Mutex::new(0.0);
+        let results = simulate(&sweep, &Settings::default(), &|share| {
+            *told.lock().unwrap() += share;
+        });
+        let results = results.unwrap();
+        let mut expected = Vec::new();
+        for name in ["fast", "leader", "leader", "epaxos"] {
+            for f in [1, 2] {
+                for conflict in [0.0, 50.0] {
+                    for clients in [2, 1] {
+                        expected.push((name, f, conflict, clients));
+                    }
+                }
+            }
+        }
+        // The best and the worst place of a leader stand side by side.
+        let (before, rest) = expected.split_at(8);
+        let (leaders, after) = rest.split_at(16);
+        let mut both: Vec<_> = leaders[..8].iter().flat_map(|it| [*it, *it]).collect();
+        both.splice(..0, before.iter().copied());
+        both.extend(after);
+        let found = results.runs.iter().map(|run| {
+            let name = run.protocol.split(':').next().unwrap();
+            (name, run.f, run.conflict_percent.unwrap(), run.clients)
+        });
+        assert_eq!(found.collect::<Vec<_>>(), both);
+        let mean = |at: usize| results.runs[at].latency().mean();
+        assert!(results.runs[8].protocol == "leader:ca-central-1" && mean(8) < mean(9));
+        // Each run of the sweep, the leader's in all places.
+        assert!((*told.lock().unwrap() - 8.0 * 7.0).abs() < 1e-6);
+
+        let workload = Workload { clients: 2, ..sweep.workload.clone() };
+        let workload = Workload { keys: Keys::Pool { conflict_percent: 50.0, len: 1 }, ..workload };
+        let alone = sim::run(&workload, &Protocol::Fast, 1).unwrap();
+        assert_eq!(alone.latency(), results.runs[2].latency());
+    }
+
+    fn profile(text: &str) -> Result<Sweep, BenchError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("profile.toml");
+        std::fs::write(&path, text).unwrap();
+        Sweep::from_file(&path)
+    }
+
+    /// Broken: a profile's misspelt key is passed over, and the figures are of something else.
+    #[test]
+    fn a_profile_with_an_unknown_key_is_refused() {
+        let good = "protocols = [\"fast\", \"epaxos\"]\nf = [2]\n[workload]\nclients = 7\n\
+                    load = { open = { rate = 50.0, duration_ms = 9000 } }\n\
+                    keys = { zipf = { exponent = 1.0, len = 100 } }\n";
+        let sweep = profile(good).unwrap();
+        assert_eq!((sweep.workload.clients, &sweep.f[..]), (7, &[2][..]));
+        assert_eq!(sweep.workload.planet, Workload::default().planet);
+        for (from, to) in [("f =", "ff ="), ("clients", "client"), ("rate", "rat"), ("len", "size")]
+        {
+            let error = profile(&good.replace(from, to)).unwrap_err().to_string();
+            let says_so = error.contains("unknown field") || error.contains("unexpected key");
+            assert!(says_so && error.contains("profile.toml"), "{error}");
+        }
+        let written = toml::to_string(&small()).unwrap();
+        assert_eq!(profile(&written).unwrap(), small(), "a profile that is written is not read");
+    }
+
+    /// Broken: what does not fit together is found out after an hour of running, or never.
+    #[test]
+    fn what_does_not_fit_is_refused_before_anything_runs() {
+        let zipf = Keys::Zipf { exponent: 1.0, len: 9 };
+        let workload = Workload { keys: zipf, ..Workload::default() };
+        let sweep = |change: Change| {
+            let mut sweep = small();
+            change(&mut sweep);
+            sweep.jobs().unwrap_err().to_string()
+        };
+        let cases: [(&str, Change); 6] = [
+            ("too large", &|it| it.f = vec![1, 3]),
+            ("f = 0", &|it| it.f = vec![0]),
+            ("Zipf", &|it| it.workload = workload.clone()),
+            ("open load", &|it| it.rates = vec![5.0]),
+            ("nothing to run", &|it| it.protocols.clear()),
+            ("did you mean \"epaxos\"", &|it| it.protocols.push("expaos".into())),
+        ];
+        for (part, change) in cases {
+            let error = sweep(change);
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
+}

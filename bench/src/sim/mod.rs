@@ -27,6 +27,8 @@ mod leader;
 mod node;
 mod queue;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod world;
 
 pub use node::{Commits, Out, Outcome, ProtocolNode, Request, RequestNumber};
