@@ -1,19 +1,20 @@
 //! The virtual world: nodes of one protocol in their regions, clients beside them, and one queue of
 //! events in virtual time.
 
+mod failure;
+mod submission;
+
 use super::clients::{Client, Operation};
 use super::figures::Figures;
 use super::history::Recorder;
 use super::keys::KeySpace;
-use super::node::{Commits, Out, Outcome, ProtocolNode, Request, RequestNumber};
+use super::node::{Commits, Out, ProtocolNode};
 use super::queue::Queue;
 use super::settings::Settings;
 use crate::{Load, Workload};
 use althing_checker::Violation;
 use althing_model::Micros;
-use althing_proposer::Link;
 use rand::{RngExt, SeedableRng};
-use rand_distr::{Distribution, Exp};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 /// How long a run goes on without an answer before it is given up, in virtual microseconds: much
@@ -310,99 +311,6 @@ impl<'a, P: ProtocolNode> World<'a, P> {
         });
     }
 
-    fn connect(&mut self, number: u32, life: u8) {
-        let client = &self.clients[number as usize];
-        let region = client.region;
-        let from = RequestNumber { client: number, sequence: client.operations.len() as u32 };
-        if self.places[region].is_up && self.places[region].life == life {
-            self.with_node(region, |node, now, out| node.on_connect(now, from, out));
-        }
-    }
-
-    fn schedule_arrival(&mut self, region: usize) {
-        let Load::Open { rate, .. } = self.workload.load else { return };
-        let gap = Exp::new(rate / 1e6).expect("checked with the workload");
-        let at = self.now + gap.sample(&mut self.arrivals).ceil().min(1e12) as u64;
-        if at < self.ends_at {
-            self.queue.push(at, Event::Arrive { region: region as u8 });
-        }
-    }
-
-    fn arrive(&mut self, region: usize) {
-        self.schedule_arrival(region);
-        let clients = self.workload.clients;
-        let client = (region * clients + self.turn[region]) as u32;
-        self.turn[region] = (self.turn[region] + 1) % clients;
-        if self.places[region].is_up && self.clients[client as usize].is_connected {
-            let request = self.submit(client);
-            self.with_node(region, |node, now, out| node.on_submit(now, request, out));
-        }
-    }
-
-    /// What a client does when it has nothing open.
-    fn next_of(&mut self, client: u32) -> Option<Request> {
-        let is_open = matches!(self.workload.load, Load::Open { .. });
-        let counted = self.clients[client as usize].counted;
-        let goes_on = !is_open && counted < self.commands_max && self.now < self.ends_at;
-        goes_on.then(|| self.submit(client))
-    }
-
-    fn submit(&mut self, number: u32) -> Request {
-        let operation = self.operations.len() as u32;
-        let client = &mut self.clients[number as usize];
-        let access = self.keys.draw(number, &mut client.rng);
-        let sequence = client.begin(operation);
-        let acknowledged_below = client.acknowledged_below();
-        let is_measured = self.now >= self.warm_up;
-        let submitted = self.now;
-        let begun = Operation { client: number, submitted, is_measured, is_ended: false };
-        self.operations.push(begun);
-        self.first_submitted.get_or_insert(submitted);
-        if let Some(recorder) = &mut self.recorder {
-            recorder.invoked(number, submitted, access);
-        }
-        let payload = self.keys.payload(access, u64::from(operation));
-        let id = RequestNumber { client: number, sequence };
-        Request { id, acknowledged_below, key: access.key, is_read: access.is_read, payload }
-    }
-
-    /// A client is answered; what it does next.
-    fn answered(&mut self, request: RequestNumber, outcome: Outcome) -> Option<Request> {
-        let client = &mut self.clients[request.client as usize];
-        let number = client.operations[request.sequence as usize];
-        let operation = &mut self.operations[number as usize];
-        if operation.is_ended || request.sequence < client.acknowledged_below() {
-            // Answered twice, or nobody's any more.
-            return None;
-        }
-        operation.is_ended = true;
-        let operation = *operation;
-        client.end(request.sequence);
-        client.counted += u64::from(operation.is_measured);
-        let figures = &mut self.figures[client.region];
-        match outcome {
-            Outcome::Executed(reply) => {
-                let took = self.now - operation.submitted;
-                figures.answered(self.now, took, operation.is_measured);
-                if let Some(recorder) = &mut self.recorder {
-                    recorder.returned(number, self.now, reply);
-                }
-            }
-            Outcome::Refused => {
-                figures.unanswered += u64::from(operation.is_measured);
-                if let Some(recorder) = &mut self.recorder {
-                    recorder.failed(number);
-                }
-            }
-        }
-        self.last_answered = self.now;
-        self.ended += 1;
-        if self.ended.is_multiple_of(PROGRESS_EVERY) {
-            (self.progress)(self.share_done());
-        }
-        self.next_of(request.client)
-    }
-
     /// How much of the run is over.
     fn share_done(&self) -> f64 {
         let total = match self.workload.load {
@@ -410,51 +318,5 @@ impl<'a, P: ProtocolNode> World<'a, P> {
             _ => return (self.now as f64 / self.ends_at as f64).min(1.0),
         };
         (self.ended as f64 / total).min(1.0)
-    }
-
-    /// A node stops; the others notice when they have heard nothing of it for long.
-    fn crash(&mut self, node: usize) {
-        let place = &mut self.places[node];
-        place.node.crash();
-        place.is_up = false;
-        place.life += 1;
-        place.wake_at = Micros::MAX;
-        place.executed = 0;
-        if let Some(recorder) = &mut self.recorder {
-            recorder.forgotten(node);
-        }
-        for client in self.clients.iter_mut().filter(|client| client.region == node) {
-            self.abandoned += client.disconnect();
-        }
-        for other in (0..self.places.len()).filter(|other| *other != node) {
-            let at = self.now + self.distances[node][other] + self.settings.down_after;
-            let (node, of) = (other as u8, node as u8);
-            self.queue.push(at, Event::Notice { node, of, is_up: false });
-        }
-    }
-
-    /// A node starts from what it had on disk; its clients come back.
-    fn restart(&mut self, node: usize) {
-        self.places[node].is_up = true;
-        self.with_node(node, |node, now, out| node.start(now, out));
-        for other in (0..self.places.len()).filter(|other| *other != node) {
-            let connected = self.now + self.distances[node][other] + self.distances[other][node];
-            let (a, b) = (node as u8, other as u8);
-            self.queue.push(connected, Event::Notice { node: a, of: b, is_up: true });
-            self.queue.push(connected, Event::Notice { node: b, of: a, is_up: true });
-        }
-        let life = self.places[node].life;
-        for client in 0..self.clients.len() {
-            if self.clients[client].region == node {
-                self.clients[client].is_gone = false;
-                self.queue.push(self.now, Event::Connect { client: client as u32, life });
-            }
-        }
-    }
-
-    /// What the failure detector of `node` says of another.
-    fn link(&self, node: usize, other: usize, is_up: bool) -> Link {
-        let round_trip = self.distances[node][other] + self.distances[other][node];
-        Link { round_trip: Some(round_trip), is_up }
     }
 }
