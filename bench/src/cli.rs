@@ -1,9 +1,8 @@
 //! The command line of the geo benchmark: `althing bench geo`.
 
-use crate::json::Document;
 use crate::sim::Settings;
 use crate::sweep::{self, Sweep};
-use crate::{BenchError, Crash, Keys, Load, Results};
+use crate::{BenchError, Crash, Keys, Load, Results, output};
 use clap::{ArgGroup, Args};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::path::PathBuf;
@@ -110,23 +109,20 @@ pub enum Way {
 }
 
 impl GeoArgs {
-    /// Does it, and prints what came of it.
+    /// Does it, and prints what came of it; `command_line` is what made it, for the report.
     ///
     /// # Errors
     /// What was wrong, and what to do.
-    pub fn run(&self) -> Result<(), BenchError> {
-        let sweep = self.sweep()?;
-        let results = run(&self.way(), &sweep)?;
-        let json = || serde_json::to_string(&Document::of(&results)).expect("it is plain data");
+    pub fn run(&self, command_line: &str) -> Result<(), BenchError> {
+        let results = run(&self.way(), &self.sweep()?)?;
         if let Some(dir) = &self.out {
-            let path = dir.join("results.json");
-            std::fs::create_dir_all(dir)
-                .and_then(|()| std::fs::write(&path, json()))
-                .map_err(|source| BenchError::Output { path, source: source.into() })?;
+            let files = output::write(&results, dir, command_line)
+                .map_err(|error| BenchError::Output(error.into()))?;
+            eprintln!("{} files in {}", files.len(), dir.display());
         }
         match self.json {
-            true => println!("{}", json()),
-            false => print(&results),
+            true => println!("{}", output::json(&results)),
+            false => println!("{}", output::table(&results)),
         }
         check(&results)
     }
@@ -260,35 +256,6 @@ fn check(results: &Results) -> Result<(), BenchError> {
             f: run.f,
             seed: results.workload.seed,
         }),
-    }
-}
-
-fn print(results: &Results) {
-    for run in &results.runs {
-        let conflict = run.conflict_percent.map_or("-".into(), |it| format!("{it} %"));
-        println!("{} - conflict {conflict}, {} clients a region", run.title, run.clients);
-        let ms = |us: f64| us / 1000.0;
-        let all = (String::from("all"), run.latency(), None);
-        let regions = run
-            .regions
-            .iter()
-            .map(|region| (region.name.clone(), region.latency.clone(), region.fast_share));
-        for (name, latency, fast_share) in regions.chain([all]) {
-            println!(
-                "  {name:20} {:8} ops  mean {:7.1}  p50 {:7.1}  p99 {:7.1}  max {:7.1} ms{}",
-                latency.len(),
-                ms(latency.mean()),
-                ms(latency.value_at_quantile(0.5) as f64),
-                ms(latency.value_at_quantile(0.99) as f64),
-                ms(latency.max() as f64),
-                fast_share.map_or(String::new(), |share| format!("  fast {:.1} %", share * 100.0)),
-            );
-        }
-        match run.linearizable {
-            Some(true) => println!("  linearizable"),
-            Some(false) => println!("  NOT LINEARIZABLE"),
-            None => {}
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What can be wrong with what a benchmark is asked to do.
 
+use crate::output::OutputError;
 use althing_planet::PlanetError;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -92,13 +93,8 @@ pub enum BenchError {
         seed: u64,
     },
     /// Results could not be written.
-    #[error("cannot write {}: {source}", path.display())]
-    Output {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        source: Arc<std::io::Error>,
-    },
+    #[error(transparent)]
+    Output(Arc<OutputError>),
     /// Something else does not fit.
     #[error("{0}")]
     Invalid(String),

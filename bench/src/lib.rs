@@ -5,10 +5,14 @@
 //! Workload -> a way to run it -> Results -> table, JSON, CSV, histograms, plots, HTML report
 //! ```
 
+// The sample of the example serves the tests in here too.
+#[cfg(test)]
+extern crate self as althing_bench;
+
 pub mod cli;
 mod error;
 pub mod ground;
-pub mod json;
+pub mod output;
 mod protocol;
 pub mod results;
 pub mod sim;

@@ -22,10 +22,19 @@ enum Command {
 /// What was wrong with it, or that a run showed an error.
 pub fn run(args: Args) -> Result<(), Failure> {
     match args.command {
-        Command::Geo(args) => args.run().map_err(|error| match error {
+        Command::Geo(args) => args.run(&command_line()).map_err(|error| match error {
             error @ (althing_bench::BenchError::NotLinearizable { .. }
             | althing_bench::BenchError::Output { .. }) => Failure::from(error),
             error => Failure::usage(error),
         }),
     }
+}
+
+/// What was typed, for the report.
+fn command_line() -> String {
+    let words = std::env::args().skip(1).map(|word| match word.contains(char::is_whitespace) {
+        true => format!("'{word}'"),
+        false => word,
+    });
+    std::iter::once("althing".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }

@@ -7,10 +7,10 @@ use althing_model::{
     Path, Reply, RequestId, Role, SessionId, Value, VertexId,
 };
 use althing_wire::{
-    Accept, Accepted, Address, Answer, Chosen, ClientId, Commit, Conclude, Concluded, Depend,
-    Depended, Executed, FastQuorum, Frontier, Held, Inspect, Inspected, Kind, Learned, Message,
-    Outcome, Party, PreAccept, PreAccepted, Prepare, Promised, Recover, Refused, Reserved, Submit,
-    Vote,
+    Accept, Accepted, Address, Answer, Chosen, ClientId, Commit, Conclude, Concluded, Demand,
+    Depend, Depended, Distances, Executed, FastQuorum, Forward, Frontier, Held, Inspect, Inspected,
+    Kind, Learned, Message, Outcome, Party, PreAccept, PreAccepted, Prepare, Promised, Recover,
+    Refused, Reserved, Served, Submit, Vote,
 };
 use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
@@ -88,7 +88,7 @@ impl Scope {
         let kind = *bytes.choose(&kinds)?;
         let from = match kind {
             Kind::Submit => ClientId(bytes.int_in_range(0..=2)?).into(),
-            Kind::Learned => self.me.into(),
+            Kind::Learned | Kind::Served | Kind::Demand => self.me.into(),
             _ => {
                 let senders: Vec<NodeId> = self.membership.nodes().collect();
                 let may = |node: &NodeId| kind.may_come_from(&self.membership, *node);
@@ -201,6 +201,19 @@ impl Scope {
             Kind::Recover => Recover { vertex: self.vertex(bytes)? }.into(),
             Kind::Frontier => Frontier { committed: self.deps(bytes)? }.into(),
             Kind::Reserved => Reserved { until: bytes.int_in_range(0..=300)? }.into(),
+            Kind::Served => {
+                let session = self.session(bytes.arbitrary()?);
+                let request = RequestId { session, sequence: bytes.int_in_range(0..=3)? };
+                Served { request, reply: self.reply(bytes)? }.into()
+            }
+            Kind::Demand => Demand {
+                resource: Bytes::copy_from_slice(&[bytes.int_in_range(b'a'..=b'd')?]),
+                window: bytes.int_in_range(0..=20_000_000)?,
+                commands: self.node_numbers(bytes)?,
+            }
+            .into(),
+            Kind::Forward => Forward { operation: self.operation(bytes.arbitrary()?) }.into(),
+            Kind::Distances => Distances { round_trips: self.node_numbers(bytes)? }.into(),
         })
     }
 
@@ -246,6 +259,17 @@ impl Scope {
             30 => Column { epoch, proposer: NodeId(77) },
             choice => Column { epoch, proposer: proposers[choice as usize % proposers.len()] },
         })
+    }
+
+    /// A number for some of the proposers, ascending.
+    fn node_numbers(&self, bytes: &mut Unstructured<'_>) -> Result<Vec<(NodeId, u64)>> {
+        let mut numbers = Vec::new();
+        for node in self.membership.with(Role::Proposer) {
+            if bytes.arbitrary()? {
+                numbers.push((node, bytes.int_in_range(0..=400_000)?));
+            }
+        }
+        Ok(numbers)
     }
 
     pub(crate) fn deps(&self, bytes: &mut Unstructured<'_>) -> Result<DepSet> {

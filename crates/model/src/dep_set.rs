@@ -3,6 +3,7 @@
 use crate::mutant::{Mutant, is_planted};
 use crate::{Column, VertexId};
 use std::fmt;
+use std::sync::Arc;
 
 /// A set of vertices: per column (epoch and proposer) a prefix of sequence numbers and the extra
 /// ones above it.
@@ -14,6 +15,9 @@ use std::fmt;
 /// A vertex may stand in its own dependencies, when a prefix covers it: that means nothing, and
 /// execution passes it over.
 ///
+/// Cloning shares the members until one of the two changes: a set is computed once, and then stands
+/// in messages to all nodes, in records and in tables.
+///
 /// ```
 /// use althing_model::{Column, DepSet, Epoch, NodeId};
 /// let column = Column { epoch: Epoch(0), proposer: NodeId(1) };
@@ -24,7 +28,7 @@ use std::fmt;
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct DepSet {
-    columns: Vec<(Column, Row)>,
+    columns: Arc<Vec<(Column, Row)>>,
 }
 
 /// The members of a [`DepSet`] in one column: all below `below`, and `extras`, ascending and above.
@@ -74,7 +78,11 @@ impl DepSet {
 
     /// Adds every member of `other`.
     pub fn union(&mut self, other: &Self) {
-        for (column, theirs) in &other.columns {
+        if self.is_empty() {
+            *self = other.clone();
+            return;
+        }
+        for (column, theirs) in other.columns.iter() {
             self.row_mut(*column).union(theirs);
         }
     }
@@ -120,14 +128,15 @@ impl DepSet {
     }
 
     fn row_mut(&mut self, column: Column) -> &mut Row {
-        let index = match self.columns.binary_search_by_key(&column, |(column, _)| *column) {
+        let columns = Arc::make_mut(&mut self.columns);
+        let index = match columns.binary_search_by_key(&column, |(column, _)| *column) {
             Ok(index) => index,
             Err(index) => {
-                self.columns.insert(index, (column, Row::default()));
+                columns.insert(index, (column, Row::default()));
                 index
             }
         };
-        &mut self.columns[index].1
+        &mut columns[index].1
     }
 }
 

@@ -189,6 +189,16 @@ marks! {
         DependsOnEverything "depends_on_everything" "a command depended on one over everything" "everything_depends_on_all_and_all_depend_on_it";
         PassedByCommuting "passed_by_commuting" "a command touched what another had touched in a mode that commutes" "only_conflicting_modes_are_reported";
     }
+    "proposer/tests/forward.rs" {
+        PlacedElsewhere "placed_elsewhere" "commands on a resource were better proposed elsewhere" "a_contended_command_goes_to_the_hub_and_its_client_hears_from_here";
+        Forwarded "forwarded" "a command was forwarded to a better placed proposer" "a_contended_command_goes_to_the_hub_and_its_client_hears_from_here";
+        ForwardTaken "forward_taken" "a proposer took a command that was forwarded to it" "a_hub_proposes_what_it_is_given_once";
+        ForwardTurnedAway "forward_turned_away" "a proposer had no room for what was forwarded to it" "a_hub_proposes_what_it_is_given_once";
+        ForwardTakenBack "forward_taken_back" "a forwarded command was proposed at home in the end" "what_takes_too_long_is_proposed_at_home";
+    }
+    "replica/src/demand.rs" {
+        DemandFull "demand_full" "a resource was not counted for want of room" "room_is_bounded_and_comes_back";
+    }
     "replica/src/graph.rs" {
         ComponentOfSeveral "component_of_several" "a component of several vertices was executed" "a_cycle_is_one_component_in_its_own_order";
         ComponentWithNoop "component_with_noop" "a component of several vertices had a noop in it" "a_cycle_is_one_component_in_its_own_order";
@@ -201,6 +211,7 @@ marks! {
         SequencePassed "sequence_passed" "a request took effect after a later one of its session" "t9_a_lower_sequence_is_executed_after_a_higher_one";
     }
     "replica/tests/marks.rs" {
+        ServedElsewhere "served_elsewhere" "a replica told its proposer of a request that another one had proposed" "a_forwarded_request_is_told_at_home";
         NoopExecuted "noop_executed" "a noop was executed" "commits_come_twice_and_by_catching_up";
         LearntTwice "learnt_twice" "a replica was told of a commit that it knew" "commits_come_twice_and_by_catching_up";
         CaughtUp "caught_up" "a replica sent what another lacked" "commits_come_twice_and_by_catching_up";

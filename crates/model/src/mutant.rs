@@ -107,6 +107,11 @@ mutants! {
     PrepareEarly "prepare_early" "a recovery asks before its attempt is on disk" "T14";
     ReservedEarly "reserved_early" "sequence numbers are used before they are reserved on disk" "T5, Z9";
 
+    // Commands for a better placed proposer.
+    ForwardedAsNew "forwarded_as_new" "a proposer gives a forwarded request another id" "T8, s. 7";
+    TakenBackAsNew "taken_back_as_new" "a forwarded request that is taken back gets another id" "T8, s. 7";
+    ServedSwapped "served_swapped" "a forwarded command gets the reply of another one of its batch" "I3";
+
     // The conflict index, and sets of dependencies.
     LatestByArrival "latest_by_arrival" "the latest vertex of a column is the one that came last" "T17";
     WriteIgnoresReads "write_ignores_reads" "a higher mode does not see the lower ones on its resource" "I2";

@@ -50,7 +50,7 @@ impl Admission {
 
 /// Messages between the roles of one node never cross the network.
 fn is_internal(kind: Kind) -> bool {
-    matches!(kind, Kind::Learned | Kind::Reserved)
+    matches!(kind, Kind::Learned | Kind::Reserved | Kind::Served | Kind::Demand)
 }
 
 fn is_certified(from: &Identity, party: Party) -> bool {

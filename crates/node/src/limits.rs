@@ -60,6 +60,10 @@ pub const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// Threads of the asynchronous runtime, for the network and the admin pages.
 pub const IO_THREADS: usize = 2;
 
+/// Contended keys that are counted and placed unless the configuration says otherwise: 200 KiB, and
+/// with five nodes about a millisecond a second.
+pub const PLACEMENTS: usize = 256;
+
 /// The longest body of a message of that kind: known before a byte of it is read.
 pub fn body_len_max(kind: Kind) -> u32 {
     // Numbers, ids and lengths around the data of a message.
@@ -67,7 +71,7 @@ pub fn body_len_max(kind: Kind) -> u32 {
     // 4096 columns and 65,536 members, with at most 20 bytes each.
     const DEPS: u32 = ((wire::COLUMNS_MAX + wire::EXTRAS_MAX) * 20) as u32;
     match kind {
-        Kind::Submit => wire::PAYLOAD_LEN_MAX as u32 + 4 * FRAMING,
+        Kind::Submit | Kind::Forward => wire::PAYLOAD_LEN_MAX as u32 + 4 * FRAMING,
         Kind::PreAccepted | Kind::Conclude | Kind::Depended | Kind::Frontier => DEPS + FRAMING,
         Kind::Concluded
         | Kind::Inspect
@@ -76,6 +80,8 @@ pub fn body_len_max(kind: Kind) -> u32 {
         | Kind::Refused
         | Kind::Recover
         | Kind::Reserved => 1 << 10,
+        // 64 nodes with a number each, and one resource.
+        Kind::Demand | Kind::Distances => 4 << 10,
         Kind::PreAccept
         | Kind::Depend
         | Kind::Inspected
@@ -85,6 +91,7 @@ pub fn body_len_max(kind: Kind) -> u32 {
         | Kind::Commit
         | Kind::Learned
         | Kind::Executed
+        | Kind::Served
         | Kind::Answer => frame::BODY_LEN_MAX,
     }
 }

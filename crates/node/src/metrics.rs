@@ -68,6 +68,17 @@ fn describe() {
                 Unit::Count,
                 "Submissions turned away because the queue was full",
             ),
+            (
+                "althing_proposer_forwarded_total",
+                Unit::Count,
+                "Commands forwarded to a better placed proposer",
+            ),
+            ("althing_proposer_taken_total", Unit::Count, "Commands that others forwarded here"),
+            (
+                "althing_proposer_taken_back_total",
+                Unit::Count,
+                "Forwarded commands that were proposed here in the end",
+            ),
             ("althing_replica_committed_total", Unit::Count, "Vertices learnt to be committed"),
             ("althing_replica_executed_total", Unit::Count, "Vertices executed"),
             ("althing_replica_applied_total", Unit::Count, "Commands that took effect"),
@@ -209,6 +220,9 @@ pub(crate) struct ProposerMetrics {
     refused: Counter,
     proposed_again: Counter,
     overloaded: Counter,
+    forwarded: Counter,
+    taken: Counter,
+    taken_back: Counter,
     in_flight: Gauge,
     queue_len: Gauge,
 }
@@ -227,6 +241,9 @@ impl ProposerMetrics {
             refused: counter!("althing_proposer_refused_total"),
             proposed_again: counter!("althing_proposer_proposed_again_total"),
             overloaded: counter!("althing_proposer_overloaded_total"),
+            forwarded: counter!("althing_proposer_forwarded_total"),
+            taken: counter!("althing_proposer_taken_total"),
+            taken_back: counter!("althing_proposer_taken_back_total"),
             in_flight: gauge!("althing_proposer_in_flight"),
             queue_len: gauge!("althing_proposer_queue_len"),
         }
@@ -246,6 +263,9 @@ impl ProposerMetrics {
         self.refused.absolute(status.refused);
         self.proposed_again.absolute(status.proposed_again);
         self.overloaded.absolute(status.overloaded);
+        self.forwarded.absolute(status.forwarded);
+        self.taken.absolute(status.taken);
+        self.taken_back.absolute(status.taken_back);
         self.in_flight.set(status.in_flight as f64);
         self.queue_len.set(status.queue as f64);
     }

@@ -31,7 +31,7 @@ pub(crate) fn recover(
         proposer_timing: config.proposer_timing,
         proposer_limits: config.proposer_limits,
         replica_timing: config.replica_timing,
-        replica_limits: althing_replica::Limits::default(),
+        replica_limits: config.replica_limits,
     };
     let mut recovery = Recovery::new(roles, Arc::new(BoundedConflicts(conflicts)), machine);
     let identity = Identity { cluster: config.cluster.0, node: config.me.0 };

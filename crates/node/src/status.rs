@@ -71,6 +71,15 @@ pub struct ProposerStatus {
     pub proposed_again: u64,
     /// Submissions turned away.
     pub overloaded: u64,
+    /// Commands forwarded to a better placed proposer.
+    #[serde(default)]
+    pub forwarded: u64,
+    /// Commands that others forwarded here.
+    #[serde(default)]
+    pub taken: u64,
+    /// Forwarded commands that were proposed here in the end.
+    #[serde(default)]
+    pub taken_back: u64,
 }
 
 /// Commits, by path.

@@ -30,6 +30,8 @@ impl Proposer {
             rounds_floor,
             timers: _,
             links,
+            // Models do not place commands elsewhere.
+            forwarding: _,
             jitter: _,
             counters: _,
             commits: _,

@@ -30,11 +30,20 @@ pub struct Timing {
     pub back_off: Micros,
     /// How long a client's submission is remembered after its vertex was proposed.
     pub answer: Micros,
+    /// How often other proposers are told how far this one is from everyone, beyond when that
+    /// changes.
+    pub distances: Micros,
 }
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { fast_path: 50_000, retry: 250_000, back_off: 100_000, answer: 60_000_000 }
+        Self {
+            fast_path: 50_000,
+            retry: 250_000,
+            back_off: 100_000,
+            answer: 60_000_000,
+            distances: 5_000_000,
+        }
     }
 }
 
@@ -60,6 +69,9 @@ pub struct Limits {
     pub chain_len_max: usize,
     /// Recoveries in flight at a time.
     pub recoveries_max: usize,
+    /// Contended resources whose commands are proposed elsewhere, about 100 bytes each and the name;
+    /// 0 for none: every command is proposed where its client submitted it.
+    pub placements_max: usize,
 }
 
 impl Default for Limits {
@@ -73,6 +85,7 @@ impl Default for Limits {
             reserve_len: 128,
             chain_len_max: 1 << 20,
             recoveries_max: 256,
+            placements_max: 0,
         }
     }
 }

@@ -11,7 +11,8 @@
 //!  refused     any of these -> Waiting -> Preparing, in a higher round
 //! ```
 //! Files: `submission` takes commands from clients and answers them, `chain` keeps rule C1, `links`
-//! chooses fast quorums, `fast`, `classic` and `recovery` are the three ways, `ballot` is phase 2
+//! chooses fast quorums, `placement`
+//! chooses where contended commands are proposed and `forward` brings them there, `fast`, `classic` and `recovery` are the three ways, `ballot` is phase 2
 //! and commit, `timer` resends,
 //! `behaviour` tells states apart for model checkers.
 
@@ -21,7 +22,9 @@ mod chain;
 mod classic;
 mod config;
 mod fast;
+mod forward;
 mod links;
+mod placement;
 mod proposer;
 mod recovery;
 mod submission;

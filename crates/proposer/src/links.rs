@@ -27,9 +27,13 @@ impl Proposer {
     /// is now believed down gives the fast path up at once.
     pub fn on_link(&mut self, now: Micros, node: NodeId, link: Link) {
         let earlier = self.links.insert(node, link).unwrap_or_default();
+        if is_news(earlier.round_trip, link.round_trip) {
+            self.tell_distances_soon(now);
+        }
         if !earlier.is_up || link.is_up {
             return;
         }
+        self.forward_no_more(now, node);
         let hopeless: Vec<_> = self
             .in_flight
             .iter()
@@ -75,10 +79,23 @@ impl Proposer {
         nodes.into_iter().filter_map(|node| self.link(node).round_trip).max().unwrap_or(0)
     }
 
+    pub(crate) fn is_up(&self, node: NodeId) -> bool {
+        self.link(node).is_up
+    }
+
     fn link(&self, node: NodeId) -> Link {
         if node == self.config.me {
             return Link { round_trip: Some(0), is_up: true };
         }
         self.links.get(&node).copied().unwrap_or_default()
+    }
+}
+
+/// Whether a round trip is new, or differs by an eighth from what it was.
+fn is_news(earlier: Option<Micros>, now: Option<Micros>) -> bool {
+    match (earlier, now) {
+        (Some(earlier), Some(now)) => earlier.abs_diff(now) > earlier / 8,
+        (None, Some(_)) => true,
+        (_, None) => false,
     }
 }

@@ -1,6 +1,7 @@
 //! The proposer's state, and which handler a message goes to.
 
 use crate::chain::Chain;
+use crate::forward::Forwarding;
 use crate::work::{InFlight, Work};
 use crate::{Config, Link};
 use althing_model::mark::{self, Mark};
@@ -50,6 +51,7 @@ pub struct Proposer {
     pub(crate) rounds_floor: u32,
     pub(crate) timers: BTreeSet<(Micros, VertexId)>,
     pub(crate) links: BTreeMap<NodeId, Link>,
+    pub(crate) forwarding: Forwarding,
     pub(crate) jitter: Jitter,
     pub(crate) counters: Counters,
     pub(crate) commits: Vec<(CommitPath, Micros)>,
@@ -64,10 +66,12 @@ pub(crate) struct Queued {
 }
 
 /// Who wants the reply to a command.
-#[derive(Debug, Clone, Copy, Hash)]
-pub(crate) struct Submitter {
-    pub(crate) client: ClientId,
-    pub(crate) ticket: u64,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Submitter {
+    /// A client, for its ticket.
+    Client { client: ClientId, ticket: u64 },
+    /// A proposer that forwarded it: its own replica tells it.
+    Proposer,
 }
 
 /// An own vertex whose clients were not answered yet, one submitter for each command.
@@ -129,6 +133,12 @@ pub struct Counters {
     pub refused: u64,
     /// Submissions turned away because too much was in flight.
     pub overloaded: u64,
+    /// Commands forwarded to a better placed proposer.
+    pub forwarded: u64,
+    /// Commands forwarded here.
+    pub taken: u64,
+    /// Forwarded commands that were proposed here in the end.
+    pub taken_back: u64,
 }
 
 impl Counters {
@@ -142,6 +152,9 @@ impl Counters {
         self.rebuilt += other.rebuilt;
         self.refused += other.refused;
         self.overloaded += other.overloaded;
+        self.forwarded += other.forwarded;
+        self.taken += other.taken;
+        self.taken_back += other.taken_back;
     }
 }
 
@@ -188,6 +201,7 @@ impl Proposer {
             rounds_floor: 0,
             timers: BTreeSet::new(),
             links: BTreeMap::new(),
+            forwarding: Forwarding::default(),
             jitter: Jitter::new(config.seed),
             counters: Counters::default(),
             commits: Vec::new(),
@@ -254,6 +268,13 @@ impl Proposer {
             (acceptor, Message::Refused(m)) => self.on_refused(now, acceptor, m),
             (_, Message::Chosen(m)) => self.on_chosen(now, m, effects),
             (_, Message::Executed(m)) => self.on_executed(now, m, effects),
+            (me, Message::Served(m)) if me == self.config.me => self.on_served(m, effects),
+            (me, Message::Demand(m)) if me == self.config.me => self.on_demand(m),
+            (_, Message::Forward(m)) => self.on_forward(now, m),
+            (other, Message::Distances(m)) => {
+                self.on_distances(other, m);
+                Ok(())
+            }
             (_, Message::Recover(m)) => self.on_recover(now, m, effects),
             _ => Err(Ignored::Misdirected),
         }
@@ -289,7 +310,7 @@ impl Proposer {
     ///
     /// Own vertices are not among them, since those that an earlier life left are all recovered at
     /// once; nor is what waits to be answered, which goes with the clients' patience.
-    pub fn sizes(&self) -> [(&'static str, usize, usize); 5] {
+    pub fn sizes(&self) -> [(&'static str, usize, usize); 7] {
         let limits = &self.config.limits;
         // Commands of vertices that became noops go back into the queue, whatever is in it.
         let again = limits.in_flight_max.saturating_mul(limits.batch_len_max);
@@ -304,6 +325,8 @@ impl Proposer {
                 recoveries_max.saturating_mul(64),
             ),
             ("resources in the chain", self.chain.len(), limits.chain_len_max.max(1)),
+            ("commands elsewhere", self.forwarding.len(), limits.in_flight_max),
+            ("placements", self.forwarding.placements_len(), limits.placements_max),
             ("timers", self.timers.len(), self.in_flight.len()),
         ]
     }

@@ -25,7 +25,7 @@ impl Proposer {
         effects: &mut Effects<ProposerRecord>,
     ) {
         let Submit { ticket, operation } = submit;
-        let submitter = Submitter { client, ticket };
+        let submitter = Submitter::Client { client, ticket };
         let request = operation.request();
         if request.is_some_and(|request| self.is_repeated(request, submitter)) {
             mark::hit(Mark::RequestRepeated);
@@ -56,16 +56,20 @@ impl Proposer {
             effects.send(client, Answer { ticket, outcome: Outcome::Overloaded });
             return;
         }
+        let command = Command { operation, footprint };
+        if let Some(to) = self.better_placed(&command) {
+            self.forward(now, to, command, submitter, effects);
+            return;
+        }
         if let Some(request) = request {
             self.requests.insert(request, None);
         }
-        let command = Command { operation, footprint };
         self.queue.push_back(Queued { command, submitter, since: now });
     }
 
     /// Whether a session can have been opened: commands depend on the opening, and one that can
     /// never be committed would block them, and what conflicts with them, for ever.
-    fn may_be_open(&self, session: SessionId) -> bool {
+    pub(crate) fn may_be_open(&self, session: SessionId) -> bool {
         let opened = session.opened;
         opened.epoch == self.column.epoch
             && self.membership().has(opened.proposer, Role::Proposer)
@@ -76,6 +80,9 @@ impl Proposer {
     /// One whose vertex is committed is proposed again: the reply may have been lost, and the
     /// session table keeps it from taking effect twice.
     fn is_repeated(&mut self, request: RequestId, submitter: Submitter) -> bool {
+        if self.forwarding.is_repeated(request, submitter) {
+            return true;
+        }
         let slot = match self.requests.get(&request) {
             None => return false,
             Some(None) => self
@@ -179,8 +186,9 @@ impl Proposer {
         }
         self.forget_requests(&unanswered.commands);
         for (submitter, reply) in unanswered.submitters.into_iter().zip(replies) {
-            let answer = Answer { ticket: submitter.ticket, outcome: Outcome::Executed(reply) };
-            effects.send(submitter.client, answer);
+            if let Submitter::Client { client, ticket } = submitter {
+                effects.send(client, Answer { ticket, outcome: Outcome::Executed(reply) });
+            }
         }
         Ok(())
     }
@@ -211,7 +219,9 @@ impl Proposer {
     pub fn on_client_gone(&mut self, client: ClientId) {
         let requests = &mut self.requests;
         self.queue.retain(|queued| {
-            let stays = queued.submitter.client != client;
+            let stays = !matches!(
+                queued.submitter, Submitter::Client { client: other, .. } if other == client
+            );
             if !stays && let Some(request) = queued.command.operation.request() {
                 requests.remove(&request);
             }

@@ -12,7 +12,7 @@ impl Proposer {
     pub fn deadline(&self) -> Option<Micros> {
         let timer = self.timers.first().map(|(at, _)| *at);
         let batch = self.batch_deadline();
-        timer.into_iter().chain(batch).min()
+        timer.into_iter().chain(batch).chain(self.forward_deadline()).min()
     }
 
     /// Does what is due.
@@ -24,6 +24,7 @@ impl Proposer {
             self.on_timer(now, vertex, effects);
         }
         self.forget_unanswered(now);
+        self.forward_on_deadline(now, effects);
         self.flush(now, effects);
     }
 

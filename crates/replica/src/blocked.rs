@@ -112,7 +112,9 @@ impl Replica {
 mod tests {
     use super::*;
     use crate::{Config, Limits, Timing};
-    use althing_model::{Commands, DepSet, Epoch, Membership, Path, StateMachine, Value};
+    use althing_model::{
+        Commands, DepSet, Epoch, Membership, ModeTable, Path, StateMachine, Value,
+    };
     use althing_wire::{Address, Commit, Effect};
     use bytes::Bytes;
 
@@ -141,6 +143,7 @@ mod tests {
         let config = Config {
             me,
             membership,
+            modes: ModeTable::read_write(),
             has_voter: false,
             seed: 1,
             timing: Timing::default(),

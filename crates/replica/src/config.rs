@@ -1,6 +1,6 @@
 //! What a replica is told at its start.
 
-use althing_model::{Membership, Micros, NodeId};
+use althing_model::{Membership, Micros, ModeTable, NodeId};
 
 /// A replica's settings.
 #[derive(Debug, Clone)]
@@ -9,6 +9,8 @@ pub struct Config {
     pub me: NodeId,
     /// Who else there is.
     pub membership: Membership,
+    /// Which modes commute.
+    pub modes: ModeTable,
     /// Whether a voter on this node records the commits, and tells them.
     pub has_voter: bool,
     /// For randomised time-outs.
@@ -27,11 +29,13 @@ pub struct Timing {
     pub recover: Micros,
     /// How often another replica is told what is committed here, to learn what is missing.
     pub catch_up: Micros,
+    /// How far back it counts who touches a resource.
+    pub demand: Micros,
 }
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { recover: 1_000_000, catch_up: 200_000 }
+        Self { recover: 1_000_000, catch_up: 200_000, demand: 20_000_000 }
     }
 }
 
@@ -44,10 +48,18 @@ pub struct Limits {
     pub catch_up_bytes_max: usize,
     /// Numbers above the prefix that a request names in one column; later ones may be sent twice.
     pub frontier_extras_max: usize,
+    /// Resources for which it counts who touches them, in each half of the window, about 400 bytes
+    /// each; 0 for none, and then no command is forwarded to a better placed proposer.
+    pub demand_len_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { catch_up_len_max: 2048, catch_up_bytes_max: 1 << 20, frontier_extras_max: 1024 }
+        Self {
+            catch_up_len_max: 2048,
+            catch_up_bytes_max: 1 << 20,
+            frontier_extras_max: 1024,
+            demand_len_max: 0,
+        }
     }
 }

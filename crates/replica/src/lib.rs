@@ -8,6 +8,7 @@
 mod blocked;
 mod catch_up;
 mod config;
+mod demand;
 mod graph;
 mod replica;
 mod sessions;

@@ -1,13 +1,16 @@
 //! The role: learns what is committed, executes it, answers.
 
 use crate::blocked::Blocked;
+use crate::demand::Demand;
 use crate::{Config, ConflictGraph, Sessions};
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{
     Column, Jitter, Micros, NodeId, Operation, Reply, Role, SeqSet, StateMachine, Value, VertexId,
 };
-use althing_wire::{Address, Commit, Effects, Executed, Ignored, Learned, Message, ReplicaRecord};
+use althing_wire::{
+    Address, Commit, Effects, Executed, Ignored, Learned, Message, ReplicaRecord, Served,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A replica.
@@ -28,6 +31,7 @@ pub struct Replica {
     pub(crate) catch_up_at: Micros,
     pub(crate) catch_up_turn: usize,
     pub(crate) jitter: Jitter,
+    demand: Demand,
     counters: Counters,
     steps: Vec<Step>,
 }
@@ -79,6 +83,15 @@ impl Replica {
             catch_up_at: 0,
             catch_up_turn: config.me.0 as usize,
             jitter: Jitter::new(config.seed),
+            demand: Demand::new(
+                config.modes.clone(),
+                config.timing.demand,
+                // Without a proposer beside it, nobody wants to know.
+                match config.membership.has(config.me, Role::Proposer) {
+                    true => config.limits.demand_len_max,
+                    false => 0,
+                },
+            ),
             counters: Counters::default(),
             steps: Vec::new(),
             config,
@@ -97,6 +110,7 @@ impl Replica {
     /// waited for anew, and what happened in the meantime is asked for at once.
     pub fn start(&mut self, now: Micros) {
         self.catch_up_at = now;
+        self.demand.start(now);
         self.watch_anew(now);
     }
 
@@ -215,7 +229,7 @@ impl Replica {
             let component_len = component.len();
             self.counters.component_len_max = self.counters.component_len_max.max(component_len);
             for (vertex, value) in component {
-                self.execute(vertex, value, component_len, effects);
+                self.execute(now, vertex, value, component_len, effects);
             }
         }
         self.watch(now);
@@ -224,6 +238,7 @@ impl Replica {
     /// Executes a vertex, and answers if that falls to this replica.
     fn execute(
         &mut self,
+        now: Micros,
         vertex: VertexId,
         value: Value,
         component_len: usize,
@@ -257,7 +272,50 @@ impl Replica {
                 .after_earlier()
                 .send(vertex.proposer, Executed { vertex, replies: replies.clone() });
         }
+        self.tell_proposer(now, vertex, &value, &replies, effects);
         self.steps.push(Step { vertex, value, replies, took_effect, component_len });
+    }
+
+    /// Tells the proposer on this node of the requests of its sessions that another one proposed, and
+    /// who contends for what the vertex touched.
+    fn tell_proposer(
+        &mut self,
+        now: Micros,
+        vertex: VertexId,
+        value: &Value,
+        replies: &[Reply],
+        effects: &mut Effects<ReplicaRecord>,
+    ) {
+        let me = self.config.me;
+        let is_own = vertex.proposer == me;
+        if !self.config.membership.has(me, Role::Proposer) {
+            return;
+        }
+        let is_shared = value.deps.columns().any(|(column, _)| column.proposer != vertex.proposer);
+        if !is_shared {
+            return;
+        }
+        let mut told = Vec::new();
+        let mut replies: Vec<&Reply> = replies.iter().collect();
+        if is_planted(Mutant::ServedSwapped) {
+            let by = 1.min(replies.len());
+            replies.rotate_left(by);
+        }
+        for (command, reply) in value.commands.as_slice().iter().zip(replies) {
+            self.demand.count(now, command, &mut told);
+            let request = command.operation.request();
+            if let Some(request) = request.filter(|it| !is_own && it.session.opened.proposer == me)
+            {
+                mark::hit(Mark::ServedElsewhere);
+                effects.after_earlier().send(me, Served { request, reply: reply.clone() });
+            }
+        }
+        told.into_iter().for_each(|demand| effects.send(me, demand));
+    }
+
+    /// Resources for which it counts who touches them.
+    pub fn demand_len(&self) -> usize {
+        self.demand.len()
     }
 
     pub(crate) fn count_recovery_asked(&mut self) {

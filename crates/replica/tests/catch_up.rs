@@ -1,7 +1,8 @@
 //! Replicas that tell each other what they hold.
 
 use althing_model::{
-    Commands, DepSet, Epoch, Membership, NodeId, Path, Role, StateMachine, Value, VertexId,
+    Commands, DepSet, Epoch, Membership, ModeTable, NodeId, Path, Role, StateMachine, Value,
+    VertexId,
 };
 use althing_replica::{Config, Limits, Replica, Timing};
 use althing_wire::{Address, Commit, Effect, Effects, Frontier, Message, ReplicaRecord};
@@ -30,10 +31,16 @@ fn replica(me: u32) -> Replica {
     let config = Config {
         me: NodeId(me),
         membership: Membership::new(Epoch(0), Path::Classic, 1, nodes.collect()).unwrap(),
+        modes: ModeTable::read_write(),
         has_voter: false,
         seed: 7,
-        timing: Timing { recover: 1_000_000_000, catch_up: 100 },
-        limits: Limits { catch_up_len_max: 1, catch_up_bytes_max: 1, frontier_extras_max: 1 },
+        timing: Timing { recover: 1_000_000_000, catch_up: 100, ..Timing::default() },
+        limits: Limits {
+            catch_up_len_max: 1,
+            catch_up_bytes_max: 1,
+            frontier_extras_max: 1,
+            ..Limits::default()
+        },
     };
     let mut replica = Replica::new(config, Box::new(Nothing));
     replica.start(0);

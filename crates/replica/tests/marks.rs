@@ -2,12 +2,13 @@
 
 use althing_model::mark::{self, Mark};
 use althing_model::{
-    Command, Commands, DepSet, Epoch, Footprint, Membership, NodeId, Operation, Path, Role,
-    StateMachine, Value, VertexId,
+    Command, Commands, DepSet, Epoch, Footprint, Membership, Mode, ModeTable, NodeId, Operation,
+    Path, Reply, RequestId, Role, SessionId, StateMachine, Value, VertexId,
 };
 use althing_replica::{Config, Limits, Replica, Timing};
 use althing_wire::{
     Address, Commit, Effect, Effects, Executed, Frontier, Ignored, Message, Recover, ReplicaRecord,
+    Served,
 };
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -32,9 +33,17 @@ impl StateMachine for Idle {
 fn replica(membership: Membership) -> Replica {
     // Tests may share a thread.
     mark::take();
-    let timing = Timing { recover: 1_000, catch_up: NEVER };
+    let timing = Timing { recover: 1_000, catch_up: NEVER, ..Timing::default() };
     let limits = Limits::default();
-    let config = Config { me: ME, membership, has_voter: false, seed: 1, timing, limits };
+    let config = Config {
+        me: ME,
+        membership,
+        modes: ModeTable::read_write(),
+        has_voter: false,
+        seed: 1,
+        timing,
+        limits,
+    };
     let mut replica = Replica::new(config, Box::new(Idle));
     replica.start(NEVER);
     replica
@@ -151,4 +160,51 @@ fn whom_a_blocked_replica_asks() {
     alone.on_link(NodeId(2), false);
     assert_eq!(wait(&mut alone), ask(3));
     expect(Mark::RecoveryAskedInTurn);
+}
+
+/// Broken: the client of a forwarded command would never be answered, or one of another region's.
+#[test]
+fn a_forwarded_request_is_told_at_home() {
+    let mut replica = replica(colocated());
+    let opened = VertexId { epoch: Epoch(0), proposer: ME, seq: 0 };
+    let open = Command { operation: Operation::OpenSession, footprint: Footprint::NOTHING };
+    let commands = Commands::Batch([open].into());
+    let mut effects = Effects::default();
+    let mut commit = |vertex: VertexId, commands: Commands, deps: DepSet| {
+        let value = Value { commands, deps };
+        let commit = Commit { vertex, value };
+        replica.handle(0, vertex.proposer.into(), commit.into(), &mut effects).unwrap();
+        let told: Vec<Message> = effects
+            .drain()
+            .flat_map(|effect| match effect {
+                Effect::Append { then, .. } => then,
+                Effect::Send { .. } => Vec::new(),
+            })
+            .filter(|(to, message)| *to == ME.into() && matches!(message, Message::Served(_)))
+            .map(|(_, message)| message)
+            .collect();
+        told
+    };
+    assert!(commit(opened, commands, DepSet::default()).is_empty());
+
+    let request = RequestId { session: SessionId { opened, slot: 0 }, sequence: 7 };
+    let stranger = VertexId { proposer: NodeId(2), ..opened };
+    let of = |request| Command {
+        operation: Operation::Apply { request, acknowledged_below: 0, payload: Bytes::new() },
+        footprint: Footprint::of([(Bytes::from_static(b"hot"), Mode(1))]),
+    };
+    let other = RequestId { session: SessionId { opened: stranger, slot: 0 }, ..request };
+    let commands = Commands::Batch([of(other), of(request)].into());
+    assert!(commit(stranger, Commands::Noop, DepSet::default()).is_empty());
+    let hub = VertexId { proposer: NodeId(1), ..opened };
+    let told = commit(hub, commands, [opened, stranger].into_iter().collect());
+    let reply = Reply::Applied(Bytes::new());
+    assert_eq!(told, [Served { request, reply }.into()]);
+    assert!(mark::take().contains(Mark::ServedElsewhere));
+
+    // What is proposed here is told in the ordinary way.
+    let own = VertexId { seq: 1, ..opened };
+    let again = RequestId { sequence: 8, ..request };
+    let commands = Commands::Batch([of(again)].into());
+    assert!(commit(own, commands, [opened, hub].into_iter().collect()).is_empty());
 }

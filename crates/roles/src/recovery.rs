@@ -69,6 +69,7 @@ impl Recovery {
             let replica = althing_replica::Config {
                 me,
                 membership: membership.clone(),
+                modes: modes(),
                 has_voter: voter.is_some(),
                 // Not the proposer's sequence of numbers.
                 seed: config.seed ^ 0x5eed,

@@ -47,6 +47,13 @@
 //!    |<-------------|<-----------------------------------------------------|
 //! ```
 //!
+//! # A better placed proposer
+//! For resources that several nodes' clients contend for, replicas tell the proposer beside them how
+//! often each node's do, `Demand`, and proposers tell each other how far they are from all,
+//! `Distances`. From both each proposer computes where its own clients' commands on such a resource
+//! are best proposed; elsewhere means `Forward`, and the replica beside says when such a command was
+//! executed, `Served`. Any proposer may take any command: safety does not depend on these.
+//!
 //! # Recovery
 //! A replica that is blocked tells a proposer, `Recover`; that one runs `Prepare` / `Promised` in a
 //! ballot of round 2 or higher (and, on the classic path, `Inspect` / `Inspected`), when it must a
@@ -100,13 +107,13 @@ pub use message::{Kind, Message, Party};
 pub use proposer_to_acceptor::{Accept, Prepare};
 pub use proposer_to_client::{Answer, Outcome};
 pub use proposer_to_dependency::{Depend, Inspect};
-pub use proposer_to_proposer::Reserved;
+pub use proposer_to_proposer::{Distances, Forward, Reserved};
 pub use proposer_to_replica::Commit;
 pub use proposer_to_voter::{Conclude, PreAccept};
 pub use record::{
     AcceptorRecord, DependencyRecord, NodeRecord, ProposerRecord, ReplicaRecord, VoterRecord,
 };
-pub use replica_to_proposer::{Executed, Recover};
+pub use replica_to_proposer::{Demand, Executed, Recover, Served};
 pub use replica_to_replica::Frontier;
 pub use voter_to_proposer::{Concluded, PreAccepted};
 pub use voter_to_replica::Learned;

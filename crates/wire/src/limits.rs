@@ -37,6 +37,9 @@ pub const EXTRAS_MAX: usize = 1 << 16;
 /// Members of a fast quorum: 256 bytes.
 pub const QUORUM_MAX: usize = 64;
 
+/// Nodes in one message of distances or of demand: 1 KiB.
+pub const NODES_MAX: usize = 64;
+
 /// Bytes of one reply of the state machine: 1 MiB.
 pub const REPLY_LEN_MAX: usize = 1 << 20;
 
@@ -47,6 +50,9 @@ pub const REASON_LEN_MAX: usize = 1 << 10;
 /// Sequence numbers, of vertices and of requests, are below this, and prefixes of them not above:
 /// adding to one cannot overflow.
 pub const SEQ_END: u64 = 1 << 62;
+
+/// Lengths of time in messages are at most this, eleven days: sums of a few cannot overflow.
+pub const MICROS_MAX: u64 = 1_000_000_000_000;
 
 /// The highest round of a ballot: the next one is still a number.
 pub const ROUND_MAX: u32 = (1 << 31) - 1;

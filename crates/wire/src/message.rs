@@ -141,17 +141,30 @@ messages! {
     Recover = 51, Plain, [Node(Replica)] => [Node(Proposer)];
     /// replica -> replica.
     Frontier = 52, Plain, [Node(Replica)] => [Node(Replica)];
+    /// replica -> the proposer on its node.
+    Served = 53, Durable, [Node(Replica)] => [Node(Proposer)];
+    /// replica -> the proposer on its node.
+    Demand = 54, Plain, [Node(Replica)] => [Node(Proposer)];
     /// proposer -> itself.
     Reserved = 60, Durable, [Node(Proposer)] => [Node(Proposer)];
+    /// proposer -> a better placed proposer.
+    Forward = 61, Plain, [Node(Proposer)] => [Node(Proposer)];
+    /// proposer -> proposer.
+    Distances = 62, Plain, [Node(Proposer)] => [Node(Proposer)];
 }
 
 impl Message {
     /// The vertex that the message is about, if it is about one.
     pub fn vertex(&self) -> Option<VertexId> {
         Some(match self {
-            Self::Submit(_) | Self::Answer(_) | Self::Frontier(_) | Self::Reserved(_) => {
-                return None;
-            }
+            Self::Submit(_)
+            | Self::Answer(_)
+            | Self::Served(_)
+            | Self::Demand(_)
+            | Self::Frontier(_)
+            | Self::Reserved(_)
+            | Self::Forward(_)
+            | Self::Distances(_) => return None,
             Self::PreAccept(m) => m.vertex,
             Self::PreAccepted(m) => m.vertex,
             Self::Conclude(m) => m.vertex,

@@ -1,6 +1,25 @@
-//! proposer -> itself, when a record is on disk. It never crosses the network.
+//! proposer -> proposer: a command for a better placed one, distances, and a note to itself.
 
-/// The reservation of sequence numbers up to `until` (exclusive) is on disk: they may be used.
+use althing_model::{Micros, NodeId, Operation};
+
+/// A command of one of the sender's clients, for the receiver to propose: it is nearer to the others
+/// that contend for what the command touches. The sender answers its client when the replica beside
+/// it has executed the command, and proposes it itself where that takes too long.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Forward {
+    /// What to execute: a command with a request id.
+    pub operation: Operation,
+}
+
+/// How far the sender is from the other nodes, as it measured.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Distances {
+    /// Round trips in microseconds, ascending by node, at most one each.
+    pub round_trips: Vec<(NodeId, Micros)>,
+}
+
+/// The reservation of sequence numbers up to `until` (exclusive) is on disk: they may be used. To
+/// itself; it never crosses the network.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reserved {
     /// The end of the reservation.

@@ -1,6 +1,7 @@
 //! replica -> proposer.
 
-use althing_model::{Reply, VertexId};
+use althing_model::{Micros, NodeId, Reply, RequestId, VertexId};
+use bytes::Bytes;
 
 /// To the vertex's own proposer: it was executed here.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -10,6 +11,29 @@ pub struct Executed {
     /// One reply for each command, in the order of the batch; none if the vertex was committed as
     /// a noop.
     pub replies: Vec<Reply>,
+}
+
+/// To the proposer beside it: a request of a session that was opened there was executed here, in a
+/// vertex of another proposer. It never crosses the network.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Served {
+    /// The request.
+    pub request: RequestId,
+    /// Its reply.
+    pub reply: Reply,
+}
+
+/// To the proposer beside it: how often commands of each node's clients touched a resource for which
+/// they contend. It never crosses the network.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Demand {
+    /// The resource.
+    pub resource: Bytes,
+    /// How long was counted, in microseconds.
+    pub window: Micros,
+    /// The nodes whose clients touched it in a mode that conflicts with another node's, and how many
+    /// commands did; ascending, none where nobody contends any more.
+    pub commands: Vec<(NodeId, u64)>,
 }
 
 /// This vertex is not committed here, and others wait for it: commit it.

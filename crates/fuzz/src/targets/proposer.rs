@@ -140,6 +140,7 @@ fn limits(bytes: &mut Unstructured<'_>) -> Result<Limits> {
         reserve_len: bytes.int_in_range(1..=4)?,
         chain_len_max: bytes.int_in_range(1..=2)?,
         recoveries_max: bytes.int_in_range(1..=3)?,
+        placements_max: bytes.int_in_range(0..=2)?,
         ..Limits::default()
     })
 }

@@ -4,8 +4,8 @@ use crate::scope::Scope;
 use crate::target::any_bytes;
 use crate::world::{World, note};
 use crate::{Outcomes, Target};
-use althing_kv::Store;
-use althing_model::{Micros, Path, Role, Value, VertexId};
+use althing_kv::{KvConflicts, Store};
+use althing_model::{Conflicts, Micros, Path, Role, Value, VertexId};
 use althing_replica::{Config, Limits, Replica, Timing};
 use althing_wire::{Effects, Message, Party, ReplicaRecord};
 use arbitrary::{Result, Unstructured};
@@ -98,10 +98,16 @@ fn new(scope: &Scope) -> Replica {
     let config = Config {
         me: scope.me,
         membership: scope.membership.clone(),
+        modes: KvConflicts::default().modes().clone(),
         has_voter: scope.has_voter(),
         seed: 1,
         timing: Timing::default(),
-        limits: Limits { catch_up_len_max: 3, catch_up_bytes_max: 64, frontier_extras_max: 2 },
+        limits: Limits {
+            catch_up_len_max: 3,
+            catch_up_bytes_max: 64,
+            frontier_extras_max: 2,
+            demand_len_max: 2,
+        },
     };
     Replica::new(config, Box::new(Store::default()))
 }

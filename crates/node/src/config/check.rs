@@ -62,6 +62,7 @@ pub(super) fn check(file: &ConfigFile, base: &FilePath) -> Result<Config, Vec<Pr
             retry: micros(timeouts.retry_ms),
             back_off: micros(timeouts.back_off_ms),
             answer: micros(timeouts.answer_ms),
+            ..althing_proposer::Timing::default()
         },
         proposer_limits: althing_proposer::Limits {
             in_flight_max: numbers.in_flight,
@@ -70,11 +71,17 @@ pub(super) fn check(file: &ConfigFile, base: &FilePath) -> Result<Config, Vec<Pr
             batch_bytes_max: numbers.batch_bytes,
             batch_delay: numbers.batch_delay_us,
             recoveries_max: numbers.recoveries,
+            placements_max: numbers.placements,
             ..althing_proposer::Limits::default()
         },
         replica_timing: althing_replica::Timing {
             recover: micros(timeouts.recover_ms),
             catch_up: micros(timeouts.catch_up_ms),
+            ..althing_replica::Timing::default()
+        },
+        replica_limits: althing_replica::Limits {
+            demand_len_max: numbers.placements,
+            ..althing_replica::Limits::default()
         },
         down_after: Duration::from_millis(timeouts.down_after_ms),
         inbox_len_max: numbers.inbox,
@@ -292,6 +299,7 @@ impl Check<'_> {
             ("limits.batch_bytes", l.batch_bytes as u64, 1..=payload),
             ("limits.batch_delay_us", l.batch_delay_us, 0..=1_000_000),
             ("limits.recoveries", l.recoveries as u64, 1..=1 << 16),
+            ("limits.placements", l.placements as u64, 0..=4096),
             ("limits.inbox", l.inbox as u64, 1..=1 << 20),
             // Room for the longest message, or none would ever enter.
             ("limits.inbox_mib", l.inbox_mib as u64, 4..=4096),

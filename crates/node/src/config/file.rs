@@ -134,6 +134,9 @@ pub struct LimitsEntry {
     pub batch_delay_us: u64,
     /// Recoveries at a time.
     pub recoveries: usize,
+    /// Contended keys for which it is counted who touches them, so that their commands are proposed
+    /// where that is best; 0 for none: every command is proposed where it was submitted.
+    pub placements: usize,
     /// Messages from the network that wait for one role.
     pub inbox: usize,
     /// Their bytes, in MiB.
@@ -154,6 +157,7 @@ impl Default for LimitsEntry {
             batch_bytes: proposer.batch_bytes_max,
             batch_delay_us: proposer.batch_delay,
             recoveries: proposer.recoveries_max,
+            placements: crate::limits::PLACEMENTS,
             inbox: crate::limits::INBOX_LEN,
             inbox_mib: crate::limits::INBOX_BYTES >> 20,
             clients: althing_transport::limits::CLIENTS_MAX,

@@ -41,6 +41,8 @@ pub struct Config {
     pub proposer_limits: althing_proposer::Limits,
     /// When the replica acts unasked.
     pub replica_timing: althing_replica::Timing,
+    /// The replica's limits.
+    pub replica_limits: althing_replica::Limits,
     /// Silence after which a node is believed down.
     pub down_after: Duration,
     /// Messages from the network that wait for one role.

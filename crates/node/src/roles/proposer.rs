@@ -80,6 +80,9 @@ impl Driven for DrivenProposer {
             refused: counters.refused,
             proposed_again: counters.proposed_again,
             overloaded: counters.overloaded,
+            forwarded: counters.forwarded,
+            taken: counters.taken,
+            taken_back: counters.taken_back,
         };
         self.metrics.publish(&status);
         self.published.set_proposer(status);

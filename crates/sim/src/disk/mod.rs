@@ -74,7 +74,11 @@ impl Disk {
         let before = self.synced.len();
         for append in self.waiting.drain(..self.syncing) {
             self.synced.extend(append.records);
-            visible.extend(append.then);
+            match visible.is_empty() {
+                // Mostly there is one append, and no list to make.
+                true => visible = append.then,
+                false => visible.extend(append.then),
+            }
         }
         if let Some(journaled) = &mut self.journaled {
             journaled.commit(&self.synced[before..]);

@@ -56,6 +56,8 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
     let haste = *pick(rng, &[1, 1, 1, 1, 10, 100]);
     let jealousy = *pick(rng, &[1, 1, 1, 4, 20]);
     let patience = 4 * slowest + 100_000;
+    // Half of the runs let better placed proposers have contended commands.
+    let placements_max = *pick(rng, &[0, 0, 1, 64]);
     Plan {
         seed,
         profile: profile.name,
@@ -67,23 +69,26 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
         is_survivable,
         encodes: rng.random_bool(0.2),
         cut: Cut::default(),
-        proposer_limits: draw_limits(rng),
+        proposer_limits: draw_limits(rng, placements_max),
         proposer_timing: althing_proposer::Timing {
             // As patient as that, a fast path may still be hoped for when others have recovered it.
             fast_path: slowest * rng.random_range(1..4) / 2 * *pick(rng, &[1, 1, 1, 40]) / haste,
             retry: (2 * slowest + 20_000) / haste.min(10),
             back_off: slowest / haste.min(10),
             answer: *pick(rng, &[20 * patience, 600_000_000]),
+            distances: *pick(rng, &[100_000, 5_000_000]),
         },
         replica_limits: althing_replica::Limits {
             catch_up_len_max: *pick(rng, &[4, 16, 2048]),
             catch_up_bytes_max: *pick(rng, &[100, 1 << 20]),
             frontier_extras_max: *pick(rng, &[1, 1024]),
+            demand_len_max: placements_max,
         },
         replica_timing: althing_replica::Timing {
             recover: (2 * slowest + rng.random_range(10_000..500_000))
                 / (haste.min(10) * jealousy).min(20),
             catch_up: *pick(rng, &[100_000, 1_000_000]),
+            demand: *pick(rng, &[200_000, 20_000_000]),
         },
         client_patience: (patience, 40 * patience),
         membership,
@@ -164,7 +169,7 @@ fn draw_builtin(rng: &mut impl Rng) -> Builtin {
     }
 }
 
-fn draw_limits(rng: &mut impl Rng) -> althing_proposer::Limits {
+fn draw_limits(rng: &mut impl Rng, placements_max: usize) -> althing_proposer::Limits {
     althing_proposer::Limits {
         in_flight_max: *pick(rng, &[1, 4, 1000]),
         queue_len_max: *pick(rng, &[1, 2, 1000, 1000, 1000]),
@@ -174,5 +179,6 @@ fn draw_limits(rng: &mut impl Rng) -> althing_proposer::Limits {
         reserve_len: *pick(rng, &[1, 4, 16]),
         chain_len_max: *pick(rng, &[1, 3, 1000]),
         recoveries_max: *pick(rng, &[1, 8, 100]),
+        placements_max,
     }
 }

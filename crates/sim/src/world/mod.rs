@@ -6,12 +6,14 @@ mod nodes;
 
 use crate::app::Application;
 use crate::clients::SimClient;
+use crate::codec::Codec;
 use crate::event::{Event, Queue};
 use crate::fault::FaultCounts;
 use crate::limits::AFTER_FAULTS;
 use crate::network::Network;
 use crate::node::Node;
 use crate::observe::{Observer, digest};
+use crate::rights::Rights;
 use crate::trace::{MessageName, TraceEvent, Traced};
 use crate::{Plan, clients::clients as all_clients};
 use althing_checker::{Violation, converges::Standing};
@@ -34,6 +36,8 @@ pub(crate) struct World<'a> {
     pub(crate) events: u64,
     pub(crate) nodes: BTreeMap<NodeId, Node>,
     network: Network,
+    rights: Rights,
+    codec: Codec,
     clients: Vec<SimClient>,
     pub(crate) operations_ended: usize,
     pub(crate) operations_done: usize,
@@ -68,6 +72,8 @@ impl<'a> World<'a> {
             events: 0,
             nodes: plan.membership.nodes().map(|id| (id, Node::new(id, plan))).collect(),
             network: Network::new(plan, &mut rng),
+            rights: Rights::new(&plan.membership),
+            codec: Codec::default(),
             clients: all_clients(plan),
             operations_ended: 0,
             operations_done: 0,

@@ -125,10 +125,10 @@ impl World<'_> {
         let vertex = message.vertex();
         let may_come = match from {
             Address::Client(_) => kind == Kind::Submit,
-            Address::Node(from) => kind.may_come_from(&self.plan.membership, from),
+            Address::Node(from) => self.rights.may_come_from(kind, from),
         };
         assert!(may_come, "{kind:?} may not come from {from:?}");
-        let Some(party) = kind.receiver_at(&self.plan.membership, to) else { return Ok(()) };
+        let Some(party) = self.rights.receiver_at(kind, to) else { return Ok(()) };
         let mut effects = Vec::new();
         let shown = self.trace.is_some().then(|| Box::new(message.clone()));
         let result = roles.handle(local, party, from, message, &mut effects);
@@ -286,7 +286,7 @@ impl World<'_> {
         let copies = arrivals.as_slice().len();
         self.trace(|| Traced::Sent { name, from: source, to, kind, vertex, copies });
         let Some((first, others)) = arrivals.as_slice().split_first() else { return Ok(()) };
-        let message = if self.plan.encodes { through_the_codec(&message) } else { message };
+        let message = if self.plan.encodes { self.codec.pass(message) } else { message };
         let arrived = |message| Arrived { life: None, from: source, name, message };
         for at in others {
             let arrived = arrived(message.clone());
@@ -295,12 +295,4 @@ impl World<'_> {
         self.queue.push(*first, Event::Deliver { to, arrived: arrived(message) });
         Ok(())
     }
-}
-
-/// What the other side reads.
-fn through_the_codec(message: &Message) -> Message {
-    let decoded = Message::decode(message.kind(), message.encode())
-        .unwrap_or_else(|error| panic!("{message:?} cannot be decoded: {error}"));
-    assert_eq!(decoded, *message, "encoding changed a message");
-    decoded
 }

@@ -35,6 +35,7 @@ pub(super) enum Counted {
     Sessions,
     Members,
     Replies,
+    Nodes,
 }
 
 use Counted::*;
@@ -79,6 +80,9 @@ pub(super) fn shape(kind: Kind) -> Shape {
         Kind::Chosen | Kind::Commit | Kind::Learned => VERTEX_VALUE,
         Kind::Executed => &[(2, Each(Replies, PLAIN))],
         Kind::Frontier => &[(1, Within(DEPS))],
+        Kind::Demand => &[(3, Each(Nodes, PLAIN))],
+        Kind::Forward => &[(1, Within(OPERATION))],
+        Kind::Distances => &[(1, Each(Nodes, PLAIN))],
         Kind::Answer
         | Kind::Concluded
         | Kind::Inspect
@@ -86,6 +90,7 @@ pub(super) fn shape(kind: Kind) -> Shape {
         | Kind::Accepted
         | Kind::Refused
         | Kind::Recover
+        | Kind::Served
         | Kind::Reserved => PLAIN,
     }
 }
@@ -115,6 +120,7 @@ impl Counted {
             Sessions => ("CloseSessions.sessions", CLOSED_SESSIONS_MAX),
             Members => ("FastQuorum.members", QUORUM_MAX),
             Replies => ("replies", COMMANDS_PER_VERTEX_MAX),
+            Nodes => ("nodes", NODES_MAX),
         }
     }
 }
@@ -131,7 +137,7 @@ impl From<prost::DecodeError> for Over {
 }
 
 #[derive(Default)]
-struct Counts([usize; Replies as usize + 1]);
+struct Counts([usize; Nodes as usize + 1]);
 
 impl Counts {
     /// Walks one message. It calls itself as deep as shapes are nested, never as deep as the bytes

@@ -27,7 +27,7 @@ impl Body {
         Err(DecodeError { message: self.message, field, fault })
     }
 
-    fn required<T>(self, field: &'static str, part: Option<T>) -> Result<T> {
+    pub(super) fn required<T>(self, field: &'static str, part: Option<T>) -> Result<T> {
         match part {
             Some(part) => Ok(part),
             None => self.fault(field, Fault::Missing),
@@ -334,6 +334,38 @@ impl Body {
             Kind::SessionUnknown(pb::Nothing {}) => Reply::SessionUnknown,
             Kind::Forgotten(pb::Nothing {}) => Reply::Forgotten,
         })
+    }
+
+    pub(super) fn request(
+        self,
+        session: Option<pb::SessionId>,
+        sequence: u64,
+    ) -> Result<RequestId> {
+        Ok(RequestId {
+            session: self.session("session", session)?,
+            sequence: self.number("sequence", sequence, SEQ_END - 1)?,
+        })
+    }
+
+    pub(super) fn resource(self, name: Bytes) -> Result<Bytes> {
+        self.no_longer("resource", name.len(), RESOURCE_LEN_MAX)?;
+        Ok(self.own(name))
+    }
+
+    /// Numbers of nodes, ascending by node.
+    pub(super) fn nodes(
+        self,
+        field: &'static str,
+        numbers: Vec<pb::NodeNumber>,
+        max: u64,
+    ) -> Result<Vec<(NodeId, u64)>> {
+        self.at_most(field, numbers.len(), NODES_MAX)?;
+        if !numbers.is_sorted_by(|a, b| a.node < b.node) {
+            return self.fault(field, Fault::NotAscending);
+        }
+        let number =
+            |it: pb::NodeNumber| Ok((NodeId(it.node), self.number(field, it.number, max)?));
+        numbers.into_iter().map(number).collect()
     }
 
     pub(super) fn reason(self, text: String) -> Result<String> {

@@ -88,7 +88,7 @@ pub(super) fn operation(operation: &Operation) -> Option<pb::Operation> {
     Some(pb::Operation { kind: Some(kind) })
 }
 
-fn session(session: SessionId) -> pb::SessionId {
+pub(super) fn session(session: SessionId) -> pb::SessionId {
     pb::SessionId {
         epoch: session.opened.epoch.0,
         proposer: session.opened.proposer.0,
@@ -130,6 +130,10 @@ pub(super) fn reply(reply: &Reply) -> pb::Reply {
         Reply::Forgotten => Kind::Forgotten(pb::Nothing {}),
     };
     pb::Reply { kind: Some(kind) }
+}
+
+pub(super) fn nodes(numbers: &[(NodeId, u64)]) -> Vec<pb::NodeNumber> {
+    numbers.iter().map(|(node, number)| pb::NodeNumber { node: node.0, number: *number }).collect()
 }
 
 /// The text, cut to its limit between two characters.

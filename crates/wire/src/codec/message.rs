@@ -2,7 +2,7 @@
 
 use super::{DecodeError, Fault, count, encode, parse, to_bytes};
 use crate::generated as pb;
-use crate::limits::SEQ_END;
+use crate::limits::{MICROS_MAX, SEQ_END};
 use crate::*;
 use althing_model::Ballot;
 use bytes::Bytes;
@@ -105,6 +105,22 @@ impl Message {
             Self::Recover(m) => to_bytes(&pb::Recover { vertex: encode::vertex(m.vertex) }),
             Self::Frontier(m) => to_bytes(&pb::Frontier { committed: encode::deps(&m.committed) }),
             Self::Reserved(m) => to_bytes(&pb::Reserved { until: m.until }),
+            Self::Served(m) => to_bytes(&pb::Served {
+                session: Some(encode::session(m.request.session)),
+                sequence: m.request.sequence,
+                reply: Some(encode::reply(&m.reply)),
+            }),
+            Self::Demand(m) => to_bytes(&pb::Demand {
+                resource: m.resource.clone(),
+                window_us: m.window,
+                commands: encode::nodes(&m.commands),
+            }),
+            Self::Forward(m) => {
+                to_bytes(&pb::Forward { operation: encode::operation(&m.operation) })
+            }
+            Self::Distances(m) => {
+                to_bytes(&pb::Distances { round_trips_us: encode::nodes(&m.round_trips) })
+            }
         }
     }
 
@@ -264,6 +280,31 @@ impl Message {
             Kind::Reserved => {
                 let (body, m): (_, pb::Reserved) = parse(name, body, shape)?;
                 Self::Reserved(Reserved { until: body.number("until", m.until, SEQ_END)? })
+            }
+            Kind::Served => {
+                let (body, m): (_, pb::Served) = parse(name, body, shape)?;
+                Self::Served(Served {
+                    request: body.request(m.session, m.sequence)?,
+                    reply: body.reply(body.required("reply", m.reply)?)?,
+                })
+            }
+            Kind::Demand => {
+                let (body, m): (_, pb::Demand) = parse(name, body, shape)?;
+                Self::Demand(Demand {
+                    resource: body.resource(m.resource)?,
+                    window: body.number("window_us", m.window_us, MICROS_MAX)?,
+                    commands: body.nodes("commands", m.commands, SEQ_END)?,
+                })
+            }
+            Kind::Forward => {
+                let (body, m): (_, pb::Forward) = parse(name, body, shape)?;
+                Self::Forward(Forward { operation: body.operation(m.operation)? })
+            }
+            Kind::Distances => {
+                let (body, m): (_, pb::Distances) = parse(name, body, shape)?;
+                Self::Distances(Distances {
+                    round_trips: body.nodes("round_trips_us", m.round_trips_us, MICROS_MAX)?,
+                })
             }
         })
     }

@@ -361,6 +361,41 @@ pub struct Reserved {
     #[prost(uint64, tag = "1")]
     pub until: u64,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Served {
+    #[prost(message, optional, tag = "1")]
+    pub session: ::core::option::Option<SessionId>,
+    #[prost(uint64, tag = "2")]
+    pub sequence: u64,
+    #[prost(message, optional, tag = "3")]
+    pub reply: ::core::option::Option<Reply>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NodeNumber {
+    #[prost(uint32, tag = "1")]
+    pub node: u32,
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Demand {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub resource: ::prost::bytes::Bytes,
+    #[prost(uint64, tag = "2")]
+    pub window_us: u64,
+    #[prost(message, repeated, tag = "3")]
+    pub commands: ::prost::alloc::vec::Vec<NodeNumber>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Forward {
+    #[prost(message, optional, tag = "1")]
+    pub operation: ::core::option::Option<Operation>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Distances {
+    #[prost(message, repeated, tag = "1")]
+    pub round_trips_us: ::prost::alloc::vec::Vec<NodeNumber>,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ProposerReservedRecord {
     #[prost(uint64, tag = "1")]

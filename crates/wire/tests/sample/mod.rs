@@ -102,6 +102,28 @@ pub(crate) fn messages() -> Vec<(String, Message)> {
         ("recover", Recover { vertex: vertex(7) }.into()),
         ("frontier", Frontier { committed: deps() }.into()),
         ("reserved", Reserved { until: 1024 }.into()),
+        (
+            "served",
+            Served {
+                request: RequestId { session: session(4), sequence: 9 },
+                reply: Reply::Applied(Bytes::from_static(b"ok")),
+            }
+            .into(),
+        ),
+        (
+            "demand",
+            Demand {
+                resource: Bytes::from_static(b"key"),
+                window: 10_000_000,
+                commands: vec![(NodeId(1), 3), (NodeId(4), 200)],
+            }
+            .into(),
+        ),
+        ("forward", Forward { operation: apply(b"set y") }.into()),
+        (
+            "distances",
+            Distances { round_trips: vec![(NodeId(0), 78_400), (NodeId(2), 141_200)] }.into(),
+        ),
     ];
     for kind in Kind::ALL {
         assert!(

@@ -4,7 +4,7 @@ use althing_model::*;
 use althing_wire::limits::*;
 use althing_wire::*;
 use bytes::Bytes;
-use proptest::collection::{btree_set, vec};
+use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -92,6 +92,18 @@ pub(crate) fn message_of(kind: Kind) -> BoxedStrategy<Message> {
         Kind::Recover => vertex().prop_map(|vertex| Recover { vertex }.into()).boxed(),
         Kind::Frontier => deps().prop_map(|committed| Frontier { committed }.into()).boxed(),
         Kind::Reserved => (0..=SEQ_END).prop_map(|until| Reserved { until }.into()).boxed(),
+        Kind::Served => (session(), seq(), reply())
+            .prop_map(|(session, sequence, reply)| {
+                Served { request: RequestId { session, sequence }, reply }.into()
+            })
+            .boxed(),
+        Kind::Demand => (data(30), 0..=MICROS_MAX, node_numbers(SEQ_END))
+            .prop_map(|(resource, window, commands)| Demand { resource, window, commands }.into())
+            .boxed(),
+        Kind::Forward => operation().prop_map(|operation| Forward { operation }.into()).boxed(),
+        Kind::Distances => node_numbers(MICROS_MAX)
+            .prop_map(|round_trips| Distances { round_trips }.into())
+            .boxed(),
     }
 }
 
@@ -165,6 +177,11 @@ fn session() -> impl Strategy<Value = SessionId> {
 
 fn data(len: usize) -> impl Strategy<Value = Bytes> {
     vec(any::<u8>(), 0..len).prop_map(Bytes::from)
+}
+
+fn node_numbers(max: u64) -> impl Strategy<Value = Vec<(NodeId, u64)>> {
+    btree_map(number().prop_map(NodeId), 0..=max, 0..5)
+        .prop_map(|numbers| numbers.into_iter().collect())
 }
 
 fn operation() -> impl Strategy<Value = Operation> {

@@ -1,0 +1,184 @@
+//! Commands for a better placed proposer, at both ends.
+
+mod story;
+
+use althing_model::mark::Mark;
+use althing_model::{NodeId, Operation, Path, Reply, RequestId, SessionId};
+use althing_proposer::{Limits, Link};
+use althing_wire::{
+    Address, Answer, ClientId, Demand, Distances, Forward, Ignored, Message, Outcome, Served,
+    Submit,
+};
+use bytes::Bytes;
+use story::{ME, Story, expect, has, own};
+
+/// Round trips in milliseconds: node 0 is far from the others, node 1 amid them.
+const MS: [[u64; 3]; 3] = [[0, 50, 60], [50, 0, 10], [60, 10, 0]];
+const HUB: NodeId = NodeId(1);
+const CLIENT: ClientId = ClientId(9);
+
+fn limits() -> Limits {
+    Limits { placements_max: 4, ..Story::limits() }
+}
+
+/// A proposer that knows all distances, and has a session of its own.
+fn begin(limits: Limits) -> Story {
+    let mut story = Story::new(Path::Fast, 3, 1, limits);
+    for other in [1, 2] {
+        let round_trip = Some(MS[0][other] * 1000);
+        story.proposer.on_link(0, NodeId(other as u32), Link { round_trip, is_up: true });
+        let round_trips = (0..).map(NodeId).zip(MS[other].map(|ms| ms * 1000)).collect();
+        story.tell(NodeId(other as u32), Distances { round_trips });
+    }
+    story.tell(CLIENT, Submit { ticket: 0, operation: Operation::OpenSession });
+    story.sent();
+    story
+}
+
+fn request(sequence: u64) -> RequestId {
+    RequestId { session: SessionId { opened: own(0), slot: 0 }, sequence }
+}
+
+fn write(sequence: u64) -> Operation {
+    let payload = Bytes::from_static(b"hot");
+    Operation::Apply { request: request(sequence), acknowledged_below: 0, payload }
+}
+
+fn submit(story: &mut Story, sequence: u64) {
+    story.tell(CLIENT, Submit { ticket: sequence, operation: write(sequence) });
+}
+
+/// The clients of all nodes touch the resource all the time.
+fn contend(story: &mut Story) {
+    let commands = (0..3).map(|node| (NodeId(node), 5_000)).collect();
+    let resource = Bytes::from_static(b"hot");
+    story.tell(ME, Demand { resource, window: 10_000_000, commands });
+}
+
+fn is_proposed(sent: &[(Address, Message)]) -> bool {
+    has(sent, |message| matches!(message, Message::PreAccept(_)))
+}
+
+/// Broken: a command would wait for far regions though another node can propose for all, its client
+/// would not be answered, or answered twice.
+#[test]
+fn a_contended_command_goes_to_the_hub_and_its_client_hears_from_here() {
+    let mut story = begin(limits());
+    submit(&mut story, 1);
+    assert!(is_proposed(&story.sent()), "nobody contends yet");
+    contend(&mut story);
+    expect(&[Mark::PlacedElsewhere]);
+    submit(&mut story, 2);
+    expect(&[Mark::Forwarded]);
+    let forward = Forward { operation: write(2) };
+    assert_eq!(story.sent(), [(HUB.into(), forward.into())]);
+    // Asked again, it goes to whoever asked last, once.
+    story.tell(ClientId(10), Submit { ticket: 77, operation: write(2) });
+    assert!(story.sent().is_empty());
+    let reply = Reply::Applied(Bytes::from_static(b"done"));
+    let served = Served { request: request(2), reply: reply.clone() };
+    assert_eq!(story.try_tell(HUB, served.clone()), Err(Ignored::Misdirected));
+    story.tell(ME, served.clone());
+    let answer = Answer { ticket: 77, outcome: Outcome::Executed(reply) };
+    assert_eq!(story.sent(), [(ClientId(10).into(), answer.into())]);
+    assert_eq!(story.try_tell(ME, served), Err(Ignored::Late));
+
+    // Nobody contends any more; a session of another node is not told of here.
+    let resource = Bytes::from_static(b"hot");
+    story.tell(ME, Demand { resource, window: 10_000_000, commands: Vec::new() });
+    submit(&mut story, 3);
+    assert!(is_proposed(&story.sent()));
+    contend(&mut story);
+    story.submit(4, "hot");
+    assert!(is_proposed(&story.sent()));
+}
+
+/// Broken: a client would wait for ever for a node that died or forgot.
+#[test]
+fn what_takes_too_long_is_proposed_at_home() {
+    let mut story = begin(limits());
+    contend(&mut story);
+    submit(&mut story, 1);
+    submit(&mut story, 2);
+    story.sent();
+    story.wait(100_000);
+    assert!(!is_proposed(&story.sent()), "three round trips and a quarter of a second");
+    story.wait(400_000);
+    expect(&[Mark::ForwardTakenBack]);
+    assert!(is_proposed(&story.sent()));
+    assert_eq!(story.proposer.counters().taken_back, 2);
+    // It is busy: next time it has twice as long.
+    submit(&mut story, 3);
+    story.wait(600_000);
+    assert_eq!(story.proposer.counters().taken_back, 2);
+    // A node that is believed down is not waited for, nor given anything.
+    story.cut(HUB);
+    assert_eq!(story.proposer.deadline(), Some(story.now));
+    story.wait(0);
+    assert_eq!(story.proposer.counters().taken_back, 3);
+    story.sent();
+    submit(&mut story, 4);
+    assert!(!has(&story.sent(), |message| matches!(message, Message::Forward(_))));
+}
+
+/// Broken: a hub would propose a request twice, keep commands without end, or take what is none.
+#[test]
+fn a_hub_proposes_what_it_is_given_once() {
+    let limits = Limits { queue_len_max: 1, in_flight_max: 1, ..limits() };
+    let mut story = begin(limits);
+    assert_eq!(story.proposer.queue_len(), 0);
+    let origin = NodeId(2);
+    let session = SessionId { opened: story::other(2, 0), slot: 0 };
+    let forward = |sequence| {
+        let payload = Bytes::from_static(b"hot");
+        let request = RequestId { session, sequence };
+        Forward { operation: Operation::Apply { request, acknowledged_below: 0, payload } }
+    };
+    story.tell(origin, forward(1));
+    expect(&[Mark::ForwardTaken]);
+    assert_eq!(story.try_tell(origin, forward(1)), Err(Ignored::Repeated));
+    assert_eq!(story.proposer.counters().taken, 1);
+    assert_eq!(story.proposer.queue_len(), 1, "the opening is in flight");
+    assert_eq!(story.try_tell(origin, forward(2)), Err(Ignored::Late));
+    expect(&[Mark::ForwardTurnedAway]);
+    let open = Forward { operation: Operation::OpenSession };
+    assert_eq!(story.try_tell(origin, open), Err(Ignored::Contradiction));
+    let stranger = SessionId { opened: story::other(9, 0), slot: 0 };
+    let mut unknown = forward(3);
+    if let Operation::Apply { request, .. } = &mut unknown.operation {
+        request.session = stranger;
+    }
+    assert_eq!(story.try_tell(origin, unknown), Err(Ignored::Contradiction));
+    assert!(matches!(forward(1).operation, Operation::Apply { .. }));
+}
+
+/// Broken: proposers would not know how far the others are from each other, or where nothing is
+/// placed messages would be sent in vain.
+#[test]
+fn distances_are_told_when_they_are_new_and_now_and_then() {
+    let mut story = begin(limits());
+    story.wait(0);
+    let told = |story: &mut Story| {
+        let sent = story.sent();
+        sent.iter().filter(|(_, message)| matches!(message, Message::Distances(_))).count()
+    };
+    assert_eq!(told(&mut story), 2);
+    story.wait(1_000_000);
+    assert_eq!(told(&mut story), 0);
+    let link = |ms: u64| Link { round_trip: Some(ms * 1000), is_up: true };
+    story.proposer.on_link(story.now, HUB, link(52));
+    story.wait(0);
+    assert_eq!(told(&mut story), 0, "hardly another");
+    story.proposer.on_link(story.now, HUB, link(90));
+    story.wait(0);
+    assert_eq!(told(&mut story), 2);
+    story.wait(5_000_000);
+    assert_eq!(told(&mut story), 2, "one may be lost");
+
+    let mut off = begin(Story::limits());
+    off.wait(5_000_000);
+    assert_eq!(told(&mut off), 0);
+    contend(&mut off);
+    submit(&mut off, 1);
+    assert!(!has(&off.sent(), |message| matches!(message, Message::Forward(_))));
+}
