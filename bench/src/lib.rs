@@ -9,9 +9,18 @@
 #[cfg(test)]
 extern crate self as althing_bench;
 
+pub mod cli;
+mod error;
+pub mod ground;
 pub mod output;
+mod protocol;
 pub mod results;
+pub mod sim;
+pub mod sweep;
 pub mod workload;
 
+pub use error::BenchError;
+pub use protocol::Protocol;
 pub use results::{Bucket, Mode, RegionRun, Results, Run};
+pub use sweep::Sweep;
 pub use workload::{Crash, Keys, Load, Workload};

@@ -45,6 +45,8 @@ enum Command {
     Config(crate::config::Args),
     /// Run the protocol in a simulated world, with faults.
     Sim(crate::sim::Args),
+    /// Benchmark a placement of nodes, simulated, emulated or real.
+    Bench(crate::bench::Args),
 }
 
 impl Cli {
@@ -59,6 +61,7 @@ impl Cli {
             Command::Certs(args) => crate::certs::run(args),
             Command::Config(args) => crate::config::run(args),
             Command::Sim(args) => crate::sim::run(args),
+            Command::Bench(args) => crate::bench::run(args),
         }
     }
 }
