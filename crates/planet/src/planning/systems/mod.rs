@@ -84,10 +84,11 @@ pub struct Survives {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // Phase 2 of f + 1 and phase 1 of n - f: that f.
             Kind::Flexible { phase1, phase2, fast } => {
-                write!(f, "sizes: phase 1 of {phase1}, phase 2 of {phase2}, fast {fast}")
+                write!(f, "f = {}: q1 {phase1}, q2 {phase2}, fast {fast}", phase2 - 1)
             }
-            Kind::Even { without } => write!(f, "even cluster, all but {without}"),
+            Kind::Even { without } => write!(f, "even, without {without}"),
             Kind::Grid { rows } => {
                 let row =
                     |row: &Vec<Region>| row.iter().map(Region::name).collect::<Vec<_>>().join(" ");
