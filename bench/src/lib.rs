@@ -5,8 +5,18 @@
 //! Workload -> a way to run it -> Results -> table, JSON, CSV, histograms, plots, HTML report
 //! ```
 
+pub mod cli;
+mod error;
+pub mod ground;
+pub mod json;
+mod protocol;
 pub mod results;
+pub mod sim;
+pub mod sweep;
 pub mod workload;
 
+pub use error::BenchError;
+pub use protocol::Protocol;
 pub use results::{Bucket, Mode, RegionRun, Results, Run};
+pub use sweep::Sweep;
 pub use workload::{Crash, Keys, Load, Workload};

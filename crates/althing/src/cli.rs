@@ -48,6 +48,8 @@ enum Command {
     Sim(crate::sim::Args),
     /// Choose where to put nodes, by what each placement would cost.
     Plan(crate::plan::Args),
+    /// Benchmark a placement of nodes, simulated, emulated or real.
+    Bench(crate::bench::Args),
 }
 
 impl Cli {
@@ -63,6 +65,7 @@ impl Cli {
             Command::Config(args) => crate::config::run(args),
             Command::Sim(args) => crate::sim::run(args),
             Command::Plan(args) => crate::plan::run(args),
+            Command::Bench(args) => crate::bench::run(args),
         }
     }
 }
