@@ -3,10 +3,10 @@
 use super::Args;
 use althing_planet::{Planet, Question, Region, Weight};
 use anyhow::Context;
-use std::path::Path;
 
 pub(super) fn question(args: &Args) -> anyhow::Result<Question> {
-    let planet = planet(&args.planet)?;
+    let planet = althing_bench::ground::planet(&args.planet)
+        .with_context(|| format!("--planet {}", args.planet))?;
     let candidates = match &args.candidates {
         Some(names) => names.iter().map(|name| planet.region(name.trim())).collect(),
         None => Ok(planet.regions().to_vec()),
@@ -20,20 +20,6 @@ pub(super) fn question(args: &Args) -> anyhow::Result<Question> {
     };
     let clients: Vec<(Region, Weight)> = clients;
     Ok(Question::new(planet, &candidates, args.n, args.f, &clients)?)
-}
-
-/// A built-in planet, or a table in a file; it is named as its file is, without `rtt-` and `.csv`.
-fn planet(asked: &str) -> anyhow::Result<Planet> {
-    let path = Path::new(asked);
-    if path.extension().is_none_or(|extension| extension != "csv") {
-        return Planet::named(asked)
-            .context("--planet (a table of your own is a file whose name ends in .csv)");
-    }
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("--planet {asked} cannot be read"))?;
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    Planet::from_csv(name.strip_prefix("rtt-").unwrap_or(&name), &text)
-        .with_context(|| format!("--planet {asked}"))
 }
 
 /// `REGION=WEIGHT`, or `REGION`.

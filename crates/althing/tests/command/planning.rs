@@ -125,7 +125,7 @@ fn what_cannot_be_planned_is_wrong_usage() {
     let holed = path.to_str().unwrap();
     for (wrong, says) in [
         (&["--planet", "aws-2020-06-04"][..], "did you mean \"aws-2020-06-05\"?"),
-        (&["--planet", "nowhere.csv"], "nowhere.csv cannot be read"),
+        (&["--planet", "nowhere.csv"], "cannot read the round-trip table nowhere.csv"),
         (&["--planet", holed, "--n", "3"], "the table has no row between r01 and r03"),
         (&["--candidates", "eu-wset-1,eu-west-2"], "did you mean \"eu-west-1\"?"),
         (&["--clients", "us-esat-1=2"], "did you mean \"us-east-1\"?"),
