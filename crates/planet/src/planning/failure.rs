@@ -152,4 +152,23 @@ mod tests {
         // Only its own clients: by way of Canada, whose two nearest are as before.
         assert_eq!(fast.changes_us, [0, 0, 0, 124_296 + 78_614 - 173_155, 0]);
     }
+
+    /// Broken: who gains by a failure is left out of what it changes: a nearest node that is far from
+    /// all others may be worse than none.
+    #[test]
+    fn a_client_may_be_better_off_without_its_nearest_node() {
+        let rows = "a,a,0,0,0,0\nb,b,0,0,0,0\nc,c,0,0,0,0\nd,d,0,0,0,0\na,b,1,100,1,0\na,c,1,100,1,0\n\
+                    b,c,1,1,1,0\nd,a,1,1,1,0\nd,b,1,20,1,0\nd,c,1,20,1,0\n";
+        let text = format!("from,to,min_ms,avg_ms,max_ms,mdev_ms\n{rows}");
+        let planet = Planet::from_csv("far", &text).unwrap();
+        let hosts = ["a", "b", "c"].map(Region::new);
+        let clients = ["b", "d"].map(|name| (Region::new(name), Weight::ONE));
+        let question = Question::new(planet, &hosts, 3, 1, &clients).unwrap();
+        let found = question.search(Protocol::Fast, By::Mean, 1, |_| ());
+        let without = question.without(&found.placements[0]);
+        let fast = without[0].of(Protocol::Fast);
+        // Through a: 1 and 100; through b: 20 and 1.
+        assert_eq!(fast.changes_us, [0, -80_000]);
+        assert_eq!(fast.changes_most().map(|it| (it.0.name(), it.1)), Some(("d", -80_000)));
+    }
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 /// Up to so many placements are all compared: a few seconds.
 pub(super) const EXHAUSTIVE_MAX: u128 = 5_000_000;
 
-/// The local search starts from so many placements at most.
-const STARTS_MAX: usize = 16;
+/// The local search starts around so many candidates at most.
+const CENTRES_MAX: usize = 16;
 
 /// What makes one placement better than another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +25,9 @@ pub enum Method {
     /// All were compared: there is none better.
     Exhaustive,
     /// Best-swap local search from so many starts: there may be better ones. Nothing in it is
-    /// random. A start is the nodes nearest to a candidate, for up to 16 candidates evenly spaced in
-    /// the list; a step replaces the one node by the one candidate that improves most.
+    /// random. Starts are around up to 16 candidates, evenly spaced in the list: all nodes nearest to
+    /// it, or a majority of them, or itself alone, and the others as far apart as can be. A step
+    /// replaces the one node by the one candidate that improves most.
     LocalSearch {
         /// How many starts.
         starts: usize,
@@ -123,27 +124,51 @@ impl Question {
         scratch: &mut Scratch,
         on_progress: &mut dyn FnMut(Progress),
     ) -> usize {
-        let starts = self.candidates.len().min(STARTS_MAX);
-        for start in 0..starts {
-            let from = self.candidates[start * self.candidates.len() / starts];
-            let mut nearest = self.candidates.clone();
-            nearest.sort_by_key(|&at| (self.round_trips.us(from, at), at));
-            nearest.truncate(self.n);
-            self.descend(nearest, arithmetic, best, scratch);
-            on_progress(Progress { done: start as u64 + 1, of: starts as u64 });
+        let starts = self.starts();
+        for (start, done) in starts.iter().zip(1..) {
+            self.descend(start.clone(), arithmetic, best, scratch);
+            on_progress(Progress { done, of: starts.len() as u64 });
         }
+        starts.len()
+    }
+
+    /// Around each of some candidates: from the nearest together to the farthest apart, as a quorum
+    /// may be near its clients or near itself.
+    fn starts(&self) -> Vec<Vec<usize>> {
+        let len = self.candidates.len();
+        let centres = len.min(CENTRES_MAX);
+        let centres = (0..centres).map(|centre| self.candidates[centre * len / centres]);
+        let starts = centres.flat_map(|centre| {
+            let mut by_distance = self.candidates.clone();
+            by_distance.sort_by_key(|&at| (self.round_trips.us(centre, at), at));
+            [self.n, self.n / 2 + 1, 1].map(|near| self.spread(by_distance[..near].to_vec()))
+        });
+        let mut starts: Vec<_> = starts.collect();
+        starts.sort_unstable();
+        starts.dedup();
         starts
+    }
+
+    /// These nodes, and the candidates that are farthest from all nodes so far.
+    fn spread(&self, mut nodes: Vec<usize>) -> Vec<usize> {
+        while nodes.len() < self.n {
+            let free = self.candidates.iter().copied().filter(|at| !nodes.contains(at));
+            // Of equally far ones the first.
+            let farthest = free.rev().max_by_key(|&at| self.nearest(at, &nodes).0);
+            nodes.push(farthest.expect("there are at least n candidates"));
+        }
+        nodes.sort_unstable();
+        nodes
     }
 
     /// Swaps one node for one candidate as long as that improves, the best swap first.
     fn descend(
         &self,
-        mut nodes: Vec<usize>,
+        nodes: Vec<usize>,
         arithmetic: &Arithmetic<'_>,
         best: &mut Best,
         scratch: &mut Scratch,
     ) {
-        nodes.sort_unstable();
         let (last, others) = nodes.split_last().expect("there are nodes");
         let start = arithmetic.base(others).cost_with(*last, scratch);
         best.offer(start, others, *last);

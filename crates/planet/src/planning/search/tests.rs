@@ -144,9 +144,9 @@ proptest! {
     ) {
         let arithmetic = Arithmetic::new(&question, protocol);
         let mut best = Best { by, top: 3, kept: BTreeSet::new(), compared: 0 };
-        let starts =
-            question.search_locally(&arithmetic, &mut best, &mut Scratch::default(), &mut |_| ());
-        prop_assert_eq!(starts, question.candidates.len());
+        // From one start alone, since several find the best of so few in any case.
+        let start = question.candidates[..question.n].to_vec();
+        question.descend(start, &arithmetic, &mut best, &mut Scratch::default());
         let key = |nodes: &[Region]| {
             let (sum, worst) = dumb_cost(&question, nodes, protocol);
             match by {
@@ -182,10 +182,12 @@ fn a_large_search_says_that_it_was_heuristic() {
     let question = Question::new(planet.clone(), planet.regions(), 7, 2, &clients).unwrap();
     let mut last = None;
     let found = question.search(Protocol::Fast, By::Mean, 2, |progress| last = Some(progress));
-    assert_eq!(found.method, Method::LocalSearch { starts: 16 });
+    let Method::LocalSearch { starts } = found.method else { panic!("{:?}", found.method) };
+    // Three around each of 16 candidates, some of them alike.
+    assert!((17..=48).contains(&starts), "{starts}");
     assert_eq!(found.all, Some(386_206_920));
     assert!(u128::from(found.compared) < EXHAUSTIVE_MAX);
-    assert_eq!(last, Some(Progress { done: 16, of: 16 }));
+    assert_eq!(last, Some(Progress { done: starts as u64, of: starts as u64 }));
     // Five of seven answer: its own node and two on each side.
     let best = question.predict(&found.placements[0], Protocol::Fast);
     assert_eq!(best.mean_us, 14_000);
@@ -200,4 +202,29 @@ fn combinations_are_counted_or_said_to_be_too_many() {
     assert_eq!(combinations(5, 5), Some(1));
     assert_eq!(combinations(256, 31).map(|all| all > EXHAUSTIVE_MAX), None);
     assert_eq!(combinations(256, 7).map(|all| all > EXHAUSTIVE_MAX), Some(true));
+}
+
+/// Broken: the local search starts or moves so that it is lost where the best placement is known.
+#[test]
+fn the_local_search_is_near_the_best_on_a_real_table() {
+    let planet = Planet::named("aws-2020-06-05").unwrap();
+    for step in 1..=6 {
+        let clients = planet.regions().iter().step_by(step);
+        let clients: Vec<_> = clients.map(|region| (region.clone(), Weight::ONE)).collect();
+        for (f, by) in [(1, By::Mean), (1, By::Worst), (2, By::Mean), (2, By::Worst)] {
+            let question = Question::new(planet.clone(), planet.regions(), 5, f, &clients).unwrap();
+            let known = question.search(Protocol::Fast, by, 1, |_| ());
+            let arithmetic = Arithmetic::new(&question, Protocol::Fast);
+            let mut best = Best { by, top: 1, kept: BTreeSet::new(), compared: 0 };
+            let mut scratch = Scratch::default();
+            question.search_locally(&arithmetic, &mut best, &mut scratch, &mut |_| ());
+            let us = |placement: &Placement| {
+                let prediction = question.predict(placement, Protocol::Fast);
+                if by == By::Mean { prediction.mean_us } else { prediction.worst_us }
+            };
+            let found = question.placement(best.kept.first().unwrap().1.clone());
+            let (found, known) = (us(&found), us(&known.placements[0]));
+            assert!(known <= found && found * 100 <= known * 103, "{found} for {known}");
+        }
+    }
 }
