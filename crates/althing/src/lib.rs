@@ -16,7 +16,6 @@ pub mod config;
 pub mod demo;
 pub mod exit;
 pub mod kv;
-pub mod local_cluster;
 pub mod serve;
 pub mod sim;
 pub mod status;

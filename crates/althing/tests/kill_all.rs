@@ -3,8 +3,8 @@
 use althing::demo::audit::{self, Settled};
 use althing::demo::load::Load;
 use althing::demo::recorder::Recorder;
-use althing::local_cluster::{LocalCluster, Settings};
 use althing_checker::Verdict;
+use althing_local::{LocalCluster, Settings};
 use althing_sdk::{Client, KvClient};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -2,9 +2,9 @@
 
 use super::recorder::Recorder;
 use super::workload::{Ledger, SHARED_KEY};
-use crate::local_cluster::LocalCluster;
 use althing_checker::{RegisterMap, Verdict, linearizable};
 use althing_kv::{KvCommand, KvReply};
+use althing_local::LocalCluster;
 use althing_sdk::{KvClient, KvError};
 use bytes::Bytes;
 use std::sync::Arc;

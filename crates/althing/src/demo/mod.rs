@@ -24,7 +24,7 @@ pub mod workload;
 
 use crate::cluster::cannot_start;
 use crate::exit::{Exit, Failure};
-use crate::local_cluster::{LocalCluster, Settings};
+use althing_local::{LocalCluster, Settings};
 use althing_model::Path;
 use althing_sdk::{Client, KvClient};
 use anyhow::anyhow;
@@ -61,7 +61,8 @@ Exit codes: 0 the history is linearizable, nothing acknowledged was lost and all
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
-    /// The planet whose distances are between the regions.
+    /// The planet whose distances are between the regions: a built-in one, or the path of a table
+    /// (CSV).
     #[arg(long, default_value = "aws-2021-02-13")]
     planet: String,
     /// The regions, separated by commas [default: the planet's, five at most].

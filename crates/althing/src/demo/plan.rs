@@ -66,7 +66,7 @@ impl Phases {
 
 impl Plan {
     pub(super) fn of(args: &Args) -> Result<Self, Failure> {
-        let planet = Planet::named(&args.planet).map_err(Failure::usage)?;
+        let planet = althing_local::planet::load(&args.planet).map_err(Failure::usage)?;
         let regions = match &args.regions {
             Some(names) => names.iter().map(|name| planet.region(name)).collect(),
             None => Ok(planet.regions().iter().take(REGIONS_LEN).cloned().collect()),

@@ -1,7 +1,7 @@
 //! The emulated planet between the processes, and how clients find their way on it.
 
-use super::LocalClusterError;
-use super::description::Description;
+use crate::LocalClusterError;
+use crate::description::Description;
 use althing_model::NodeId;
 use althing_planet::{Planet, Region};
 use althing_relay::{Mesh, Relay};
@@ -20,14 +20,14 @@ pub struct Route {
 
 /// A running relay, and what its delays come from.
 #[derive(Debug)]
-pub(super) struct Network {
+pub(crate) struct Network {
     planet: Planet,
     regions: Vec<Region>,
-    pub(super) mesh: Mesh,
+    pub(crate) mesh: Mesh,
 }
 
 impl Network {
-    pub(super) fn start(
+    pub(crate) fn start(
         planet: Planet,
         description: &Description,
     ) -> Result<Self, LocalClusterError> {
@@ -38,7 +38,7 @@ impl Network {
     }
 
     /// The same planet, for nodes that have other ports now.
-    pub(super) fn start_again(
+    pub(crate) fn start_again(
         &mut self,
         description: &Description,
     ) -> Result<(), LocalClusterError> {
@@ -48,7 +48,7 @@ impl Network {
 
     /// How clients in a node's region reach the nodes: its own directly, the others over the
     /// region's links, the nearest first.
-    pub(super) fn routes_from(&self, node: usize, direct: &[Route]) -> Vec<Route> {
+    pub(crate) fn routes_from(&self, node: usize, direct: &[Route]) -> Vec<Route> {
         let mut routes: Vec<(u64, Route)> = direct
             .iter()
             .enumerate()

@@ -23,7 +23,7 @@
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! use althing::local_cluster::{LocalCluster, Settings};
+//! use althing_local::{LocalCluster, Settings};
 //!
 //! let mut cluster = LocalCluster::start(Settings::new(std::env::current_exe()?, 3)).await?;
 //! cluster.kill(0);
@@ -39,12 +39,15 @@ mod error;
 mod layout;
 pub mod leash;
 mod network;
-mod page;
+pub mod page;
+pub mod planet;
 mod ports;
 mod process;
 
 pub use error::LocalClusterError;
 pub use network::Route;
+pub use page::PageError;
+pub use planet::PlanetSourceError;
 
 use althing_model::{ClusterId, Path};
 use althing_node::Status;
@@ -225,13 +228,8 @@ impl LocalCluster {
     /// # Errors
     /// When it does not answer, as one that was killed.
     pub async fn status(&self, node: usize) -> Result<Status, LocalClusterError> {
-        let address = self.layout.description.nodes[node].admin;
-        let text = page::get(address, "/status").await?;
-        serde_json::from_str(&text).map_err(|error| LocalClusterError::Page {
-            address,
-            path: "/status".to_owned(),
-            reason: format!("it is no status: {error}"),
-        })
+        let address = self.layout.description.nodes[node].admin.to_string();
+        Ok(page::status(&address, page::PATIENCE).await?)
     }
 
     /// Ends all nodes in order. Dropping the cluster does the same.
