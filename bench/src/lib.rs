@@ -5,8 +5,14 @@
 //! Workload -> a way to run it -> Results -> table, JSON, CSV, histograms, plots, HTML report
 //! ```
 
+mod error;
+pub mod ground;
+mod protocol;
 pub mod results;
+pub mod sim;
 pub mod workload;
 
+pub use error::BenchError;
+pub use protocol::Protocol;
 pub use results::{Bucket, Mode, RegionRun, Results, Run};
 pub use workload::{Crash, Keys, Load, Workload};

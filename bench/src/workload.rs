@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A workload, over one cluster of one node a region.
+/// A workload, over one cluster of one node a region. What a profile does not name is as in
+/// [`Workload::default`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Workload {
     /// A built-in planet's name, or the path of a CSV table.
     pub planet: String,
@@ -30,6 +31,29 @@ pub struct Workload {
     pub crash: Option<Crash>,
     /// Every random choice follows from it.
     pub seed: u64,
+}
+
+impl Default for Workload {
+    /// The setting that published figures are compared in: five regions, one closed-loop client in
+    /// each, writes, and two in a hundred of them on one shared key.
+    fn default() -> Self {
+        let regions = ["eu-west-1", "us-west-1", "ap-southeast-1", "ca-central-1", "sa-east-1"]
+            .map(String::from);
+        Self {
+            planet: "aws-2020-06-05".into(),
+            regions: regions.into(),
+            clients: 1,
+            load: Load::Closed { commands: 500 },
+            keys: Keys::Pool { conflict_percent: 2.0, len: 1 },
+            read_percent: 0.0,
+            payload_len: 100,
+            batch_len_max: 1,
+            batch_delay_us: 0,
+            warm_up_ms: 0,
+            crash: None,
+            seed: 1,
+        }
+    }
 }
 
 /// When a client sends its next command.
