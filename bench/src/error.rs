@@ -9,22 +9,9 @@ pub enum BenchError {
     /// The planet, or what was asked of it.
     #[error(transparent)]
     Planet(#[from] PlanetError),
-    /// A planet's file could not be read.
-    #[error("cannot read the round-trip table {}: {source}", path.display())]
-    PlanetFile {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A planet's file is not in order.
-    #[error("the round-trip table {}: {source}", path.display())]
-    PlanetTable {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        source: PlanetError,
-    },
+    /// A planet's name or file.
+    #[error(transparent)]
+    PlanetSource(#[from] althing_local::PlanetSourceError),
     /// A profile could not be read.
     #[error("cannot read the profile {}: {source}", path.display())]
     ProfileFile {
@@ -77,6 +64,23 @@ pub enum BenchError {
         /// The most that would do.
         max: usize,
     },
+    /// A cluster on this machine.
+    #[error(transparent)]
+    Local(#[from] althing_local::LocalClusterError),
+    /// A client's configuration.
+    #[error(transparent)]
+    ClientFile(#[from] althing_sdk::ClientFileError),
+    /// The clients of a region reach no node.
+    #[error("clients of {region}: {source}")]
+    Connect {
+        /// Whose.
+        region: String,
+        /// Why not.
+        source: althing_sdk::ConnectError,
+    },
+    /// The system.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
     /// No failures, or one of the fewest regions.
     #[error("{0}")]
     Invalid(String),

@@ -6,8 +6,12 @@
 //! ```
 
 mod error;
+mod figures;
 pub mod ground;
+mod keys;
+pub mod measure;
 mod protocol;
+pub mod real;
 pub mod results;
 pub mod sim;
 pub mod workload;

@@ -2,12 +2,12 @@
 //! events in virtual time.
 
 use super::clients::{Client, Operation};
-use super::figures::Figures;
 use super::history::Recorder;
-use super::keys::KeySpace;
 use super::node::{Commits, Out, Outcome, ProtocolNode, Request, RequestNumber};
 use super::queue::Queue;
 use super::settings::Settings;
+use crate::figures::Figures;
+use crate::keys::KeySpace;
 use crate::{Load, Workload};
 use althing_checker::Violation;
 use althing_model::Micros;
@@ -99,7 +99,7 @@ impl<'a, P: ProtocolNode> World<'a, P> {
         let regions = nodes.len();
         let total = regions * workload.clients;
         let clients = (0..total).map(|it| Client::new(it / workload.clients, it, workload.seed));
-        let keys = KeySpace::new(workload, total);
+        let keys = KeySpace::new(workload, total, "");
         let crashing = workload.crash.as_ref().map(|crash| &crash.region);
         let stays_up = |region: &&String| Some(*region) != crashing;
         let witness = workload.regions.iter().position(|region| stays_up(&region));
@@ -361,7 +361,7 @@ impl<'a, P: ProtocolNode> World<'a, P> {
         if let Some(recorder) = &mut self.recorder {
             recorder.invoked(number, submitted, access);
         }
-        let payload = self.keys.payload(access, u64::from(operation));
+        let payload = self.keys.command(access, u64::from(operation)).encode();
         let id = RequestNumber { client: number, sequence };
         Request { id, acknowledged_below, key: access.key, is_read: access.is_read, payload }
     }

@@ -43,6 +43,8 @@ enum Command {
     Certs(crate::certs::Args),
     /// Check configurations.
     Config(crate::config::Args),
+    /// Measure latency between regions, and distances.
+    Bench(crate::bench::Args),
     /// Run the protocol in a simulated world, with faults.
     Sim(crate::sim::Args),
 }
@@ -58,6 +60,7 @@ impl Cli {
             Command::Status(args) => crate::status::run(args),
             Command::Certs(args) => crate::certs::run(args),
             Command::Config(args) => crate::config::run(args),
+            Command::Bench(args) => crate::bench::run(args),
             Command::Sim(args) => crate::sim::run(args),
         }
     }

@@ -9,6 +9,7 @@ compile_error!(
      the other packages (see crates/model/src/mutant.rs)"
 );
 
+pub mod bench;
 pub mod certs;
 pub mod cli;
 pub mod cluster;

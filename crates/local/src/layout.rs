@@ -4,7 +4,7 @@ use crate::description::Description;
 use crate::network::{Network, Route};
 use crate::{LocalClusterError, Settings};
 use althing_model::{ClusterId, NodeId, Role};
-use althing_node::config::AdminEntry;
+use althing_node::config::{AdminEntry, LimitsEntry};
 use althing_node::{Config, ConfigFile};
 use althing_sdk::{ClientFile, ClientNodeEntry, ClientTlsEntry};
 use althing_transport::certs::{ClusterAuthority, Tls};
@@ -23,6 +23,7 @@ pub(crate) struct Layout {
     pub(crate) dir: PathBuf,
     pub(crate) cluster: ClusterId,
     pub(crate) description: Description,
+    limits: LimitsEntry,
     /// Removes it in the end, if it is not to be kept.
     _temporary: Option<tempfile::TempDir>,
 }
@@ -33,7 +34,8 @@ impl Layout {
         let (dir, temporary) = directory(settings.dir.as_deref())?;
         let description = Description::of(settings, &dir)?;
         let cluster = description.cluster(&dir)?;
-        let mut layout = Self { dir, cluster, description, _temporary: temporary };
+        let limits = settings.limits.clone();
+        let mut layout = Self { dir, cluster, description, limits, _temporary: temporary };
         layout.evade()?;
         layout.certify()?;
         Ok(layout)
@@ -103,6 +105,7 @@ impl Layout {
         }
         let admin = self.description.nodes[node].admin.to_string();
         config.admin = Some(AdminEntry { listen: admin });
+        config.limits = self.limits.clone();
         config.journal.segment_mib = SEGMENT_MIB;
         // A node that ran and lost its journal must not come back as if it had promised nothing.
         config.journal.create = !self.dir.join(&config.data_dir).exists();

@@ -6,6 +6,13 @@ use althing_model::NodeId;
 use althing_planet::{Planet, Region};
 use althing_relay::{Mesh, Relay};
 use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Clients wait at least this long before they ask another node, however small the planet.
+const ATTEMPT_LEAST: Duration = Duration::from_millis(500);
+
+/// However small the planet, a busy machine may keep a node silent for a while.
+const SILENCE_LEAST: Duration = Duration::from_secs(1);
 
 /// Where a client finds a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +70,25 @@ impl Network {
             .collect();
         routes.sort_by_key(|(distance, _)| *distance);
         routes.into_iter().map(|(_, route)| route).collect()
+    }
+
+    /// How long clients wait for a node before they ask the next: well above what any healthy one
+    /// takes, the slow path included.
+    pub(crate) fn attempt_timeout(&self) -> Duration {
+        (3 * self.longest_round_trip()).max(ATTEMPT_LEAST)
+    }
+
+    /// How long nothing may be heard of a node before its clients take it for dead, and ask others
+    /// from then on: enough for packets to be lost and sent again.
+    pub(crate) fn silence_timeout(&self) -> Duration {
+        (4 * self.longest_round_trip()).max(SILENCE_LEAST)
+    }
+
+    fn longest_round_trip(&self) -> Duration {
+        let places = 0..self.regions.len();
+        let pairs = places.clone().flat_map(|a| places.clone().map(move |b| (a, b)));
+        let longest_us = pairs.map(|(a, b)| self.round_trip_us(a, b)).max();
+        Duration::from_micros(longest_us.unwrap_or_default())
     }
 
     fn round_trip_us(&self, a: usize, b: usize) -> u64 {

@@ -17,13 +17,13 @@ pub mod audit;
 mod figures;
 pub mod load;
 mod plan;
-pub mod recorder;
 mod report;
 mod view;
 pub mod workload;
 
 use crate::cluster::cannot_start;
 use crate::exit::{Exit, Failure};
+use althing_bench::real::Recorder;
 use althing_local::{LocalCluster, Settings};
 use althing_model::Path;
 use althing_sdk::{Client, KvClient};
@@ -32,7 +32,6 @@ use audit::Settled;
 use figures::{Moments, Patience, of_region};
 use load::Load;
 use plan::Plan;
-use recorder::Recorder;
 use report::Report;
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -143,10 +142,7 @@ async fn show(plan: &Plan, view: &View) -> Result<Report, Failure> {
     let mut cluster = LocalCluster::start(settings).await.map_err(cannot_start)?;
     let mut clients = Vec::new();
     for region in 0..plan.regions.len() {
-        let mut config = cluster.client(&cluster.routes_from(region));
-        config.attempt_timeout = plan.attempt_timeout();
-        config.transport.idle_timeout = plan.silence_timeout();
-        clients.push(KvClient::new(Client::connect(config).await?));
+        clients.push(KvClient::new(Client::connect(cluster.client_in(region)).await?));
     }
     Show { plan, view, cluster: &mut cluster, clients }.run().await
 }
@@ -218,7 +214,7 @@ impl Show<'_> {
         let lost_acked = audit::lost(&recorder, &ledger, &readers).await;
         let settled = audit::settled(self.cluster).await;
         let begun = Instant::now();
-        let verdict = audit::verdict(&recorder).await;
+        let verdict = recorder.verdict().await;
         let checked_in = begun.elapsed();
 
         let moments = Moments { warm, measured, kill, restart };
