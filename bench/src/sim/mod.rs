@@ -17,8 +17,11 @@
 //! saw: each is a [`ProtocolNode`].
 
 mod althing;
+mod bound;
 mod clients;
+mod epaxos;
 mod history;
+mod leader;
 mod node;
 mod queue;
 mod settings;
@@ -31,7 +34,9 @@ use crate::ground::{Ground, check_failures};
 use crate::{BenchError, Protocol, RegionRun, Run, Workload};
 use althing::{AlthingNode, Sessions};
 use althing_model::{Membership, Path};
-use althing_planet::fast_quorum_size;
+use althing_planet::{fast_quorum_size, majority};
+use epaxos::EpaxosNode;
+use leader::{LeaderNode, QuorumSizes};
 use world::{Finished, World};
 
 /// Runs a workload under a protocol.
@@ -58,30 +63,72 @@ pub fn run_with(
     let n = ground.regions.len();
     check_failures(f, n)?;
     let bounds = ground.bounds_us(fast_quorum_size(n, f));
-    let has_fast_path = *protocol != Protocol::Classic;
-    let finished = match protocol {
-        Protocol::Fast | Protocol::Atlas | Protocol::Classic => {
-            let path = match protocol {
-                Protocol::Classic => Path::Classic,
-                _ => Path::Fast,
-            };
-            let settings = althing_settings(workload, protocol, settings);
-            let membership = Membership::colocated(n as u32, f, path).expect("f was checked");
-            let sessions = Sessions::default();
-            let node = |me: usize| {
-                let keeps_records = workload
-                    .crash
-                    .as_ref()
-                    .is_some_and(|crash| crash.region == workload.regions[me]);
-                let sessions = sessions.clone();
-                AlthingNode::new(me, &membership, workload.seed, &settings, keeps_records, sessions)
-            };
-            let nodes = (0..n).map(node).collect();
-            World::new(workload, &settings, ground.distances(), nodes, progress).run()
+    if *protocol == Protocol::Epaxos && workload.crash.is_some() {
+        let text = "epaxos: this baseline has no recovery, and runs without failures only; leave \
+                    `--crash` out, or this protocol";
+        return Err(BenchError::invalid(text));
+    }
+    let setting = Setting { workload, settings, ground: &ground, f, progress };
+    let (finished, has_fast_path) = match protocol {
+        Protocol::Fast | Protocol::Atlas => (setting.althing(protocol, Path::Fast), true),
+        Protocol::Classic => (setting.althing(protocol, Path::Classic), false),
+        Protocol::Leader { region } => {
+            (setting.leader(region, QuorumSizes { phase1: n - f, phase2: f + 1 }), false)
         }
-        _ => return Err(BenchError::invalid("this protocol is not simulated yet")),
+        Protocol::LeaderMajority { region } => {
+            let majority = majority(n);
+            (setting.leader(region, QuorumSizes { phase1: majority, phase2: majority }), false)
+        }
+        Protocol::Epaxos => {
+            let nodes = (0..n).map(|me| EpaxosNode::new(me, n)).collect();
+            (setting.run(settings, nodes), true)
+        }
+        Protocol::Bound => (bound::bound(workload, &bounds), false),
     };
     Ok(assemble(workload, protocol, f, finished, &bounds, has_fast_path))
+}
+
+/// What a run is made from.
+struct Setting<'a> {
+    workload: &'a Workload,
+    settings: &'a Settings,
+    ground: &'a Ground,
+    f: usize,
+    progress: &'a dyn Fn(u64),
+}
+
+impl Setting<'_> {
+    fn run<P: ProtocolNode>(&self, settings: &Settings, nodes: Vec<P>) -> Finished {
+        World::new(self.workload, settings, self.ground.distances(), nodes, self.progress).run()
+    }
+
+    fn althing(&self, protocol: &Protocol, path: Path) -> Finished {
+        let settings = althing_settings(self.workload, protocol, self.settings);
+        let n = self.ground.regions.len();
+        let membership = Membership::colocated(n as u32, self.f, path).expect("f was checked");
+        let sessions = Sessions::default();
+        let crashing = self.workload.crash.as_ref().map(|crash| &crash.region);
+        let node = |me: usize| {
+            let keeps_records = crashing == Some(&self.workload.regions[me]);
+            let (seed, sessions) = (self.workload.seed, sessions.clone());
+            AlthingNode::new(me, &membership, seed, &settings, keeps_records, sessions)
+        };
+        self.run(&settings, (0..n).map(node).collect())
+    }
+
+    /// With a leader in `region` at first, and after it in the best place that is left.
+    fn leader(&self, region: &str, quorums: QuorumSizes) -> Finished {
+        let Ground { planet, regions } = self.ground;
+        let mean_us = |node: usize| {
+            let mean_us = planet.leader_mean_us(&regions[node], regions, quorums.phase2);
+            mean_us.expect("of its own regions")
+        };
+        let mut succession: Vec<usize> = (0..regions.len()).collect();
+        succession.sort_by_key(|node| (regions[*node].name() != region, mean_us(*node), *node));
+        let keeps_replies = self.workload.crash.is_some();
+        let node = |me| LeaderNode::new(me, succession.clone(), quorums, keeps_replies);
+        self.run(self.settings, (0..regions.len()).map(node).collect())
+    }
 }
 
 /// The settings of Althing's nodes: the workload decides over batches.
