@@ -10,7 +10,7 @@ pub enum PlanetSourceError {
     #[error("{0}; a table of your own is named by its path, such as rtt-mine.csv")]
     Unknown(PlanetError),
     /// The file cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("cannot read the round-trip table {}: {source}", path.display())]
     Read {
         /// Which.
         path: PathBuf,
@@ -18,7 +18,7 @@ pub enum PlanetSourceError {
         source: std::io::Error,
     },
     /// The file is no complete table.
-    #[error("{}: {source}", path.display())]
+    #[error("the round-trip table {}: {source}", path.display())]
     Table {
         /// Which.
         path: PathBuf,
