@@ -2,23 +2,24 @@
 
 use althing_planet::PlanetError;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Why a benchmark cannot be run.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum BenchError {
     /// The planet, or what was asked of it.
     #[error(transparent)]
     Planet(#[from] PlanetError),
     /// A planet's name or file.
     #[error(transparent)]
-    PlanetSource(#[from] althing_local::PlanetSourceError),
+    PlanetSource(Arc<althing_local::PlanetSourceError>),
     /// A profile could not be read.
     #[error("cannot read the profile {}: {source}", path.display())]
     ProfileFile {
         /// Where.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: Arc<std::io::Error>,
     },
     /// A profile is no workload.
     #[error("the profile {}: {source}", path.display())]
@@ -66,22 +67,43 @@ pub enum BenchError {
     },
     /// A cluster on this machine.
     #[error(transparent)]
-    Local(#[from] althing_local::LocalClusterError),
+    Local(Arc<althing_local::LocalClusterError>),
     /// A client's configuration.
     #[error(transparent)]
-    ClientFile(#[from] althing_sdk::ClientFileError),
+    ClientFile(Arc<althing_sdk::ClientFileError>),
     /// The clients of a region reach no node.
     #[error("clients of {region}: {source}")]
     Connect {
         /// Whose.
         region: String,
         /// Why not.
-        source: althing_sdk::ConnectError,
+        source: Arc<althing_sdk::ConnectError>,
     },
     /// The system.
     #[error(transparent)]
-    Io(#[from] std::io::Error),
-    /// No failures, or one of the fewest regions.
+    Io(Arc<std::io::Error>),
+    /// A run that shows an error of its protocol.
+    #[error(
+        "{protocol}, f = {f}, seed {seed}: no order explains what the clients saw: the figures mean \
+         nothing, and this is an error to report"
+    )]
+    NotLinearizable {
+        /// Which protocol.
+        protocol: String,
+        /// Failures survived.
+        f: usize,
+        /// The workload's seed.
+        seed: u64,
+    },
+    /// Results could not be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Output {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: Arc<std::io::Error>,
+    },
+    /// Something else does not fit.
     #[error("{0}")]
     Invalid(String),
 }
@@ -91,4 +113,22 @@ impl BenchError {
     pub(crate) fn invalid(text: impl Into<String>) -> Self {
         Self::Invalid(text.into())
     }
+}
+
+/// Errors are told once for every run that they stop, and these cannot be copied.
+macro_rules! shared {
+    ($($variant:ident: $error:ty),* $(,)?) => {
+        $(impl From<$error> for BenchError {
+            fn from(error: $error) -> Self {
+                Self::$variant(Arc::new(error))
+            }
+        })*
+    };
+}
+
+shared! {
+    PlanetSource: althing_local::PlanetSourceError,
+    Local: althing_local::LocalClusterError,
+    ClientFile: althing_sdk::ClientFileError,
+    Io: std::io::Error,
 }

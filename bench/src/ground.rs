@@ -60,6 +60,14 @@ pub fn check_failures(f: usize, regions: usize) -> Result<(), BenchError> {
     }
 }
 
+/// The planet of this name, or in the file of this name.
+///
+/// # Errors
+/// There is none, or it is not in order.
+pub fn planet(name: &str) -> Result<Planet, BenchError> {
+    Ok(althing_local::planet::load(name)?)
+}
+
 fn check(workload: &Workload) -> Result<(), BenchError> {
     let regions = &workload.regions;
     if !(3..=64).contains(&regions.len()) {
@@ -126,4 +134,83 @@ pub(crate) fn check_figures(workload: &Workload) -> Result<(), BenchError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Crash;
+
+    /// What makes a workload wrong.
+    type Change<'a> = &'a dyn Fn(&mut Workload);
+
+    fn told(workload: &Workload) -> String {
+        Ground::of(workload).unwrap_err().to_string()
+    }
+
+    fn with(change: impl FnOnce(&mut Workload)) -> String {
+        let mut workload = Workload::default();
+        change(&mut workload);
+        told(&workload)
+    }
+
+    /// Broken: who mistypes a region or a planet is left to search.
+    #[test]
+    fn a_misspelt_region_or_planet_is_told_the_nearest() {
+        let error = with(|it| it.regions[0] = "eu-wset-1".into());
+        assert!(error.contains("did you mean \"eu-west-1\"?"), "{error}");
+        let error = with(|it| it.planet = "aws-2020-06-50".into());
+        assert!(error.contains("did you mean \"aws-2020-06-05\"?"), "{error}");
+        let crash = Crash { region: "eu-west-2".into(), at_ms: 1, until_ms: None };
+        let error = with(|it| it.crash = Some(crash));
+        assert!(error.contains("did you mean \"eu-west-1\"?"), "{error}");
+    }
+
+    /// Broken: a table with a hole gives a figure, or an error that does not say where.
+    #[test]
+    fn an_incomplete_table_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rtt-mine.csv");
+        let text = "from,to,min_ms,avg_ms,max_ms,mdev_ms\na,a,1,1,1,0\na,b,9,9,9,0\nb,b,1,1,1,0\n";
+        std::fs::write(&path, text).unwrap();
+        let name = path.to_str().unwrap();
+        assert_eq!(planet(name).unwrap().name(), "mine");
+        std::fs::write(&path, text.replace("b,b", "c,b")).unwrap();
+        let error = planet(name).unwrap_err().to_string();
+        assert!(error.contains("rtt-mine.csv") && error.contains("a and c"), "{error}");
+        let error = planet("nowhere.csv").unwrap_err().to_string();
+        assert!(error.contains("nowhere.csv"), "{error}");
+    }
+
+    /// Broken: a workload that means nothing gives a figure, or a panic.
+    #[test]
+    fn workloads_that_mean_nothing_are_refused() {
+        let pool = |conflict_percent, len| Keys::Pool { conflict_percent, len };
+        let cases: [(&str, Change); 14] = [
+            ("2 regions", &|it| it.regions.truncate(2)),
+            ("named twice", &|it| it.regions[1] = it.regions[0].clone()),
+            ("reads", &|it| it.read_percent = 101.0),
+            ("reads", &|it| it.read_percent = f64::NAN),
+            ("conflict rate", &|it| it.keys = pool(-1.0, 1)),
+            ("empty", &|it| it.keys = pool(1.0, 0)),
+            ("ten million", &|it| it.keys = pool(1.0, 100_000_000)),
+            ("exponent", &|it| it.keys = Keys::Zipf { exponent: -1.0, len: 5 }),
+            ("a key", &|it| it.keys = Keys::Zipf { exponent: 1.0, len: 0 }),
+            ("rate", &|it| it.load = Load::Open { rate: 0.0, duration_ms: 5 }),
+            ("a command", &|it| it.load = Load::Closed { commands: 0 }),
+            ("warm-up", &|it| {
+                it.load = Load::ClosedFor { duration_ms: 1_000 };
+                it.warm_up_ms = 1_000;
+            }),
+            ("clients", &|it| it.clients = 0),
+            ("not before", &|it| {
+                let region = it.regions[0].clone();
+                it.crash = Some(Crash { region, at_ms: 9, until_ms: Some(9) });
+            }),
+        ];
+        for (part, change) in cases {
+            let error = with(|it| change(it));
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
 }

@@ -5,18 +5,22 @@
 //! Workload -> a way to run it -> Results -> table, JSON, CSV, histograms, plots, HTML report
 //! ```
 
+pub mod cli;
 mod error;
 mod figures;
 pub mod ground;
+pub mod json;
 mod keys;
 pub mod measure;
 mod protocol;
 pub mod real;
 pub mod results;
 pub mod sim;
+pub mod sweep;
 pub mod workload;
 
 pub use error::BenchError;
 pub use protocol::Protocol;
 pub use results::{Bucket, Mode, RegionRun, Results, Run};
+pub use sweep::Sweep;
 pub use workload::{Crash, Keys, Load, Workload};

@@ -87,9 +87,10 @@ async fn run_on(
     let planet = planet(workload, file, progress).await?;
     let mut sites = Vec::new();
     for region in &workload.regions {
-        let mut client = file
-            .config()
-            .map_err(|source| BenchError::Connect { region: region.clone(), source })?;
+        let mut client = file.config().map_err(|source| BenchError::Connect {
+            region: region.clone(),
+            source: source.into(),
+        })?;
         client.prefer = Prefer::Region(region.clone());
         let own = file.nodes.iter().filter(|node| node.region == *region);
         let bound = planet.as_ref().map(|planet| bound_us(planet, file, region, f)).transpose()?;

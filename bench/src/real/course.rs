@@ -176,7 +176,8 @@ impl Course<'_> {
             _ => config.in_flight_max.max(self.workload.clients),
         };
         let client = Client::connect(config).await;
-        let failed = |source| BenchError::Connect { region: site.region.clone(), source };
+        let failed =
+            |source| BenchError::Connect { region: site.region.clone(), source: Arc::new(source) };
         Ok(KvClient::new(client.map_err(failed)?))
     }
 

@@ -23,6 +23,7 @@ mod course;
 mod load;
 mod read_back;
 mod recorder;
+pub mod sweep;
 pub mod wan;
 
 pub use read_back::read_back;

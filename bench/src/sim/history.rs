@@ -144,3 +144,59 @@ impl Recorder {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WRITE_IT: Access = Access { key: 0, is_read: false };
+    const READ_IT: Access = Access { key: 0, is_read: true };
+
+    fn recorder() -> Recorder {
+        Recorder::new(&[Bytes::from_static(b"k")], 8, 2, 0)
+    }
+
+    fn held(number: u64) -> Bytes {
+        KvReply::Value(Some(number.to_le_bytes().to_vec().into())).encode()
+    }
+
+    /// Broken: a read of what was overwritten long ago would pass.
+    #[test]
+    fn a_stale_read_is_found() {
+        let history = |seen: u64| {
+            let mut it = recorder();
+            for number in 0..2 {
+                it.invoked(1, 10 * u64::from(number), WRITE_IT);
+                it.executed(0, number);
+                it.returned(number, 10 * u64::from(number) + 5, KvReply::Done.encode());
+            }
+            it.invoked(2, 20, READ_IT);
+            it.executed(0, 2);
+            it.returned(2, 25, held(seen));
+            it.check()
+        };
+        assert_eq!(history(1), Ok(()));
+        assert!(history(0).is_err());
+    }
+
+    /// Broken: replicas whose states differ would pass while nobody reads.
+    #[test]
+    fn two_orders_of_writes_are_found() {
+        let history = |second: [u32; 2]| {
+            let mut it = recorder();
+            for number in 0..2 {
+                it.invoked(number, 1, WRITE_IT);
+            }
+            for (number, other) in (0..).zip(second) {
+                it.executed(0, number);
+                it.executed(1, other);
+            }
+            for number in 0..2 {
+                it.returned(number, 5, KvReply::Done.encode());
+            }
+            it.check()
+        };
+        assert_eq!(history([0, 1]), Ok(()));
+        assert!(history([1, 0]).is_err());
+    }
+}

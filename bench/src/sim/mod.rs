@@ -25,6 +25,8 @@ mod leader;
 mod node;
 mod queue;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod world;
 
 pub use node::{Commits, Out, Outcome, ProtocolNode, Request, RequestNumber};
@@ -33,6 +35,7 @@ pub use settings::Settings;
 use crate::ground::{Ground, check_failures};
 use crate::{BenchError, Protocol, RegionRun, Run, Workload};
 use althing::{AlthingNode, Sessions};
+use althing_checker::Violation;
 use althing_model::{Membership, Path};
 use althing_planet::{fast_quorum_size, majority};
 use epaxos::EpaxosNode;
@@ -48,7 +51,7 @@ pub fn run(workload: &Workload, protocol: &Protocol, f: usize) -> Result<Run, Be
 }
 
 /// Runs a workload under a protocol whose nodes are set so; `progress` is told, now and then, how
-/// many commands were answered.
+/// much of it is over, from 0 to 1.
 ///
 /// # Errors
 /// What is wrong with the workload, or does not fit together.
@@ -57,35 +60,61 @@ pub fn run_with(
     protocol: &Protocol,
     f: usize,
     settings: &Settings,
-    progress: &dyn Fn(u64),
+    progress: &dyn Fn(f64),
 ) -> Result<Run, BenchError> {
+    let (finished, ground) = simulate(workload, protocol, f, settings, progress)?;
+    let bounds = ground.bounds_us(fast_quorum_size(ground.regions.len(), f));
+    let has_fast_path = matches!(protocol, Protocol::Fast | Protocol::Atlas | Protocol::Epaxos);
+    Ok(assemble(workload, protocol, f, finished, &bounds, has_fast_path))
+}
+
+/// Why a run is not linearizable, if it is not: by running it again.
+///
+/// # Errors
+/// As of [`run_with`].
+pub fn violation(
+    workload: &Workload,
+    protocol: &Protocol,
+    f: usize,
+    settings: &Settings,
+) -> Result<Option<Violation>, BenchError> {
+    let (finished, _) = simulate(workload, protocol, f, settings, &|_| {})?;
+    Ok(finished.verdict.and_then(Result::err))
+}
+
+fn simulate(
+    workload: &Workload,
+    protocol: &Protocol,
+    f: usize,
+    settings: &Settings,
+    progress: &dyn Fn(f64),
+) -> Result<(Finished, Ground), BenchError> {
     let ground = Ground::of(workload)?;
     let n = ground.regions.len();
     check_failures(f, n)?;
-    let bounds = ground.bounds_us(fast_quorum_size(n, f));
     if *protocol == Protocol::Epaxos && workload.crash.is_some() {
         let text = "epaxos: this baseline has no recovery, and runs without failures only; leave \
                     `--crash` out, or this protocol";
         return Err(BenchError::invalid(text));
     }
     let setting = Setting { workload, settings, ground: &ground, f, progress };
-    let (finished, has_fast_path) = match protocol {
-        Protocol::Fast | Protocol::Atlas => (setting.althing(protocol, Path::Fast), true),
-        Protocol::Classic => (setting.althing(protocol, Path::Classic), false),
+    let finished = match protocol {
+        Protocol::Fast | Protocol::Atlas => setting.althing(protocol, Path::Fast),
+        Protocol::Classic => setting.althing(protocol, Path::Classic),
         Protocol::Leader { region } => {
-            (setting.leader(region, QuorumSizes { phase1: n - f, phase2: f + 1 }), false)
+            setting.leader(region, QuorumSizes { phase1: n - f, phase2: f + 1 })
         }
         Protocol::LeaderMajority { region } => {
             let majority = majority(n);
-            (setting.leader(region, QuorumSizes { phase1: majority, phase2: majority }), false)
+            setting.leader(region, QuorumSizes { phase1: majority, phase2: majority })
         }
         Protocol::Epaxos => {
             let nodes = (0..n).map(|me| EpaxosNode::new(me, n)).collect();
-            (setting.run(settings, nodes), true)
+            setting.run(settings, nodes)
         }
-        Protocol::Bound => (bound::bound(workload, &bounds), false),
+        Protocol::Bound => bound::bound(workload, &ground.bounds_us(fast_quorum_size(n, f))),
     };
-    Ok(assemble(workload, protocol, f, finished, &bounds, has_fast_path))
+    Ok((finished, ground))
 }
 
 /// What a run is made from.
@@ -94,7 +123,7 @@ struct Setting<'a> {
     settings: &'a Settings,
     ground: &'a Ground,
     f: usize,
-    progress: &'a dyn Fn(u64),
+    progress: &'a dyn Fn(f64),
 }
 
 impl Setting<'_> {

@@ -52,7 +52,7 @@ struct Place<P> {
 pub(super) struct World<'a, P: ProtocolNode> {
     workload: &'a Workload,
     settings: &'a Settings,
-    progress: &'a dyn Fn(u64),
+    progress: &'a dyn Fn(f64),
     now: Micros,
     queue: Queue<Event<P::Message>>,
     /// One way, from row to column, in microseconds.
@@ -94,7 +94,7 @@ impl<'a, P: ProtocolNode> World<'a, P> {
         settings: &'a Settings,
         distances: Vec<Vec<Micros>>,
         nodes: Vec<P>,
-        progress: &'a dyn Fn(u64),
+        progress: &'a dyn Fn(f64),
     ) -> Self {
         let regions = nodes.len();
         let total = regions * workload.clients;
@@ -398,9 +398,18 @@ impl<'a, P: ProtocolNode> World<'a, P> {
         self.last_answered = self.now;
         self.ended += 1;
         if self.ended.is_multiple_of(PROGRESS_EVERY) {
-            (self.progress)(self.ended);
+            (self.progress)(self.share_done());
         }
         self.next_of(request.client)
+    }
+
+    /// How much of the run is over.
+    fn share_done(&self) -> f64 {
+        let total = match self.workload.load {
+            Load::Closed { commands } => self.clients.len() as f64 * commands as f64,
+            _ => return (self.now as f64 / self.ends_at as f64).min(1.0),
+        };
+        (self.ended as f64 / total).min(1.0)
     }
 
     /// A node stops; the others notice when they have heard nothing of it for long.

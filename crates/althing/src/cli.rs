@@ -43,10 +43,10 @@ enum Command {
     Certs(crate::certs::Args),
     /// Check configurations.
     Config(crate::config::Args),
-    /// Measure latency between regions, and distances.
-    Bench(crate::bench::Args),
     /// Run the protocol in a simulated world, with faults.
     Sim(crate::sim::Args),
+    /// Benchmark a placement of nodes, simulated, emulated or real.
+    Bench(crate::bench::Args),
 }
 
 impl Cli {
@@ -60,8 +60,8 @@ impl Cli {
             Command::Status(args) => crate::status::run(args),
             Command::Certs(args) => crate::certs::run(args),
             Command::Config(args) => crate::config::run(args),
-            Command::Bench(args) => crate::bench::run(args),
             Command::Sim(args) => crate::sim::run(args),
+            Command::Bench(args) => crate::bench::run(args),
         }
     }
 }
