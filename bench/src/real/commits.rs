@@ -41,9 +41,9 @@ impl Meter {
         }
     }
 
-    /// They began anew.
-    pub(super) fn resume(&mut self) {
-        self.base = Some(Commits::default());
+    /// They are back; what they recovered to get there does not count.
+    pub(super) async fn resume(&mut self) {
+        self.base = self.read().await;
     }
 
     /// The share of commits after one round trip; none of none, or when no page could be read.

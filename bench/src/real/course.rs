@@ -82,12 +82,14 @@ impl Course<'_> {
         &self,
         mut cluster: Option<&mut LocalCluster>,
     ) -> Result<Measured, BenchError> {
+        let connecting: Vec<_> =
+            self.sites.iter().map(|site| tokio::spawn(self.connect(site))).collect();
         let mut clients = Vec::new();
-        let mut meters = Vec::new();
-        for site in self.sites {
-            clients.push(Some(self.connect(site).await?));
-            meters.push(Meter::new(&site.pages));
+        for connecting in connecting {
+            clients.push(Some(connecting.await.expect("connecting does not panic")?));
         }
+        let mut meters: Vec<Meter> =
+            self.sites.iter().map(|site| Meter::new(&site.pages)).collect();
         for meter in &mut meters {
             meter.begin().await;
         }
@@ -169,16 +171,26 @@ impl Course<'_> {
         Ok(Measured { regions, seconds, linearizable, keys, clients })
     }
 
-    async fn connect(&self, site: &Site) -> Result<KvClient, BenchError> {
-        let mut config = site.client.clone();
+    /// Connects the clients of a region, and opens their session: what that takes, a round trip and a
+    /// commit, is no command's latency.
+    fn connect(
+        &self,
+        site: &Site,
+    ) -> impl Future<Output = Result<KvClient, BenchError>> + Send + use<> {
+        let (region, mut config) = (site.region.clone(), site.client.clone());
         config.in_flight_max = match self.workload.load {
             Rule::Open { .. } => IN_FLIGHT_MAX,
             _ => config.in_flight_max.max(self.workload.clients),
         };
-        let client = Client::connect(config).await;
-        let failed =
-            |source| BenchError::Connect { region: site.region.clone(), source: Arc::new(source) };
-        Ok(KvClient::new(client.map_err(failed)?))
+        let nothing = format!("{}session", self.prefix);
+        async move {
+            let client = Client::connect(config).await;
+            let failed = |source| BenchError::Connect { region, source: Arc::new(source) };
+            let kv = KvClient::new(client.map_err(failed)?);
+            // If it fails, the first command shows why.
+            let _ = kv.get(nothing).await;
+            Ok(kv)
+        }
     }
 
     fn turns(&self) -> VecDeque<(Duration, Turn)> {
@@ -222,7 +234,7 @@ impl Course<'_> {
                 let cluster = cluster();
                 cluster.start_again(region)?;
                 cluster.ready(region).await?;
-                meters[region].resume();
+                meters[region].resume().await;
                 let kv = self.connect(&self.sites[region]).await?;
                 load.begin(region, &kv);
                 clients[region] = Some(kv);

@@ -15,6 +15,9 @@
 //! command counts from the moment at which it was to be sent, so that a late client does not make a
 //! slow cluster look fast; the timer that wakes it has a grain of a millisecond.
 //!
+//! Sessions are opened before anything is measured. The clients of a region that is killed go with it,
+//! and come back with it; what they had open stays unanswered.
+//!
 //! The simulator runs the same clients, with the same keys drawn from the same seed.
 
 pub mod cluster;
