@@ -56,9 +56,12 @@ impl Meter {
     async fn read(&self) -> Option<Commits> {
         let mut sum = None;
         for address in &self.pages {
-            let counts = page::status(address, PATIENCE).await.ok()?.proposer?.commits;
+            let proposer = page::status(address, PATIENCE).await.ok()?.proposer?;
+            let counts = proposer.commits;
             let own = counts.fast + counts.slow + counts.classic + counts.recovered;
-            let commits = Commits { fast: counts.fast, all: own + counts.learned };
+            // Noops are no commands: a node that comes back fills what it had reserved with them.
+            let all = (own + counts.learned).saturating_sub(proposer.noops);
+            let commits = Commits { fast: counts.fast, all };
             sum = Some(commits.plus(sum.unwrap_or_default()));
         }
         sum
