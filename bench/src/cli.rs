@@ -1,5 +1,6 @@
 //! The command line of the geo benchmark: `althing bench geo`.
 
+use crate::real::{self, Told};
 use crate::sim::Settings;
 use crate::sweep::{self, Sweep};
 use crate::{BenchError, Crash, Keys, Load, Results, output};
@@ -18,7 +19,9 @@ pub struct GeoArgs {
     /// With real processes on this machine, the distances emulated.
     #[arg(long, group = "way")]
     wan: bool,
-    /// On the running cluster of this configuration.
+    /// On the running cluster of this client's configuration (client.toml). Its protocol, f and
+    /// regions are its own, and so are the distances unless --planet names others; the profile does
+    /// not count for these.
     #[arg(long, group = "way", value_name = "CONFIG")]
     cluster: Option<PathBuf>,
     /// A profile; flags override what it says.
@@ -145,6 +148,13 @@ impl GeoArgs {
             Some(path) => Sweep::from_file(path)?,
             None => Sweep::default(),
         };
+        if self.cluster.is_some() {
+            // The cluster says what it is, unless flags do.
+            sweep.workload.planet.clear();
+            sweep.workload.regions.clear();
+            sweep.protocols.clear();
+            sweep.f.clear();
+        }
         set(&mut sweep.protocols, &self.protocol);
         set(&mut sweep.f, &self.f);
         set(&mut sweep.clients, &self.clients);
@@ -226,11 +236,25 @@ pub fn run(way: &Way, sweep: &Sweep) -> Result<Results, BenchError> {
             bar.finish_and_clear();
             results
         }
-        Way::Wan => Err(BenchError::invalid("--wan is not built into this command; use --sim")),
-        Way::Cluster(_) => {
-            Err(BenchError::invalid("--cluster is not built into this command; use --sim"))
+        Way::Wan => {
+            let binary = std::env::current_exe()?;
+            watched(|progress| real::sweep::emulate(sweep, binary, progress))
         }
+        Way::Cluster(file) => watched(|progress| real::sweep::measure(sweep, file, progress)),
     }
+}
+
+/// Runs something on real processes: on stderr what it says, and how many commands are answered.
+fn watched<T>(run: impl FnOnce(real::Progress<'_>) -> T) -> T {
+    let style = ProgressStyle::with_template("{spinner} {elapsed}  {pos} answers in this run");
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8));
+    let bar = bar.with_style(style.expect("it is a template"));
+    let done = run(&|told| match told {
+        Told::Said(text) => bar.suspend(|| eprintln!("{text}")),
+        Told::Answered(count) => bar.set_position(count),
+    });
+    bar.finish_and_clear();
+    done
 }
 
 /// Steps of progress for each run.

@@ -11,22 +11,9 @@ pub enum BenchError {
     /// The planet, or what was asked of it.
     #[error(transparent)]
     Planet(#[from] PlanetError),
-    /// A planet's file could not be read.
-    #[error("cannot read the round-trip table {}: {source}", path.display())]
-    PlanetFile {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        source: Arc<std::io::Error>,
-    },
-    /// A planet's file is not in order.
-    #[error("the round-trip table {}: {source}", path.display())]
-    PlanetTable {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        source: PlanetError,
-    },
+    /// A planet's name or file.
+    #[error(transparent)]
+    PlanetSource(Arc<althing_local::PlanetSourceError>),
     /// A profile could not be read.
     #[error("cannot read the profile {}: {source}", path.display())]
     ProfileFile {
@@ -79,6 +66,23 @@ pub enum BenchError {
         /// The most that would do.
         max: usize,
     },
+    /// A cluster on this machine.
+    #[error(transparent)]
+    Local(Arc<althing_local::LocalClusterError>),
+    /// A client's configuration.
+    #[error(transparent)]
+    ClientFile(Arc<althing_sdk::ClientFileError>),
+    /// The clients of a region reach no node.
+    #[error("clients of {region}: {source}")]
+    Connect {
+        /// Whose.
+        region: String,
+        /// Why not.
+        source: Arc<althing_sdk::ConnectError>,
+    },
+    /// The system.
+    #[error(transparent)]
+    Io(Arc<std::io::Error>),
     /// A run that shows an error of its protocol.
     #[error(
         "{protocol}, f = {f}, seed {seed}: no order explains what the clients saw: the figures mean \
@@ -105,4 +109,22 @@ impl BenchError {
     pub(crate) fn invalid(text: impl Into<String>) -> Self {
         Self::Invalid(text.into())
     }
+}
+
+/// Errors are told once for every run that they stop, and these cannot be copied.
+macro_rules! shared {
+    ($($variant:ident: $error:ty),* $(,)?) => {
+        $(impl From<$error> for BenchError {
+            fn from(error: $error) -> Self {
+                Self::$variant(Arc::new(error))
+            }
+        })*
+    };
+}
+
+shared! {
+    PlanetSource: althing_local::PlanetSourceError,
+    Local: althing_local::LocalClusterError,
+    ClientFile: althing_sdk::ClientFileError,
+    Io: std::io::Error,
 }

@@ -3,8 +3,7 @@
 use crate::protocol::no_node;
 use crate::{BenchError, Keys, Load, Workload};
 use althing_model::Micros;
-use althing_planet::{Planet, PlanetError, Region};
-use std::path::Path;
+use althing_planet::{Planet, Region};
 
 /// The planet and the regions of a workload.
 #[derive(Debug, Clone)]
@@ -21,7 +20,7 @@ impl Ground {
     /// # Errors
     /// What is wrong, and what to do.
     pub fn of(workload: &Workload) -> Result<Self, BenchError> {
-        let planet = planet(&workload.planet)?;
+        let planet = althing_local::planet::load(&workload.planet)?;
         let regions: Result<Vec<_>, _> =
             workload.regions.iter().map(|name| planet.region(name)).collect();
         let ground = Self { planet, regions: regions? };
@@ -61,30 +60,27 @@ pub fn check_failures(f: usize, regions: usize) -> Result<(), BenchError> {
     }
 }
 
-/// The planet of this name, or in the file of this name: what looks like a path is one.
+/// The planet of this name, or in the file of this name.
 ///
 /// # Errors
 /// There is none, or it is not in order.
 pub fn planet(name: &str) -> Result<Planet, BenchError> {
-    let path = Path::new(name);
-    if !name.ends_with(".csv") && !path.is_file() {
-        return Ok(Planet::named(name)?);
-    }
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| BenchError::PlanetFile { path: path.into(), source: source.into() })?;
-    let stem = path.file_stem().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
-    let name = stem.strip_prefix("rtt-").unwrap_or(&stem);
-    Planet::from_csv(name, &text)
-        .map_err(|source: PlanetError| BenchError::PlanetTable { path: path.into(), source })
+    Ok(althing_local::planet::load(name)?)
 }
 
 fn check(workload: &Workload) -> Result<(), BenchError> {
     let regions = &workload.regions;
-    let invalid = |text: &str| Err(BenchError::invalid(text));
     if !(3..=64).contains(&regions.len()) {
         let text = format!("{} regions: a cluster has from 3 to 64", regions.len());
         return Err(BenchError::Invalid(text));
     }
+    check_figures(workload)
+}
+
+/// Checks everything of a workload but where it runs.
+pub(crate) fn check_figures(workload: &Workload) -> Result<(), BenchError> {
+    let regions = &workload.regions;
+    let invalid = |text: &str| Err(BenchError::invalid(text));
     if let Some(twice) = regions.iter().enumerate().find(|(at, it)| regions[..*at].contains(it)) {
         let text = format!("region {:?} is named twice: each has one node here", twice.1);
         return Err(BenchError::Invalid(text));

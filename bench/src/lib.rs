@@ -11,9 +11,13 @@ extern crate self as althing_bench;
 
 pub mod cli;
 mod error;
+mod figures;
 pub mod ground;
+mod keys;
+pub mod measure;
 pub mod output;
 mod protocol;
+pub mod real;
 pub mod results;
 pub mod sim;
 pub mod sweep;

@@ -1,6 +1,6 @@
 //! What came of runs: everything that tables, files and plots are made from.
 
-use crate::Workload;
+use crate::{Keys, Load, Protocol, Workload};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
@@ -60,7 +60,7 @@ pub struct RegionRun {
     /// Commands that ended without an answer.
     pub unanswered: u64,
     /// The round trip to the farthest member of the nearest fast quorum, in microseconds: what no
-    /// protocol of one round trip beats.
+    /// protocol of one round trip beats; 0 where nobody knows the distances.
     pub bound_us: u64,
     /// Of the region's own commits, those after one round trip; none where the protocol has no such
     /// path.
@@ -81,6 +81,34 @@ pub struct Bucket {
 }
 
 impl Run {
+    /// What came of a workload under a protocol.
+    pub(crate) fn of(
+        workload: &Workload,
+        protocol: &Protocol,
+        f: usize,
+        regions: Vec<RegionRun>,
+        seconds: f64,
+        linearizable: Option<bool>,
+    ) -> Self {
+        Self {
+            protocol: protocol.to_string(),
+            title: protocol.title(f),
+            f,
+            conflict_percent: match workload.keys {
+                Keys::Pool { conflict_percent, .. } => Some(conflict_percent),
+                Keys::Zipf { .. } => None,
+            },
+            clients: workload.clients,
+            rate: match workload.load {
+                Load::Open { rate, .. } => Some(rate),
+                _ => None,
+            },
+            regions,
+            seconds,
+            linearizable,
+        }
+    }
+
     /// The latencies of all regions together.
     pub fn latency(&self) -> Histogram<u64> {
         let mut all = RegionRun::histogram();

@@ -87,7 +87,7 @@ impl Sweep {
         }
     }
 
-    fn workloads(&self) -> Result<Vec<Workload>, BenchError> {
+    pub(crate) fn workloads(&self) -> Result<Vec<Workload>, BenchError> {
         let mut workloads = vec![self.workload.clone()];
         each(&mut workloads, &self.conflict, |workload, percent| match &mut workload.keys {
             Keys::Pool { conflict_percent, .. } => {

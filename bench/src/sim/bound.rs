@@ -1,8 +1,8 @@
 //! No protocol: what the arithmetic says of one that needs a fast quorum, and of nothing else.
 
-use super::figures::Figures;
 use super::node::Commits;
 use super::world::Finished;
+use crate::figures::Figures;
 use crate::{Load, Workload};
 
 /// A run in which every command takes the round trip to its region's nearest fast quorum.

@@ -1,6 +1,6 @@
 //! What the clients saw, and whether one order of execution explains it.
 
-use super::keys::Access;
+use crate::keys::Access;
 use althing_checker::Violation;
 use althing_checker::footprint::{Commutes, Footprint};
 use althing_checker::history::{History, OperationId};

@@ -20,9 +20,7 @@ mod althing;
 mod bound;
 mod clients;
 mod epaxos;
-mod figures;
 mod history;
-mod keys;
 mod leader;
 mod node;
 mod queue;
@@ -35,7 +33,7 @@ pub use node::{Commits, Out, Outcome, ProtocolNode, Request, RequestNumber};
 pub use settings::Settings;
 
 use crate::ground::{Ground, check_failures};
-use crate::{BenchError, Keys, Load, Protocol, RegionRun, Run, Workload};
+use crate::{BenchError, Protocol, RegionRun, Run, Workload};
 use althing::{AlthingNode, Sessions};
 use althing_checker::Violation;
 use althing_model::{Membership, Path};
@@ -196,21 +194,6 @@ fn assemble(
             timeline: figures.timeline(end),
         }
     });
-    Run {
-        protocol: protocol.to_string(),
-        title: protocol.title(f),
-        f,
-        conflict_percent: match workload.keys {
-            Keys::Pool { conflict_percent, .. } => Some(conflict_percent),
-            Keys::Zipf { .. } => None,
-        },
-        clients: workload.clients,
-        rate: match workload.load {
-            Load::Open { rate, .. } => Some(rate),
-            _ => None,
-        },
-        regions: regions.collect(),
-        seconds,
-        linearizable: verdict.map(|verdict| verdict.is_ok()),
-    }
+    let linearizable = verdict.map(|verdict| verdict.is_ok());
+    Run::of(workload, protocol, f, regions.collect(), seconds, linearizable)
 }

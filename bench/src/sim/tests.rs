@@ -5,6 +5,7 @@ use super::node::{Commits, Out, Outcome, ProtocolNode, Request, RequestNumber};
 use super::world::World;
 use super::*;
 use crate::Crash;
+use crate::{Keys, Load};
 use althing_kv::{KvReply, Store};
 use althing_model::{Micros, StateMachine};
 use althing_planet::{Planet, Region};

@@ -1,9 +1,8 @@
 //! `althing cluster`: a cluster on this machine that stays up until it is told to end.
 
 use crate::exit::{Exit, Failure};
-use crate::local_cluster::{LocalCluster, LocalClusterError, Settings};
+use althing_local::{LocalCluster, LocalClusterError, Settings};
 use althing_model::{Path, Quorums};
-use althing_planet::Planet;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -39,7 +38,8 @@ pub struct Args {
     /// it everything is removed in the end.
     #[arg(long)]
     dir: Option<PathBuf>,
-    /// Put the distances of this planet between the nodes, for instance aws-2021-02-13.
+    /// Put the distances of this planet between the nodes: a built-in one, for instance
+    /// aws-2021-02-13, or the path of a table (CSV).
     #[arg(long)]
     planet: Option<String>,
     /// The regions of the nodes on the planet, separated by commas [default: its first].
@@ -62,7 +62,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
 
 fn settings(args: Args) -> Result<Settings, Failure> {
     let binary = std::env::current_exe()?;
-    let planet = args.planet.as_deref().map(Planet::named).transpose().map_err(Failure::usage)?;
+    let planet = args.planet.as_deref().map(althing_local::planet::load);
+    let planet = planet.transpose().map_err(Failure::usage)?;
     let mut settings = Settings::new(binary, args.nodes.unwrap_or(3));
     if let Some(planet) = &planet {
         let known = planet.regions().iter().map(|region| region.name().to_owned());

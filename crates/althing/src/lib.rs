@@ -17,7 +17,6 @@ pub mod config;
 pub mod demo;
 pub mod exit;
 pub mod kv;
-pub mod local_cluster;
 pub mod plan;
 pub mod serve;
 pub mod sim;

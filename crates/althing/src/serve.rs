@@ -1,8 +1,8 @@
 //! `althing serve`: one node with the reference store, until a signal ends it.
 
 use crate::exit::Failure;
-use crate::local_cluster::leash;
 use althing_kv::{KvConflicts, Store};
+use althing_local::leash;
 use althing_node::{Config, Node, NodeHandle, StartError};
 use anyhow::Context;
 use serde_json::json;

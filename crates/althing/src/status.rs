@@ -1,19 +1,14 @@
 //! `althing status`: how each node of a cluster is, as it says itself.
 
 use crate::exit::Failure;
+use althing_local::page;
 use althing_node::Status;
 use althing_sdk::{ClientFile, ClientNodeEntry};
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-
-/// The longest page that is read.
-const PAGE_LEN_MAX: u64 = 4 << 20;
 
 const AFTER_HELP: &str = "\
 Example:
@@ -76,25 +71,7 @@ async fn ask(node: ClientNodeEntry, patience: Duration) -> Answer {
     let Some(address) = node.admin else {
         bail!("the client's configuration has no `admin` address for it");
     };
-    let page = timeout(patience, fetch(&address, "/status"));
-    let page = page.await.map_err(|_| anyhow!("no answer from {address} in {patience:?}"))??;
-    serde_json::from_str(&page).with_context(|| format!("{address} answers something else"))
-}
-
-/// The body of a page.
-async fn fetch(address: &str, path: &str) -> anyhow::Result<String> {
-    let unreachable = || format!("{address} cannot be reached");
-    let mut stream = TcpStream::connect(address).await.with_context(unreachable)?;
-    // HTTP/1.0: the end of the stream is the end of the body.
-    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.with_context(unreachable)?;
-    let mut text = String::new();
-    let read = stream.take(PAGE_LEN_MAX).read_to_string(&mut text).await;
-    read.with_context(|| format!("{address} answers something else"))?;
-    match text.split_once("\r\n\r\n") {
-        Some((head, body)) if head.split_whitespace().nth(1) == Some("200") => Ok(body.to_owned()),
-        _ => bail!("{address} is not a node's page for operators"),
-    }
+    Ok(page::status(&address, patience).await?)
 }
 
 fn row(node: &ClientNodeEntry, answer: &Answer) -> Value {

@@ -2,9 +2,9 @@
 
 use althing::demo::audit::{self, Settled};
 use althing::demo::load::Load;
-use althing::demo::recorder::Recorder;
-use althing::local_cluster::{LocalCluster, Settings};
+use althing_bench::real::Recorder;
 use althing_checker::Verdict;
+use althing_local::{LocalCluster, Settings};
 use althing_sdk::{Client, KvClient};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,7 +41,7 @@ async fn nothing_acknowledged_is_lost_when_all_processes_are_killed_at_once() {
     let kill_after = rand::random_range(KILL_AFTER);
     answered(&recorder, kill_after).await;
     cluster.kill_all();
-    let before = recorder.samples().len();
+    let before = recorder.answered();
     for node in 0..NODES {
         cluster.start_again(node).unwrap();
     }
@@ -54,7 +54,7 @@ async fn nothing_acknowledged_is_lost_when_all_processes_are_killed_at_once() {
     assert_eq!(audit::lost(&recorder, &ledger, &clients).await, 0, "killed after {kill_after}");
     let settled = audit::settled(&cluster).await;
     assert!(matches!(settled, Settled::Equal { .. }), "{settled:?}");
-    let verdict = audit::verdict(&recorder).await;
+    let verdict = recorder.verdict().await;
     assert!(matches!(verdict, Verdict::Linearizable { .. }), "{verdict:?}");
     cluster.check().unwrap();
 }
@@ -62,8 +62,8 @@ async fn nothing_acknowledged_is_lost_when_all_processes_are_killed_at_once() {
 /// Waits until the clients have had so many answers.
 async fn answered(recorder: &Recorder, count: usize) {
     let begun = Instant::now();
-    while recorder.samples().len() < count {
-        let have = recorder.samples().len();
+    while recorder.answered() < count {
+        let have = recorder.answered();
         assert!(begun.elapsed() < PATIENCE, "{have} of {count} answers after {PATIENCE:?}");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }

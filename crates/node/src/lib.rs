@@ -62,4 +62,6 @@ pub use handle::{Addresses, NodeFailed, NodeHandle};
 pub use metrics::install as install_metrics;
 pub use panic::abort_on_panic;
 pub use start::{Node, StartError};
-pub use status::{CommitCounts, JournalStatus, LinkStatus, ProposerStatus, ReplicaStatus, Status};
+pub use status::{
+    CommitCounts, JournalStatus, LinkStatus, ProposerStatus, ReplicaStatus, RoundTripStatus, Status,
+};

@@ -8,6 +8,7 @@ use crate::links;
 use crate::route::Router;
 use althing_model::{NodeId, Path, Role};
 use althing_proposer::CommitPath;
+use althing_transport::RoundTrips;
 use althing_wire::Party;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -160,12 +161,42 @@ pub struct LinkStatus {
     pub region: String,
     /// Whether it is believed up.
     pub up: bool,
-    /// The round trip, once measured.
+    /// The round trip, once measured, smoothed.
     pub round_trip_ms: Option<f64>,
+    /// All round trips since the connection began.
+    #[serde(default)]
+    pub round_trips: Option<RoundTripStatus>,
     /// Messages that wait to be sent to it.
     pub queued: usize,
     /// Why there is no connection, if this side knows.
     pub problem: Option<String>,
+}
+
+/// The round trips of heartbeats to another node, as `ping` would tell them, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RoundTripStatus {
+    /// How many were measured.
+    pub count: u64,
+    /// The shortest.
+    pub min_ms: f64,
+    /// Their mean.
+    pub avg_ms: f64,
+    /// The longest.
+    pub max_ms: f64,
+    /// Their standard deviation.
+    pub mdev_ms: f64,
+}
+
+impl From<RoundTrips> for RoundTripStatus {
+    fn from(measured: RoundTrips) -> Self {
+        let RoundTrips { count, min, avg, max, mdev } = measured;
+        let [min_ms, avg_ms, max_ms, mdev_ms] = [min, avg, max, mdev].map(ms);
+        Self { count, min_ms, avg_ms, max_ms, mdev_ms }
+    }
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
 }
 
 /// What the threads published last.
@@ -253,7 +284,8 @@ impl Observer {
                     .map(|member| member.region.clone())
                     .unwrap_or_default(),
                 up: links::is_up(&link, self.config.down_after),
-                round_trip_ms: link.round_trip.map(|time: Duration| time.as_secs_f64() * 1e3),
+                round_trip_ms: link.round_trip.map(ms),
+                round_trips: link.round_trips.map(RoundTripStatus::from),
                 queued: link.queued,
                 problem: link.problem,
             })

@@ -149,6 +149,10 @@ async fn the_pages_tell_what_happens() {
     assert_eq!(status.roles.len(), 4);
     assert!(status.ready && status.journal.syncs > 0, "{status:?}");
     assert!(status.links.iter().all(|link| link.round_trip_ms.is_some()), "{status:?}");
+    for link in &status.links {
+        let all = link.round_trips.expect("there is one");
+        assert!(all.count > 0 && all.min_ms <= all.avg_ms && all.avg_ms <= all.max_ms, "{all:?}");
+    }
     for path in ["/health/live", "/health/ready"] {
         let (head, _) = cluster.page(0, path).await;
         assert!(head.starts_with("HTTP/1.1 200"), "{path}: {head}");

@@ -8,7 +8,7 @@
 
 use crate::counters::Counters;
 use crate::error::SendError;
-use crate::heartbeat::{HEARTBEAT_LEN, Heartbeat, Pulse};
+use crate::heartbeat::{HEARTBEAT_LEN, Heartbeat, Pulse, RoundTrips};
 use crate::inbox::{PeerAddress, PeerHandle};
 use crate::lane::{Lane, NotQueued};
 use crate::limits;
@@ -137,6 +137,11 @@ impl Channel {
     /// The smoothed round trip of heartbeats.
     pub(crate) fn round_trip(&self) -> Option<Duration> {
         self.pulse.lock().expect("no panic while it is held").round_trip()
+    }
+
+    /// All round trips of heartbeats so far.
+    pub(crate) fn round_trips(&self) -> Option<RoundTrips> {
+        self.pulse.lock().expect("no panic while it is held").round_trips()
     }
 
     /// How long ago anything was heard.

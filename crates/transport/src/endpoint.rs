@@ -7,6 +7,7 @@ use crate::channel::{self, Channel, Sink};
 use crate::counters::{self, Counters, Counts, LinkGauges};
 use crate::dial::{self, Proven};
 use crate::error::{Error, SendError};
+use crate::heartbeat::RoundTrips;
 use crate::inbox::{Gate, Inbound, Inbox, PeerAddress, PeerHandle};
 use crate::limits;
 use crate::refusal::{Refusal, close};
@@ -63,6 +64,8 @@ pub struct Link {
     pub connected: bool,
     /// The smoothed round trip of heartbeats, both ends' queues included.
     pub round_trip: Option<Duration>,
+    /// All round trips of heartbeats over the present connection.
+    pub round_trips: Option<RoundTrips>,
     /// How long ago anything was heard over the present connection.
     pub last_heard: Option<Duration>,
     /// The messages that wait to be sent.
@@ -170,6 +173,7 @@ impl Endpoint {
                 node,
                 connected: channel.is_some(),
                 round_trip: channel.and_then(Channel::round_trip),
+                round_trips: channel.and_then(Channel::round_trips),
                 last_heard: channel.map(Channel::silence),
                 queued: channel.map_or(0, Channel::queued),
                 problem: peer.problem.clone().filter(|_| channel.is_none()),

@@ -44,6 +44,7 @@ pub(crate) struct Pulse {
     /// The peer's newest reading and when it came.
     heard: Option<(u64, u64)>,
     round_trip: Option<Duration>,
+    samples: Samples,
 }
 
 impl Pulse {
@@ -66,6 +67,7 @@ impl Pulse {
         }
         let away = now.checked_sub(beat.echo).and_then(|away| away.checked_sub(beat.kept));
         if let Some(sample) = away.map(Duration::from_nanos) {
+            self.samples.add(sample);
             // Smoothed as TCP smooths it (RFC 6298): a new sample counts one eighth.
             self.round_trip = Some(match self.round_trip {
                 Some(smoothed) => (smoothed * 7 + sample) / 8,
@@ -77,6 +79,62 @@ impl Pulse {
     /// The smoothed round trip, once there is a sample.
     pub(crate) fn round_trip(&self) -> Option<Duration> {
         self.round_trip
+    }
+
+    /// All round trips of the connection, once there is one.
+    pub(crate) fn round_trips(&self) -> Option<RoundTrips> {
+        self.samples.round_trips()
+    }
+}
+
+/// The round trips of a connection's heartbeats, both ends' queues included: what `ping` says of
+/// echoes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoundTrips {
+    /// How many were measured.
+    pub count: u64,
+    /// The shortest.
+    pub min: Duration,
+    /// Their mean.
+    pub avg: Duration,
+    /// The longest.
+    pub max: Duration,
+    /// Their standard deviation, which `ping` prints as `mdev`.
+    pub mdev: Duration,
+}
+
+/// Their sums, by Welford's method, which does not lose the small in the large.
+#[derive(Debug, Clone, Copy, Default)]
+struct Samples {
+    count: u64,
+    min: Duration,
+    max: Duration,
+    mean_ns: f64,
+    /// The sum of the squares of the differences from the mean.
+    squares: f64,
+}
+
+impl Samples {
+    fn add(&mut self, sample: Duration) {
+        self.count += 1;
+        self.min = if self.count == 1 { sample } else { self.min.min(sample) };
+        self.max = self.max.max(sample);
+        let ns = sample.as_nanos() as f64;
+        let difference = ns - self.mean_ns;
+        self.mean_ns += difference / self.count as f64;
+        self.squares += difference * (ns - self.mean_ns);
+    }
+
+    fn round_trips(&self) -> Option<RoundTrips> {
+        let Self { count, min, max, mean_ns, squares } = *self;
+        let rounded = |ns: f64| Duration::from_nanos(ns.round() as u64);
+        (count > 0).then(|| RoundTrips {
+            count,
+            min,
+            avg: rounded(mean_ns),
+            max,
+            mdev: rounded((squares / count as f64).sqrt()),
+        })
     }
 }
 
@@ -101,6 +159,20 @@ mod tests {
         near.heard(ms(1_200), Heartbeat { sent: 1, echo: ms(9_000), kept: 0 });
         near.heard(ms(1_200), Heartbeat { sent: 1, echo: 1, kept: u64::MAX });
         assert_eq!(near.round_trip(), Some(Duration::from_millis(60)), "nonsense was believed");
+    }
+
+    /// Broken: a table of measured round trips says something else than what was measured.
+    #[test]
+    fn round_trips_are_summed_up_as_ping_does() {
+        let mut pulse = Pulse::default();
+        assert_eq!(pulse.round_trips(), None);
+        // Echoes that are 2, 4, 4, 4, 5, 5, 7 and 9 ms old: the mean is 5, the deviation 2.
+        let ms = |ms: u64| ms * 1_000_000;
+        for away in [2, 4, 4, 4, 5, 5, 7, 9] {
+            pulse.heard(ms(1_000), Heartbeat { sent: 1, echo: ms(1_000 - away), kept: 0 });
+        }
+        let [min, avg, max, mdev] = [2, 5, 9, 2].map(Duration::from_millis);
+        assert_eq!(pulse.round_trips(), Some(RoundTrips { count: 8, min, avg, max, mdev }));
     }
 
     /// Broken: heartbeats of two builds of one version do not understand each other.

@@ -82,6 +82,7 @@ pub use client::{ClientConnection, Dialer};
 pub use counters::Counts;
 pub use endpoint::{Config, Endpoint, Link, Peer};
 pub use error::{Error, SendError};
+pub use heartbeat::RoundTrips;
 pub use inbox::{Gate, Inbound, Inbox, PeerAddress, PeerHandle};
 pub use refusal::Refusal;
 pub use settings::{Congestion, Settings};

@@ -5,12 +5,12 @@ mod failure;
 mod submission;
 
 use super::clients::{Client, Operation};
-use super::figures::Figures;
 use super::history::Recorder;
-use super::keys::KeySpace;
 use super::node::{Commits, Out, ProtocolNode};
 use super::queue::Queue;
 use super::settings::Settings;
+use crate::figures::Figures;
+use crate::keys::KeySpace;
 use crate::{Load, Workload};
 use althing_checker::Violation;
 use althing_model::Micros;
@@ -100,7 +100,7 @@ impl<'a, P: ProtocolNode> World<'a, P> {
         let regions = nodes.len();
         let total = regions * workload.clients;
         let clients = (0..total).map(|it| Client::new(it / workload.clients, it, workload.seed));
-        let keys = KeySpace::new(workload, total);
+        let keys = KeySpace::new(workload, total, "");
         let crashing = workload.crash.as_ref().map(|crash| &crash.region);
         let stays_up = |region: &&String| Some(*region) != crashing;
         let witness = workload.regions.iter().position(|region| stays_up(&region));

@@ -58,7 +58,7 @@ impl<P: ProtocolNode> World<'_, P> {
         if let Some(recorder) = &mut self.recorder {
             recorder.invoked(number, submitted, access);
         }
-        let payload = self.keys.payload(access, u64::from(operation));
+        let payload = self.keys.command(access, u64::from(operation)).encode();
         let id = RequestNumber { client: number, sequence };
         Request { id, acknowledged_below, key: access.key, is_read: access.is_read, payload }
     }

@@ -1,15 +1,13 @@
 //! After the load: whether everything promised is there, and the same everywhere.
 
-use super::recorder::Recorder;
 use super::workload::{Ledger, SHARED_KEY};
-use crate::local_cluster::LocalCluster;
-use althing_checker::{RegisterMap, Verdict, linearizable};
+use althing_bench::real::{Recorder, read_back};
 use althing_kv::{KvCommand, KvReply};
+use althing_local::LocalCluster;
 use althing_sdk::{KvClient, KvError};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 /// The client number of the audit, which no client of the load has.
@@ -17,9 +15,6 @@ const AUDITOR: u64 = u64::MAX;
 
 /// The client number of the one that asks a single node.
 const VISITOR: u64 = u64::MAX - 1;
-
-/// Keys that are read at a time.
-const READS_AT_A_TIME: usize = 32;
 
 /// How long replicas may take to have executed the same.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(60);
@@ -31,32 +26,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// what cannot be read is not there. `readers` are asked in turn.
 pub async fn lost(recorder: &Arc<Recorder>, ledger: &Ledger, readers: &[(usize, KvClient)]) -> u64 {
     let shared = Bytes::from_static(SHARED_KEY.as_bytes());
-    let mut keys: Vec<Bytes> = ledger.keys().cloned().chain([shared.clone()]).collect();
-    let mut reads = JoinSet::new();
-    let mut lost = 0;
-    let mut turn = 0;
-    loop {
-        while reads.len() < READS_AT_A_TIME
-            && let Some(key) = keys.pop()
-        {
-            let (region, kv) = readers[turn % readers.len()].clone();
-            turn += 1;
-            let recorder = recorder.clone();
-            reads.spawn(async move {
-                let get = KvCommand::Get { key: key.clone() };
-                (key, recorder.execute(AUDITOR, region, &kv, get).await)
-            });
-        }
-        let Some(read) = reads.join_next().await else {
-            return lost;
-        };
-        let (key, outcome) = read.expect("a read does not panic, nobody aborts it");
-        lost += match outcome {
-            Ok(KvReply::Value(found)) if key == shared => ledger.lost_increments(found.as_ref()),
-            Ok(KvReply::Value(found)) => ledger.lost_put(&key, found.as_ref()),
-            _ => 1,
-        };
-    }
+    let keys: Vec<Bytes> = ledger.keys().cloned().chain([shared.clone()]).collect();
+    let reads = read_back(recorder, AUDITOR, keys, readers).await;
+    let lost = reads.into_iter().map(|(key, outcome)| match outcome {
+        Ok(KvReply::Value(found)) if key == shared => ledger.lost_increments(found.as_ref()),
+        Ok(KvReply::Value(found)) => ledger.lost_put(&key, found.as_ref()),
+        _ => 1,
+    });
+    lost.sum()
 }
 
 /// One write and one read, through a client that asks one node only: whether that node serves.
@@ -137,11 +114,4 @@ async fn views(cluster: &LocalCluster) -> Vec<View> {
         views.push(view.unwrap_or_default());
     }
     views
-}
-
-/// Whether the history is linearizable.
-pub async fn verdict(recorder: &Recorder) -> Verdict {
-    let history = recorder.history();
-    let check = move || linearizable::check(&RegisterMap, &history, linearizable::BUDGET_STEPS);
-    tokio::task::spawn_blocking(check).await.expect("the checker does not panic")
 }

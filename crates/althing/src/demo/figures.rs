@@ -1,7 +1,7 @@
 //! The figures of each region, from the answers that its clients got.
 
 use super::plan::Plan;
-use super::recorder::Sample;
+use althing_bench::real::Sample;
 use std::time::Duration;
 
 /// What a region's clients saw.

@@ -1,7 +1,7 @@
 //! Closed-loop clients: each sends its next command when the last one is answered.
 
-use super::recorder::Recorder;
 use super::workload::{Ledger, Workload};
+use althing_bench::real::Recorder;
 use althing_sdk::{Error, KvClient, KvError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

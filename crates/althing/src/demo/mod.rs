@@ -17,14 +17,14 @@ pub mod audit;
 mod figures;
 pub mod load;
 mod plan;
-pub mod recorder;
 mod report;
 mod view;
 pub mod workload;
 
 use crate::cluster::cannot_start;
 use crate::exit::{Exit, Failure};
-use crate::local_cluster::{LocalCluster, Settings};
+use althing_bench::real::Recorder;
+use althing_local::{LocalCluster, Settings};
 use althing_model::Path;
 use althing_sdk::{Client, KvClient};
 use anyhow::anyhow;
@@ -32,7 +32,6 @@ use audit::Settled;
 use figures::{Moments, Patience, of_region};
 use load::Load;
 use plan::Plan;
-use recorder::Recorder;
 use report::Report;
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -61,7 +60,8 @@ Exit codes: 0 the history is linearizable, nothing acknowledged was lost and all
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
-    /// The planet whose distances are between the regions.
+    /// The planet whose distances are between the regions: a built-in one, or the path of a table
+    /// (CSV).
     #[arg(long, default_value = "aws-2021-02-13")]
     planet: String,
     /// The regions, separated by commas [default: the planet's, five at most].
@@ -142,10 +142,7 @@ async fn show(plan: &Plan, view: &View) -> Result<Report, Failure> {
     let mut cluster = LocalCluster::start(settings).await.map_err(cannot_start)?;
     let mut clients = Vec::new();
     for region in 0..plan.regions.len() {
-        let mut config = cluster.client(&cluster.routes_from(region));
-        config.attempt_timeout = plan.attempt_timeout();
-        config.transport.idle_timeout = plan.silence_timeout();
-        clients.push(KvClient::new(Client::connect(config).await?));
+        clients.push(KvClient::new(Client::connect(cluster.client_in(region)).await?));
     }
     Show { plan, view, cluster: &mut cluster, clients }.run().await
 }
@@ -217,7 +214,7 @@ impl Show<'_> {
         let lost_acked = audit::lost(&recorder, &ledger, &readers).await;
         let settled = audit::settled(self.cluster).await;
         let begun = Instant::now();
-        let verdict = audit::verdict(&recorder).await;
+        let verdict = recorder.verdict().await;
         let checked_in = begun.elapsed();
 
         let moments = Moments { warm, measured, kill, restart };

@@ -13,12 +13,6 @@ const REGIONS_LEN: usize = 5;
 /// The region that is killed where none is named.
 const VICTIM: &str = "us-west-1";
 
-/// Clients wait at least this long before they ask another node, however small the planet.
-const ATTEMPT_LEAST: Duration = Duration::from_millis(500);
-
-/// However small the planet, a busy machine may keep a node silent for a while.
-const SILENCE_LEAST: Duration = Duration::from_secs(1);
-
 /// A demonstration, decided.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
@@ -66,7 +60,7 @@ impl Phases {
 
 impl Plan {
     pub(super) fn of(args: &Args) -> Result<Self, Failure> {
-        let planet = Planet::named(&args.planet).map_err(Failure::usage)?;
+        let planet = althing_local::planet::load(&args.planet).map_err(Failure::usage)?;
         let regions = match &args.regions {
             Some(names) => names.iter().map(|name| planet.region(name)).collect(),
             None => Ok(planet.regions().iter().take(REGIONS_LEN).cloned().collect()),
@@ -106,20 +100,6 @@ impl Plan {
             Path::Fast => bound(self.quorums.fast()),
             Path::Classic => bound(self.quorums.dependency()) + bound(self.quorums.phase2()),
         }
-    }
-
-    /// How long clients wait for a node before they ask the next: well above what any healthy one
-    /// takes, the slow path included.
-    pub(super) fn attempt_timeout(&self) -> Duration {
-        let round_trips = Duration::from_micros(3 * self.longest_round_trip_us());
-        round_trips.max(ATTEMPT_LEAST)
-    }
-
-    /// How long nothing may be heard of a node before its clients take it for dead, and ask others
-    /// from then on: enough for packets to be lost and sent again.
-    pub(super) fn silence_timeout(&self) -> Duration {
-        let round_trips = Duration::from_micros(4 * self.longest_round_trip_us());
-        round_trips.max(SILENCE_LEAST)
     }
 
     /// What the bound is, in words.

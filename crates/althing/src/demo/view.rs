@@ -3,7 +3,7 @@
 
 use super::figures::{ms, percentile};
 use super::plan::Plan;
-use super::recorder::{Recorder, Sample};
+use althing_bench::real::{Recorder, Sample};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::VecDeque;
 use std::io::IsTerminal;

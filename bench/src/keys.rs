@@ -8,7 +8,7 @@ use rand_distr::{Distribution, Zipf};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 /// The keys of a workload, by number: those that all clients share first, then one of each client.
-pub(super) struct KeySpace {
+pub(crate) struct KeySpace {
     choice: Choice,
     names: Vec<Bytes>,
     read_share: f64,
@@ -22,17 +22,18 @@ enum Choice {
 
 /// What a client does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Access {
-    pub(super) key: u32,
-    pub(super) is_read: bool,
+pub(crate) struct Access {
+    pub(crate) key: u32,
+    pub(crate) is_read: bool,
 }
 
 impl KeySpace {
-    pub(super) fn new(workload: &Workload, clients: usize) -> Self {
-        let shared = |len: usize| (0..len).map(|key| Bytes::from(format!("shared-{key}")));
+    /// For so many clients in all. Every key's name begins with `prefix`.
+    pub(crate) fn new(workload: &Workload, clients: usize, prefix: &str) -> Self {
+        let shared = |len: usize| (0..len).map(|key| Bytes::from(format!("{prefix}shared-{key}")));
         let (choice, names) = match workload.keys {
             Keys::Pool { conflict_percent, len } => {
-                let own = (0..clients).map(|client| Bytes::from(format!("own-{client}")));
+                let own = (0..clients).map(|client| Bytes::from(format!("{prefix}own-{client}")));
                 let conflict_share = conflict_percent / 100.0;
                 (Choice::Pool { conflict_share, len: len as u32 }, shared(len).chain(own).collect())
             }
@@ -45,11 +46,11 @@ impl KeySpace {
         Self { choice, names, read_share, payload_len }
     }
 
-    pub(super) fn names(&self) -> &[Bytes] {
+    pub(crate) fn names(&self) -> &[Bytes] {
         &self.names
     }
 
-    pub(super) fn draw(&self, client: u32, rng: &mut Xoshiro256PlusPlus) -> Access {
+    pub(crate) fn draw(&self, client: u32, rng: &mut Xoshiro256PlusPlus) -> Access {
         let key = match &self.choice {
             Choice::Pool { conflict_share, len } => match rng.random::<f64>() < *conflict_share {
                 true => rng.random_range(0..*len),
@@ -61,14 +62,14 @@ impl KeySpace {
     }
 
     /// The command; a write stores `number`, so that no two write the same, and fills up.
-    pub(super) fn payload(&self, access: Access, number: u64) -> Bytes {
+    pub(crate) fn command(&self, access: Access, number: u64) -> KvCommand {
         let key = self.names[access.key as usize].clone();
         if access.is_read {
-            return KvCommand::Get { key }.encode();
+            return KvCommand::Get { key };
         }
         let mut value = vec![0; self.payload_len];
         let len = self.payload_len.min(8);
         value[..len].copy_from_slice(&number.to_le_bytes()[..len]);
-        KvCommand::Put { key, value: value.into() }.encode()
+        KvCommand::Put { key, value: value.into() }
     }
 }

@@ -1,18 +1,23 @@
 //! What all clients did and saw: the history that is checked, and how long each answer took.
 
-use althing_checker::register_map::{Input, Output};
-use althing_checker::{History, OperationId};
+use althing_checker::register_map::{Blob, Input, Output};
+use althing_checker::{History, OperationId, RegisterMap, Verdict, linearizable};
 use althing_kv::{KvCommand, KvReply};
 use althing_sdk::{Error, KvClient, KvError};
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+/// Values up to this length stand in the history as they are; of a longer one its beginning, its
+/// length and a hash, so that a long run of long payloads can be kept.
+const VALUE_LEN_MAX: usize = 64;
 
 /// An operation that was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
     /// The region of the client.
     pub region: usize,
-    /// When it was submitted, from the recorder's beginning.
+    /// When it was submitted, or was to be, from the recorder's beginning.
     pub submitted: Duration,
     /// When it was answered.
     pub answered: Duration,
@@ -67,13 +72,28 @@ impl Recorder {
         kv: &KvClient,
         command: KvCommand,
     ) -> Result<KvReply, KvError> {
-        let submitted = self.now();
-        let operation = self.records().history.invoked(client, ns(submitted), input(&command));
+        self.execute_due(self.now(), client, region, kv, command).await
+    }
+
+    /// The same for a command that was to be submitted at the time `due`: what it is late by counts
+    /// as its latency.
+    ///
+    /// # Errors
+    /// As the store's client says.
+    pub async fn execute_due(
+        &self,
+        due: Duration,
+        client: u64,
+        region: usize,
+        kv: &KvClient,
+        command: KvCommand,
+    ) -> Result<KvReply, KvError> {
+        let operation = self.records().history.invoked(client, ns(self.now()), input(&command));
         let outcome = kv.execute(command).await;
         let answered = self.now();
         self.ended(operation, answered, &outcome);
         if outcome.is_ok() {
-            self.records().samples.push(Sample { region, submitted, answered });
+            self.records().samples.push(Sample { region, submitted: due, answered });
         }
         outcome
     }
@@ -106,6 +126,18 @@ impl Recorder {
         self.records().samples.get(place..).map(<[_]>::to_vec).unwrap_or_default()
     }
 
+    /// How many were answered so far.
+    pub fn answered(&self) -> usize {
+        self.records().samples.len()
+    }
+
+    /// Whether one order explains the history.
+    pub async fn verdict(&self) -> Verdict {
+        let history = self.history();
+        let check = move || linearizable::check(&RegisterMap, &history, linearizable::BUDGET_STEPS);
+        tokio::task::spawn_blocking(check).await.expect("the checker does not panic")
+    }
+
     /// How many ended with an unknown outcome, and how many failed for sure.
     pub fn unknown_and_failed(&self) -> (u64, u64) {
         let records = self.records();
@@ -126,18 +158,18 @@ fn ns(time: Duration) -> u64 {
 fn input(command: &KvCommand) -> Input {
     match command {
         KvCommand::Get { key } => Input::get(&key[..]),
-        KvCommand::Put { key, value } => Input::put(&key[..], &value[..]),
+        KvCommand::Put { key, value } => Input::put(&key[..], blob(value)),
         KvCommand::Delete { key } => Input::delete(&key[..]),
         KvCommand::CompareAndSwap { key, expected, new } => Input::CompareAndSwap {
             key: key[..].into(),
-            expected: expected.as_ref().map(|value| value[..].into()),
-            new: new.as_ref().map(|value| value[..].into()),
+            expected: expected.as_ref().map(|value| blob(value)),
+            new: new.as_ref().map(|value| blob(value)),
         },
         KvCommand::Increment { key, by } | KvCommand::Add { key, by } => {
             Input::increment(&key[..], *by)
         }
         KvCommand::MultiPut { pairs } => Input::MultiPut {
-            entries: pairs.iter().map(|(key, value)| (key[..].into(), value[..].into())).collect(),
+            entries: pairs.iter().map(|(key, value)| (key[..].into(), blob(value))).collect(),
         },
         KvCommand::MultiGet { keys } => {
             Input::MultiGet { keys: keys.iter().map(|key| key[..].into()).collect() }
@@ -147,7 +179,7 @@ fn input(command: &KvCommand) -> Input {
 
 /// The reply in the checker's words.
 fn output(reply: &KvReply) -> Output {
-    let value = |value: &Option<bytes::Bytes>| value.as_ref().map(|value| value[..].into());
+    let value = |value: &Option<bytes::Bytes>| value.as_ref().map(|value| blob(value));
     match reply {
         KvReply::Value(found) => Output::Value(value(found)),
         KvReply::Done => Output::Done,
@@ -160,5 +192,36 @@ fn output(reply: &KvReply) -> Output {
         | KvReply::Overflow
         | KvReply::TooLong { .. }
         | KvReply::NotACommand => Output::NotAnInteger,
+    }
+}
+
+/// The value as the history keeps it; see [`VALUE_LEN_MAX`].
+fn blob(value: &[u8]) -> Blob {
+    if value.len() <= VALUE_LEN_MAX {
+        return value.into();
+    }
+    let mut hasher = DefaultHasher::new();
+    hasher.write(value);
+    let mut kept = value[..VALUE_LEN_MAX].to_vec();
+    kept.extend(value.len().to_le_bytes());
+    kept.extend(hasher.finish().to_le_bytes());
+    kept.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Broken: a long value that came back with another end would be taken for the one written.
+    #[test]
+    fn long_values_differ_where_they_differ() {
+        let long = vec![7; 100_000];
+        let mut other = long.clone();
+        other[99_999] = 8;
+        assert_eq!(blob(&long), blob(&long.clone()));
+        assert_ne!(blob(&long), blob(&other));
+        assert_ne!(blob(&long), blob(&long[..99_999]));
+        assert!(blob(&long).bytes().len() < 100);
+        assert_eq!(blob(b"short").bytes(), b"short");
     }
 }

@@ -1,6 +1,6 @@
 //! One node as a child process: started, watched, ended; its output goes to a file.
 
-use super::{LocalClusterError, leash, page};
+use crate::{LocalClusterError, leash, page};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::OpenOptions;
 use std::io::{Read, Seek, SeekFrom};
@@ -18,7 +18,7 @@ const LAST_WORDS_LEN: u64 = 1000;
 
 /// A running node.
 #[derive(Debug)]
-pub(super) struct NodeProcess {
+pub(crate) struct NodeProcess {
     node: usize,
     /// Holds the leash: its standard input.
     child: Child,
@@ -29,7 +29,7 @@ pub(super) struct NodeProcess {
 impl NodeProcess {
     /// Starts `althing serve`. The process ends when this one does, and no signal from the terminal
     /// reaches it: who gets which is decided here.
-    pub(super) fn start(
+    pub(crate) fn start(
         node: usize,
         binary: &Path,
         config: &Path,
@@ -57,12 +57,13 @@ impl NodeProcess {
     }
 
     /// Whether it could commit a command; if not, why.
-    pub(super) async fn ready(&self) -> Result<(), LocalClusterError> {
-        page::get(self.admin, "/health/ready").await.map(drop)
+    pub(crate) async fn ready(&self) -> Result<(), LocalClusterError> {
+        page::get(&self.admin.to_string(), "/health/ready", page::PATIENCE).await?;
+        Ok(())
     }
 
     /// What there is to say when it never could.
-    pub(super) fn not_ready(
+    pub(crate) fn not_ready(
         &self,
         patience: Duration,
         last: &LocalClusterError,
@@ -72,7 +73,7 @@ impl NodeProcess {
     }
 
     /// Whether it still runs.
-    pub(super) fn check(&mut self) -> Result<(), LocalClusterError> {
+    pub(crate) fn check(&mut self) -> Result<(), LocalClusterError> {
         match self.ended() {
             None => Ok(()),
             Some(status) => Err(LocalClusterError::Ended {
@@ -85,24 +86,24 @@ impl NodeProcess {
     }
 
     /// Its process.
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Ends it as a power cut would: nothing of it runs any more when this returns.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.strike();
         let _ = self.child.wait();
     }
 
     /// The same, without waiting for its end.
-    pub(super) fn strike(&mut self) {
+    pub(crate) fn strike(&mut self) {
         // An error means that it has ended already.
         let _ = self.child.kill();
     }
 
     /// Asks it to end.
-    pub(super) fn ask_to_end(&mut self) {
+    pub(crate) fn ask_to_end(&mut self) {
         if self.ended().is_none() {
             let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
             // It is not reaped yet, so that the number is still its own.
@@ -111,7 +112,7 @@ impl NodeProcess {
     }
 
     /// Waits for its end until `deadline`, and then makes it end.
-    pub(super) fn end(&mut self, deadline: Instant) {
+    pub(crate) fn end(&mut self, deadline: Instant) {
         while self.ended().is_none() {
             if Instant::now() > deadline {
                 return self.kill();

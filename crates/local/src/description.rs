@@ -1,7 +1,7 @@
 //! What a cluster is, as kept in its directory: everything that its configuration files are made
 //! from, so that it comes back the same.
 
-use super::{LocalClusterError, Settings, ports};
+use crate::{LocalClusterError, Settings, ports};
 use althing_model::{ClusterId, Path};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -12,36 +12,36 @@ const FILE: &str = "cluster.toml";
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Description {
+pub(crate) struct Description {
     /// The cluster's id.
-    pub(super) cluster: String,
+    pub(crate) cluster: String,
     /// `fast` or `classic`.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// How many nodes may fail.
-    pub(super) f: usize,
+    pub(crate) f: usize,
     /// Where the emulated network takes its delays from; none without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) planet: Option<String>,
+    pub(crate) planet: Option<String>,
     /// Node by node.
-    pub(super) nodes: Vec<Place>,
+    pub(crate) nodes: Vec<Place>,
 }
 
 /// Where a node is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// On the planet.
-    pub(super) region: String,
+    pub(crate) region: String,
     /// For nodes and clients, over UDP.
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// For operators, over TCP.
-    pub(super) admin: SocketAddr,
+    pub(crate) admin: SocketAddr,
 }
 
 impl Description {
     /// Of the cluster that the directory holds, which has to be what is asked for; of a new one if
     /// it holds none.
-    pub(super) fn of(settings: &Settings, dir: &FilePath) -> Result<Self, LocalClusterError> {
+    pub(crate) fn of(settings: &Settings, dir: &FilePath) -> Result<Self, LocalClusterError> {
         let file = dir.join(FILE);
         if !file.exists() {
             return Self::new(settings, dir);
@@ -98,7 +98,7 @@ impl Description {
     }
 
     /// Gives nodes other ports where somebody else has theirs. Says whether there were any.
-    pub(super) fn evade(&mut self) -> std::io::Result<bool> {
+    pub(crate) fn evade(&mut self) -> std::io::Result<bool> {
         let mut evaded = false;
         for place in &mut self.nodes {
             for address in [&mut place.address, &mut place.admin] {
@@ -111,19 +111,19 @@ impl Description {
         Ok(evaded)
     }
 
-    pub(super) fn write(&self, dir: &FilePath) -> Result<(), LocalClusterError> {
+    pub(crate) fn write(&self, dir: &FilePath) -> Result<(), LocalClusterError> {
         let file = dir.join(FILE);
         let text = toml::to_string(self).expect("every value of it has a form in TOML");
         std::fs::write(&file, text).map_err(LocalClusterError::file(&file))
     }
 
-    pub(super) fn cluster(&self, dir: &FilePath) -> Result<ClusterId, LocalClusterError> {
+    pub(crate) fn cluster(&self, dir: &FilePath) -> Result<ClusterId, LocalClusterError> {
         self.cluster.parse().map_err(|error: althing_model::ClusterIdInvalid| {
             LocalClusterError::Description { path: dir.join(FILE), reason: error.to_string() }
         })
     }
 
-    pub(super) fn path(&self, dir: &FilePath) -> Result<Path, LocalClusterError> {
+    pub(crate) fn path(&self, dir: &FilePath) -> Result<Path, LocalClusterError> {
         let known = [Path::Fast, Path::Classic].into_iter().find(|path| path.name() == self.path);
         known.ok_or_else(|| LocalClusterError::Description {
             path: dir.join(FILE),

@@ -23,7 +23,7 @@
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! use althing::local_cluster::{LocalCluster, Settings};
+//! use althing_local::{LocalCluster, Settings};
 //!
 //! let mut cluster = LocalCluster::start(Settings::new(std::env::current_exe()?, 3)).await?;
 //! cluster.kill(0);
@@ -39,15 +39,19 @@ mod error;
 mod layout;
 pub mod leash;
 mod network;
-mod page;
+pub mod page;
+pub mod planet;
 mod ports;
 mod process;
 
 pub use error::LocalClusterError;
 pub use network::Route;
+pub use page::PageError;
+pub use planet::PlanetSourceError;
 
 use althing_model::{ClusterId, Path};
 use althing_node::Status;
+use althing_node::config::LimitsEntry;
 use althing_planet::Planet;
 use althing_relay::Mesh;
 use althing_sdk::{NodeAddress, Prefer};
@@ -88,13 +92,16 @@ pub struct Settings {
     pub f: usize,
     /// How commands are committed.
     pub path: Path,
+    /// How much each node holds at a time, batches among it.
+    pub limits: LimitsEntry,
 }
 
 impl Settings {
     /// A cluster of `nodes` nodes beside each other, of which one may fail; not kept.
     pub fn new(binary: PathBuf, nodes: usize) -> Self {
         let regions = vec![NO_REGION.to_owned(); nodes];
-        Self { binary, dir: None, regions, planet: None, f: 1, path: Path::Fast }
+        let limits = LimitsEntry::default();
+        Self { binary, dir: None, regions, planet: None, f: 1, path: Path::Fast, limits }
     }
 }
 
@@ -225,13 +232,7 @@ impl LocalCluster {
     /// # Errors
     /// When it does not answer, as one that was killed.
     pub async fn status(&self, node: usize) -> Result<Status, LocalClusterError> {
-        let address = self.layout.description.nodes[node].admin;
-        let text = page::get(address, "/status").await?;
-        serde_json::from_str(&text).map_err(|error| LocalClusterError::Page {
-            address,
-            path: "/status".to_owned(),
-            reason: format!("it is no status: {error}"),
-        })
+        Ok(page::status(&self.page_address(node), page::PATIENCE).await?)
     }
 
     /// Ends all nodes in order. Dropping the cluster does the same.
@@ -266,6 +267,11 @@ impl LocalCluster {
         &self.layout.dir
     }
 
+    /// Where a node's pages for operators are, HOST:PORT.
+    pub fn page_address(&self, node: usize) -> String {
+        self.layout.description.nodes[node].admin.to_string()
+    }
+
     /// The process of a node, if it runs.
     pub fn process_id(&self, node: usize) -> Option<u32> {
         self.nodes[node].as_ref().map(NodeProcess::id)
@@ -286,6 +292,16 @@ impl LocalCluster {
         let mut config = althing_sdk::Config::new(routes.iter().map(node).collect(), self.tls());
         config.cluster = Some(self.layout.cluster);
         config.prefer = Prefer::Listed;
+        config
+    }
+
+    /// The configuration of a client in a node's region, as patient as the planet is large.
+    pub fn client_in(&self, node: usize) -> althing_sdk::Config {
+        let mut config = self.client(&self.routes_from(node));
+        if let Some(network) = &self.network {
+            config.attempt_timeout = network.attempt_timeout();
+            config.transport.idle_timeout = network.silence_timeout();
+        }
         config
     }
 

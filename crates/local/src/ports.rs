@@ -14,7 +14,7 @@ const TRIES: usize = 64;
 /// It is taken from below the range from which the kernel serves those who ask for any port: the
 /// port of a node that was killed stays free until the node comes back, however many sockets its
 /// clients open meanwhile.
-pub(super) fn free() -> std::io::Result<SocketAddr> {
+pub(crate) fn free() -> std::io::Result<SocketAddr> {
     let candidates = LOWEST..lowest_ephemeral();
     if !candidates.is_empty() {
         for _ in 0..TRIES {
@@ -28,7 +28,7 @@ pub(super) fn free() -> std::io::Result<SocketAddr> {
 }
 
 /// Whether nobody listens there.
-pub(super) fn is_free(address: SocketAddr) -> bool {
+pub(crate) fn is_free(address: SocketAddr) -> bool {
     UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok()
 }
 

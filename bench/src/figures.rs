@@ -11,21 +11,21 @@ const BUCKETS_MAX: usize = 2048;
 const STEP_MIN: Micros = 50_000;
 
 /// The figures of one region so far.
-pub(super) struct Figures {
-    pub(super) latency: Histogram<u64>,
-    pub(super) unanswered: u64,
+pub(crate) struct Figures {
+    pub(crate) latency: Histogram<u64>,
+    pub(crate) unanswered: u64,
     step: Micros,
     buckets: Vec<Bucket>,
 }
 
 impl Figures {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let latency = RegionRun::histogram();
         Self { latency, unanswered: 0, step: STEP_MIN, buckets: Vec::new() }
     }
 
     /// A command was answered.
-    pub(super) fn answered(&mut self, now: Micros, took: Micros, is_measured: bool) {
+    pub(crate) fn answered(&mut self, now: Micros, took: Micros, is_measured: bool) {
         if is_measured {
             self.latency.saturating_record(took.max(1));
         }
@@ -43,7 +43,7 @@ impl Figures {
     }
 
     /// The timeline up to `end`, empty steps included.
-    pub(super) fn timeline(mut self, end: Micros) -> Vec<Bucket> {
+    pub(crate) fn timeline(mut self, end: Micros) -> Vec<Bucket> {
         let until = (end / self.step) as usize;
         while self.buckets.len() <= until.min(BUCKETS_MAX) {
             let at_ms = self.buckets.len() as u64 * self.step / 1000;

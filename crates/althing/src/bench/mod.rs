@@ -1,6 +1,9 @@
 //! `althing bench`: what a deployment's latency will be, simulated, emulated or measured.
 
+mod planet;
+
 use crate::exit::Failure;
+use althing_bench::BenchError;
 use clap::Subcommand;
 
 /// Benchmark a placement of nodes before paying for it.
@@ -14,6 +17,8 @@ pub struct Args {
 enum Command {
     /// Run a workload under one or several protocols over the regions of a planet.
     Geo(Box<althing_bench::cli::GeoArgs>),
+    /// Make tables of round trips between regions.
+    Planet(planet::Args),
 }
 
 /// Does what was asked.
@@ -23,10 +28,14 @@ enum Command {
 pub fn run(args: Args) -> Result<(), Failure> {
     match args.command {
         Command::Geo(args) => args.run(&command_line()).map_err(|error| match error {
-            error @ (althing_bench::BenchError::NotLinearizable { .. }
-            | althing_bench::BenchError::Output { .. }) => Failure::from(error),
+            error @ (BenchError::NotLinearizable { .. }
+            | BenchError::Connect { .. }
+            | BenchError::Io(_)
+            | BenchError::Output { .. }) => Failure::from(error),
+            error @ BenchError::Local(_) => Failure::cannot_start(error),
             error => Failure::usage(error),
         }),
+        Command::Planet(args) => planet::run(args),
     }
 }
 

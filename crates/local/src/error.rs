@@ -1,6 +1,5 @@
 //! Why a cluster on this machine could not be had.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -90,19 +89,12 @@ pub enum LocalClusterError {
         log: PathBuf,
     },
     /// A page of a node's admin port could not be read.
-    #[error("http://{address}{path}: {reason}")]
-    Page {
-        /// Where.
-        address: SocketAddr,
-        /// Which page.
-        path: String,
-        /// Why not.
-        reason: String,
-    },
+    #[error(transparent)]
+    Page(#[from] crate::PageError),
 }
 
 impl LocalClusterError {
-    pub(super) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
+    pub(crate) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::File { path, source }
     }

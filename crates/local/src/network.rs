@@ -1,11 +1,18 @@
 //! The emulated planet between the processes, and how clients find their way on it.
 
-use super::LocalClusterError;
-use super::description::Description;
+use crate::LocalClusterError;
+use crate::description::Description;
 use althing_model::NodeId;
 use althing_planet::{Planet, Region};
 use althing_relay::{Mesh, Relay};
 use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Clients wait at least this long before they ask another node, however small the planet.
+const ATTEMPT_LEAST: Duration = Duration::from_millis(500);
+
+/// However small the planet, a busy machine may keep a node silent for a while.
+const SILENCE_LEAST: Duration = Duration::from_secs(1);
 
 /// Where a client finds a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,14 +27,14 @@ pub struct Route {
 
 /// A running relay, and what its delays come from.
 #[derive(Debug)]
-pub(super) struct Network {
+pub(crate) struct Network {
     planet: Planet,
     regions: Vec<Region>,
-    pub(super) mesh: Mesh,
+    pub(crate) mesh: Mesh,
 }
 
 impl Network {
-    pub(super) fn start(
+    pub(crate) fn start(
         planet: Planet,
         description: &Description,
     ) -> Result<Self, LocalClusterError> {
@@ -38,7 +45,7 @@ impl Network {
     }
 
     /// The same planet, for nodes that have other ports now.
-    pub(super) fn start_again(
+    pub(crate) fn start_again(
         &mut self,
         description: &Description,
     ) -> Result<(), LocalClusterError> {
@@ -48,7 +55,7 @@ impl Network {
 
     /// How clients in a node's region reach the nodes: its own directly, the others over the
     /// region's links, the nearest first.
-    pub(super) fn routes_from(&self, node: usize, direct: &[Route]) -> Vec<Route> {
+    pub(crate) fn routes_from(&self, node: usize, direct: &[Route]) -> Vec<Route> {
         let mut routes: Vec<(u64, Route)> = direct
             .iter()
             .enumerate()
@@ -63,6 +70,25 @@ impl Network {
             .collect();
         routes.sort_by_key(|(distance, _)| *distance);
         routes.into_iter().map(|(_, route)| route).collect()
+    }
+
+    /// How long clients wait for a node before they ask the next: well above what any healthy one
+    /// takes, the slow path included.
+    pub(crate) fn attempt_timeout(&self) -> Duration {
+        (3 * self.longest_round_trip()).max(ATTEMPT_LEAST)
+    }
+
+    /// How long nothing may be heard of a node before its clients take it for dead, and ask others
+    /// from then on: enough for packets to be lost and sent again.
+    pub(crate) fn silence_timeout(&self) -> Duration {
+        (4 * self.longest_round_trip()).max(SILENCE_LEAST)
+    }
+
+    fn longest_round_trip(&self) -> Duration {
+        let places = 0..self.regions.len();
+        let pairs = places.clone().flat_map(|a| places.clone().map(move |b| (a, b)));
+        let longest_us = pairs.map(|(a, b)| self.round_trip_us(a, b)).max();
+        Duration::from_micros(longest_us.unwrap_or_default())
     }
 
     fn round_trip_us(&self, a: usize, b: usize) -> u64 {

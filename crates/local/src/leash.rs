@@ -8,7 +8,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use std::io::{Read, stdin};
 
 /// In the child's environment, says that standard input is such a pipe.
-pub(super) const VARIABLE: &str = "ALTHING_LEASH";
+pub(crate) const VARIABLE: &str = "ALTHING_LEASH";
 
 /// Holds on to the parent, if it put this process on a leash. Called once, by the `althing` command,
 /// before anything is started.

@@ -1,10 +1,10 @@
 //! The cluster's directory: what lies where, and how it is written.
 
-use super::description::Description;
-use super::network::{Network, Route};
-use super::{LocalClusterError, Settings};
+use crate::description::Description;
+use crate::network::{Network, Route};
+use crate::{LocalClusterError, Settings};
 use althing_model::{ClusterId, NodeId, Role};
-use althing_node::config::AdminEntry;
+use althing_node::config::{AdminEntry, LimitsEntry};
 use althing_node::{Config, ConfigFile};
 use althing_sdk::{ClientFile, ClientNodeEntry, ClientTlsEntry};
 use althing_transport::certs::{ClusterAuthority, Tls};
@@ -19,28 +19,30 @@ const SEGMENT_MIB: u64 = 16;
 
 /// A directory that holds a cluster.
 #[derive(Debug)]
-pub(super) struct Layout {
-    pub(super) dir: PathBuf,
-    pub(super) cluster: ClusterId,
-    pub(super) description: Description,
+pub(crate) struct Layout {
+    pub(crate) dir: PathBuf,
+    pub(crate) cluster: ClusterId,
+    pub(crate) description: Description,
+    limits: LimitsEntry,
     /// Removes it in the end, if it is not to be kept.
     _temporary: Option<tempfile::TempDir>,
 }
 
 impl Layout {
     /// The directory that was asked for, with certificates and without configurations yet.
-    pub(super) fn open(settings: &Settings) -> Result<Self, LocalClusterError> {
+    pub(crate) fn open(settings: &Settings) -> Result<Self, LocalClusterError> {
         let (dir, temporary) = directory(settings.dir.as_deref())?;
         let description = Description::of(settings, &dir)?;
         let cluster = description.cluster(&dir)?;
-        let mut layout = Self { dir, cluster, description, _temporary: temporary };
+        let limits = settings.limits.clone();
+        let mut layout = Self { dir, cluster, description, limits, _temporary: temporary };
         layout.evade()?;
         layout.certify()?;
         Ok(layout)
     }
 
     /// Gives nodes other ports where somebody else has theirs. Says whether there were any.
-    pub(super) fn evade(&mut self) -> Result<bool, LocalClusterError> {
+    pub(crate) fn evade(&mut self) -> Result<bool, LocalClusterError> {
         self.description.evade().map_err(LocalClusterError::file(&self.dir))
     }
 
@@ -61,7 +63,7 @@ impl Layout {
     }
 
     /// Writes every configuration file, for the ports as they are now.
-    pub(super) fn write(&self, network: Option<&Network>) -> Result<(), LocalClusterError> {
+    pub(crate) fn write(&self, network: Option<&Network>) -> Result<(), LocalClusterError> {
         for dir in [self.dir.join("data"), self.dir.join("logs")] {
             std::fs::create_dir_all(&dir).map_err(LocalClusterError::file(&dir))?;
         }
@@ -82,7 +84,7 @@ impl Layout {
     }
 
     /// Writes the configuration of one node.
-    pub(super) fn write_config(
+    pub(crate) fn write_config(
         &self,
         node: usize,
         network: Option<&Network>,
@@ -103,6 +105,7 @@ impl Layout {
         }
         let admin = self.description.nodes[node].admin.to_string();
         config.admin = Some(AdminEntry { listen: admin });
+        config.limits = self.limits.clone();
         config.journal.segment_mib = SEGMENT_MIB;
         // A node that ran and lost its journal must not come back as if it had promised nothing.
         config.journal.create = !self.dir.join(&config.data_dir).exists();
@@ -129,12 +132,12 @@ impl Layout {
     }
 
     /// How many nodes it has.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.description.nodes.len()
     }
 
     /// Where each node listens.
-    pub(super) fn direct_routes(&self) -> Vec<Route> {
+    pub(crate) fn direct_routes(&self) -> Vec<Route> {
         let places = self.description.nodes.iter().enumerate();
         let route = places.map(|(node, place)| Route {
             node: id(node),
@@ -145,23 +148,23 @@ impl Layout {
     }
 
     /// The certificates of clients.
-    pub(super) fn tls(&self) -> Tls {
+    pub(crate) fn tls(&self) -> Tls {
         Tls::of_client(&self.certs(), CLIENT)
     }
 
     /// The configuration of clients in a node's region, or of those that are nowhere.
-    pub(super) fn client_file(&self, node: Option<usize>) -> PathBuf {
+    pub(crate) fn client_file(&self, node: Option<usize>) -> PathBuf {
         match node.map(|node| &self.description.nodes[node].region) {
             Some(region) => self.dir.join(format!("client-{region}.toml")),
             None => self.dir.join("client.toml"),
         }
     }
 
-    pub(super) fn config_file(&self, node: usize) -> PathBuf {
+    pub(crate) fn config_file(&self, node: usize) -> PathBuf {
         self.dir.join(format!("node-{node}.toml"))
     }
 
-    pub(super) fn log_file(&self, node: usize) -> PathBuf {
+    pub(crate) fn log_file(&self, node: usize) -> PathBuf {
         self.dir.join("logs").join(format!("node-{node}.log"))
     }
 
