@@ -168,7 +168,9 @@ fn althing_settings(workload: &Workload, protocol: &Protocol, settings: &Setting
     settings.proposer_limits.batch_len_max = workload.batch_len_max;
     settings.proposer_limits.batch_delay = workload.batch_delay_us;
     if *protocol == Protocol::Atlas {
-        // What is added to the rule, and can be left out, is left out here.
+        // What is added to the rule is left out.
+        settings.proposer_limits.placements_max = 0;
+        settings.replica_limits.demand_len_max = 0;
     }
     settings
 }

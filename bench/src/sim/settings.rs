@@ -2,6 +2,9 @@
 
 use althing_model::Micros;
 
+/// Contended keys that are counted and placed: a node's default (`limits.placements`).
+const PLACEMENTS: usize = 256;
+
 /// How the nodes of a simulation are set; the defaults are those of a real node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -25,9 +28,15 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             proposer_timing: althing_proposer::Timing::default(),
-            proposer_limits: althing_proposer::Limits::default(),
+            proposer_limits: althing_proposer::Limits {
+                placements_max: PLACEMENTS,
+                ..althing_proposer::Limits::default()
+            },
             replica_timing: althing_replica::Timing::default(),
-            replica_limits: althing_replica::Limits::default(),
+            replica_limits: althing_replica::Limits {
+                demand_len_max: PLACEMENTS,
+                ..althing_replica::Limits::default()
+            },
             down_after: 500_000,
             checks: true,
         }

@@ -16,6 +16,7 @@ const AFTER_HELP: &str = "\
 Example:
   althing demo                   watch a cluster on this machine survive failures
   althing serve --config node-0.toml
+  althing plan --n 5 --f 1       choose where to put five nodes
 
 Exit codes, of every command:
   0  done
@@ -45,6 +46,8 @@ enum Command {
     Config(crate::config::Args),
     /// Run the protocol in a simulated world, with faults.
     Sim(crate::sim::Args),
+    /// Choose where to put nodes, by what each placement would cost.
+    Plan(crate::plan::Args),
     /// Benchmark a placement of nodes, simulated, emulated or real.
     Bench(crate::bench::Args),
 }
@@ -61,6 +64,7 @@ impl Cli {
             Command::Certs(args) => crate::certs::run(args),
             Command::Config(args) => crate::config::run(args),
             Command::Sim(args) => crate::sim::run(args),
+            Command::Plan(args) => crate::plan::run(args),
             Command::Bench(args) => crate::bench::run(args),
         }
     }

@@ -18,6 +18,7 @@ pub mod demo;
 pub mod exit;
 pub mod kv;
 pub mod local_cluster;
+pub mod plan;
 pub mod serve;
 pub mod sim;
 pub mod status;

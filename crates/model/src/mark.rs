@@ -197,7 +197,7 @@ marks! {
         ForwardTakenBack "forward_taken_back" "a forwarded command was proposed at home in the end" "what_takes_too_long_is_proposed_at_home";
     }
     "replica/src/demand.rs" {
-        DemandFull "demand_full" "a resource was not counted for want of room" "room_is_bounded_and_comes_back";
+        DemandFull "demand_full" "a resource was not counted for want of room" "room_is_bounded_and_goes_to_what_is_contended";
     }
     "replica/src/graph.rs" {
         ComponentOfSeveral "component_of_several" "a component of several vertices was executed" "a_cycle_is_one_component_in_its_own_order";
@@ -218,6 +218,7 @@ marks! {
         AnsweredByOther "answered_by_other" "a replica answered for a proposer without one on its node" "a_proposer_without_a_replica_is_told";
         RecoveryAskedOfOwner "recovery_asked_of_owner" "the recovery of what blocked was asked of its proposer" "whom_a_blocked_replica_asks";
         RecoveryAskedHere "recovery_asked_here" "the recovery of what blocked was asked of this node's proposer" "whom_a_blocked_replica_asks";
+        RecoveryAskedAtOnce "recovery_asked_at_once" "a replica asked at once for what a node that is down left behind" "what_a_dead_proposer_left_is_recovered_at_once_by_one";
         RecoveryAskedInTurn "recovery_asked_in_turn" "the recovery of what blocked was asked of some proposer in turn" "whom_a_blocked_replica_asks";
     }
     "client/src/client.rs" {

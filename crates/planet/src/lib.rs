@@ -19,6 +19,9 @@
 //! # Ok::<(), althing_planet::PlanetError>(())
 //! ```
 //!
+//! A [`Question`] about where to put nodes is answered from the same table: the best placements, what
+//! each costs under each protocol, what is left when a region fails, and which quorums would help.
+//!
 //! # One way from a round trip
 //! `ping` measures there and back as one figure, and the two rows of a pair differ slightly (at most
 //! 0.15 ms in the built-in tables), so the tables are directed. The rule here, used by everything
@@ -36,11 +39,16 @@ mod builtin;
 mod error;
 mod limits;
 mod planet;
+mod planning;
 mod quorum;
 mod table;
 
 pub use error::PlanetError;
 pub use limits::REGIONS_MAX;
 pub use planet::{Planet, Region};
+pub use planning::{
+    By, Failure, Kind, Method, NODES_MAX, Placement, PlanError, Prediction, Progress, Protocol,
+    Question, RegionPrediction, SYSTEM_NODES_MAX, Search, Survives, System, Weight, WithoutRegion,
+};
 pub use quorum::{fast_quorum_size, majority};
 pub use table::Ping;

@@ -152,7 +152,7 @@ impl Planet {
         Ok(self.one_way_us(a, b)? + self.one_way_us(b, a)?)
     }
 
-    fn place(&self, region: &Region) -> Result<usize, PlanetError> {
+    pub(crate) fn place(&self, region: &Region) -> Result<usize, PlanetError> {
         self.place_of.get(region).copied().ok_or_else(|| PlanetError::UnknownRegion {
             planet: self.name.clone(),
             name: region.name().to_owned(),

@@ -16,23 +16,36 @@ use althing_wire::{
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-/// How often the patience with a hub can double.
-const DOUBLINGS_MAX: u32 = 6;
+/// The least time between two tellings of distances: round trips wobble.
+const NEWS_LEAST: Micros = 1_000_000;
+
+/// A round trip that differs by less is no news, however short it is.
+const WOBBLE: Micros = 1_000;
+
+/// How often the time for which a hub is shunned can double.
+const DOUBLINGS_MAX: u32 = 5;
 
 /// What a proposer knows of better places, and what it has sent there. All of it is volatile.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Forwarding {
     /// Round trips as others measured them.
     round_trips: BTreeMap<(NodeId, NodeId), Micros>,
-    /// When to tell the others what was measured here; 0 for soon.
+    /// What the others were told of those measured here, when, and when to tell them next.
+    told: BTreeMap<NodeId, Micros>,
+    told_at: Micros,
     tell_at: Micros,
+    /// Made of the above and of the links when it is needed.
+    sites: Option<Arc<Sites>>,
+    /// Counts to place by, one a turn, so that a full table does not keep commands waiting.
+    demands: BTreeMap<Bytes, Demand>,
     /// Resources whose commands are better proposed elsewhere, and where.
     placements: BTreeMap<Bytes, NodeId>,
     forwarded: BTreeMap<RequestId, Forwarded>,
     due: BTreeSet<(Micros, RequestId)>,
-    /// Doublings of the patience: one for each command that was taken back, less one for each served.
-    doublings: u32,
+    /// Hubs that took too long: until when nothing is placed there, and how often that was.
+    shunned: BTreeMap<NodeId, (Micros, u32)>,
 }
 
 #[derive(Debug, Clone)]
@@ -64,6 +77,10 @@ impl Forwarding {
         let forwarded = self.forwarded.remove(&request)?;
         self.due.remove(&(forwarded.due, request));
         Some(forwarded)
+    }
+
+    fn is_shunned(&self, now: Micros, node: NodeId) -> bool {
+        self.shunned.get(&node).is_some_and(|(until, _)| now < *until)
     }
 }
 
@@ -99,19 +116,28 @@ impl Proposer {
         self.counters.forwarded += 1;
         let request = command.operation.request().expect("only requests are forwarded");
         effects.send(to, Forward { operation: command.operation.clone() });
-        // There and back, its commit there, and what that waits for.
-        let patience = 3 * self.farthest(self.acceptors()) + self.config.timing.retry;
-        let due = now + (patience << self.forwarding.doublings);
+        // There and back, its commit there, and what that waits for. No longer: a client's patience
+        // is not endless, and proposing here is always right.
+        let due = now + 3 * self.farthest(self.acceptors()) + self.config.timing.retry;
         self.forwarding.due.insert((due, request));
         self.forwarding.forwarded.insert(request, Forwarded { command, submitter, to, due });
     }
 
     /// Another proposer's command, better proposed here.
-    pub(crate) fn on_forward(&mut self, now: Micros, forward: Forward) -> Result<(), Ignored> {
+    pub(crate) fn on_forward(
+        &mut self,
+        now: Micros,
+        from: NodeId,
+        forward: Forward,
+    ) -> Result<(), Ignored> {
         let Forward { mut operation } = forward;
         let Operation::Apply { request, payload, .. } = &mut operation else {
             return Err(Ignored::Contradiction);
         };
+        // The sender's replica tells it of its own sessions, no others.
+        if request.session.opened.proposer != from {
+            return Err(Ignored::NotTheOwner);
+        }
         if self.requests.contains_key(request) {
             return Err(Ignored::Repeated);
         }
@@ -123,7 +149,6 @@ impl Proposer {
         };
         if self.queue.len() >= self.config.limits.queue_len_max {
             mark::hit(Mark::ForwardTurnedAway);
-            self.counters.overloaded += 1;
             return Err(Ignored::Late);
         }
         if is_planted(Mutant::ForwardedAsNew) {
@@ -133,49 +158,85 @@ impl Proposer {
         self.counters.taken += 1;
         self.requests.insert(*request, None);
         let command = Command { operation, footprint };
-        self.queue.push_back(Queued { command, submitter: Submitter::Proposer, since: now });
+        self.queue.push_back(Queued { command, submitter: Submitter::Nobody, since: now });
         Ok(())
     }
 
-    /// A forwarded command was executed by the replica beside this proposer.
+    /// A request of one of this proposer's sessions was executed in another proposer's vertex: its
+    /// client is answered, be the request still elsewhere or taken back. The first reply counts, for
+    /// what a second vertex gives may be less than the truth: by then the session may be closed.
     pub(crate) fn on_served(
         &mut self,
         served: Served,
         effects: &mut Effects<ProposerRecord>,
     ) -> Result<(), Ignored> {
         let Served { request, reply } = served;
-        let Some(forwarded) = self.forwarding.remove(request) else {
-            return Err(Ignored::Late);
+        let submitter = match self.forwarding.remove(request) {
+            Some(forwarded) => {
+                self.forwarding.shunned.remove(&forwarded.to);
+                forwarded.submitter
+            }
+            None => self.take_submitter(request).ok_or(Ignored::Late)?,
         };
-        self.forwarding.doublings = self.forwarding.doublings.saturating_sub(1);
-        if let Submitter::Client { client, ticket } = forwarded.submitter {
+        if let Submitter::Client { client, ticket } = submitter {
             effects.send(client, Answer { ticket, outcome: Outcome::Executed(reply) });
         }
         Ok(())
     }
 
+    /// Who waits for a request that is queued or in an own vertex; nobody from now on.
+    fn take_submitter(&mut self, request: RequestId) -> Option<Submitter> {
+        let is_it = |command: &Command| command.operation.request() == Some(request);
+        match *self.requests.get(&request)? {
+            None => {
+                let at = self.queue.iter().position(|queued| is_it(&queued.command))?;
+                self.requests.remove(&request);
+                self.queue.remove(at).map(|queued| queued.submitter)
+            }
+            Some(vertex) => {
+                let unanswered = self.unanswered.get_mut(&vertex)?;
+                let at = unanswered.commands.as_slice().iter().position(is_it)?;
+                Some(std::mem::replace(&mut unanswered.submitters[at], Submitter::Nobody))
+            }
+        }
+    }
+
     /// The replica beside this proposer counted who contends for a resource.
-    pub(crate) fn on_demand(&mut self, demand: Demand) -> Result<(), Ignored> {
+    pub(crate) fn on_demand(&mut self, demand: Demand) {
         let limit = self.config.limits.placements_max;
-        let me = self.config.me;
-        let earlier = self.forwarding.placements.remove(&demand.resource);
-        if limit == 0 || demand.commands.is_empty() {
-            return Ok(());
+        if demand.commands.is_empty() {
+            self.forwarding.demands.remove(&demand.resource);
+            self.forwarding.placements.remove(&demand.resource);
+        } else if self.forwarding.demands.len() < limit
+            || self.forwarding.demands.contains_key(&demand.resource)
+        {
+            self.forwarding.demands.insert(demand.resource.clone(), demand);
         }
-        let Some(sites) = self.sites() else {
-            return Err(Ignored::Late);
+    }
+
+    /// Places the commands on one of the resources that were counted.
+    fn place_next(&mut self, now: Micros) {
+        let Some((resource, demand)) = self.forwarding.demands.pop_first() else {
+            return;
         };
-        let current = earlier.filter(|node| self.is_up(*node)).unwrap_or(me);
-        let placed = sites.place(&demand, me, current);
-        if placed != me && self.forwarding.placements.len() < limit {
+        let me = self.config.me;
+        let earlier = self.forwarding.placements.remove(&resource);
+        let Some(sites) = self.sites() else {
+            return;
+        };
+        let placed = sites.place(&demand, me, earlier.unwrap_or(me));
+        if placed != me
+            && !self.forwarding.is_shunned(now, placed)
+            && self.forwarding.placements.len() < self.config.limits.placements_max
+        {
             mark::hit(Mark::PlacedElsewhere);
-            self.forwarding.placements.insert(demand.resource, placed);
+            self.forwarding.placements.insert(resource, placed);
         }
-        Ok(())
     }
 
     /// Another proposer told how far it is from the others.
     pub(crate) fn on_distances(&mut self, from: NodeId, distances: Distances) {
+        self.forwarding.sites = None;
         let known: BTreeSet<NodeId> = self.membership().nodes().collect();
         for (node, round_trip) in distances.round_trips {
             if node != from && known.contains(&node) {
@@ -206,8 +267,9 @@ impl Proposer {
     pub(crate) fn forward_deadline(&self) -> Option<Micros> {
         let is_on = self.config.limits.placements_max > 0;
         let tell = is_on.then_some(self.forwarding.tell_at);
+        let place = (!self.forwarding.demands.is_empty()).then_some(0);
         let due = self.forwarding.due.first().map(|(at, _)| *at);
-        tell.into_iter().chain(due).min()
+        tell.into_iter().chain(place).chain(due).min()
     }
 
     /// Takes back what is due, and tells distances.
@@ -216,44 +278,63 @@ impl Proposer {
         now: Micros,
         effects: &mut Effects<ProposerRecord>,
     ) {
-        let mut is_overdue = false;
         while let Some((at, request)) = self.forwarding.due.first().copied()
             && at <= now
         {
             mark::hit(Mark::ForwardTakenBack);
             let forwarded = self.forwarding.remove(request).expect("each that is due is there");
-            is_overdue |= self.is_up(forwarded.to);
             self.counters.taken_back += 1;
             self.requests.insert(request, None);
-            let Forwarded { mut command, submitter, .. } = forwarded;
+            let Forwarded { mut command, submitter, to, .. } = forwarded;
             if is_planted(Mutant::TakenBackAsNew)
                 && let Operation::Apply { request, .. } = &mut command.operation
             {
                 request.sequence += 1 << 34;
             }
             self.queue.push_back(Queued { command, submitter, since: now });
+            self.shun(now, to);
         }
-        if is_overdue {
-            // Whoever is slow may be busy: asking more of everyone would not help.
-            self.forwarding.doublings = (self.forwarding.doublings + 1).min(DOUBLINGS_MAX);
-        }
+        self.place_next(now);
         if self.config.limits.placements_max > 0 && self.forwarding.tell_at <= now {
             self.forwarding.tell_at = now + self.config.timing.distances;
-            self.tell_distances(effects);
+            self.tell_distances(now, effects);
         }
     }
 
-    /// Something new was measured, which the others do not know.
-    pub(crate) fn tell_distances_soon(&mut self, now: Micros) {
-        self.forwarding.tell_at = self.forwarding.tell_at.min(now);
+    /// A hub took too long: whatever ails it, nothing is placed there for a while, which doubles
+    /// each time that it happens again.
+    fn shun(&mut self, now: Micros, hub: NodeId) {
+        if self.forwarding.is_shunned(now, hub) {
+            return;
+        }
+        let (_, times) = self.forwarding.shunned.get(&hub).copied().unwrap_or_default();
+        let pause = self.jitter.around(self.config.timing.distances << times.min(DOUBLINGS_MAX));
+        self.forwarding.shunned.insert(hub, (now + pause, times + 1));
+        self.forwarding.placements.retain(|_, placed| *placed != hub);
     }
 
-    fn tell_distances(&mut self, effects: &mut Effects<ProposerRecord>) {
+    /// What was measured of a link: the sites are others, and soon told where that is news.
+    pub(crate) fn on_measured(&mut self, now: Micros, node: NodeId, round_trip: Option<Micros>) {
+        self.forwarding.sites = None;
+        let Some(round_trip) = round_trip else {
+            return;
+        };
+        let told = self.forwarding.told.get(&node).copied();
+        let is_news = told.is_none_or(|told| told.abs_diff(round_trip) > (told / 8).max(WOBBLE));
+        if is_news {
+            let soon = now.max(self.forwarding.told_at + NEWS_LEAST);
+            self.forwarding.tell_at = self.forwarding.tell_at.min(soon);
+        }
+    }
+
+    fn tell_distances(&mut self, now: Micros, effects: &mut Effects<ProposerRecord>) {
         let measured = self.links.iter().filter_map(|(node, link)| Some((*node, link.round_trip?)));
         let round_trips: Vec<(NodeId, Micros)> = measured.collect();
         if round_trips.is_empty() {
             return;
         }
+        self.forwarding.told = round_trips.iter().copied().collect();
+        self.forwarding.told_at = now;
         let others: Vec<NodeId> =
             self.membership().with(Role::Proposer).filter(|it| *it != self.config.me).collect();
         for other in others {
@@ -261,13 +342,17 @@ impl Proposer {
         }
     }
 
-    fn sites(&self) -> Option<Sites> {
-        let mut round_trips = self.forwarding.round_trips.clone();
-        for (node, link) in &self.links {
-            if let Some(round_trip) = link.round_trip {
-                round_trips.insert((self.config.me, *node), round_trip);
+    fn sites(&mut self) -> Option<Arc<Sites>> {
+        if self.forwarding.sites.is_none() {
+            let mut round_trips = self.forwarding.round_trips.clone();
+            for (node, link) in &self.links {
+                if let Some(round_trip) = link.round_trip {
+                    round_trips.insert((self.config.me, *node), round_trip);
+                }
             }
+            let sites = Sites::new(self.membership(), &round_trips, |node| self.is_up(node));
+            self.forwarding.sites = sites.map(Arc::new);
         }
-        Sites::new(self.membership(), &round_trips, |node| self.is_up(node))
+        self.forwarding.sites.clone()
     }
 }

@@ -12,7 +12,7 @@
 //! ```
 //! Files: `submission` takes commands from clients and answers them, `chain` keeps rule C1, `links`
 //! chooses fast quorums, `placement`
-//! chooses where contended commands are proposed and `forward` brings them there, `fast`, `classic` and `recovery` are the three ways, `ballot` is phase 2
+//! says where contended commands are best proposed and `forward` brings them there, `fast`, `classic` and `recovery` are the three ways, `ballot` is phase 2
 //! and commit, `timer` resends,
 //! `behaviour` tells states apart for model checkers.
 

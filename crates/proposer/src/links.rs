@@ -27,8 +27,8 @@ impl Proposer {
     /// is now believed down gives the fast path up at once.
     pub fn on_link(&mut self, now: Micros, node: NodeId, link: Link) {
         let earlier = self.links.insert(node, link).unwrap_or_default();
-        if is_news(earlier.round_trip, link.round_trip) {
-            self.tell_distances_soon(now);
+        if link != earlier {
+            self.on_measured(now, node, link.round_trip);
         }
         if !earlier.is_up || link.is_up {
             return;
@@ -88,14 +88,5 @@ impl Proposer {
             return Link { round_trip: Some(0), is_up: true };
         }
         self.links.get(&node).copied().unwrap_or_default()
-    }
-}
-
-/// Whether a round trip is new, or differs by an eighth from what it was.
-fn is_news(earlier: Option<Micros>, now: Option<Micros>) -> bool {
-    match (earlier, now) {
-        (Some(earlier), Some(now)) => earlier.abs_diff(now) > earlier / 8,
-        (None, Some(_)) => true,
-        (_, None) => false,
     }
 }

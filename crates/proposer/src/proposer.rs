@@ -36,8 +36,8 @@ pub struct Proposer {
     pub(crate) queue: VecDeque<Queued>,
     /// Own vertices whose clients were not answered yet.
     pub(crate) unanswered: BTreeMap<VertexId, Unanswered>,
-    /// The requests among these and the queue, so that one which a client repeats is not proposed
-    /// twice: the own vertex that it is in, or none while it is queued.
+    /// The requests among these and the queue, so that one which a client repeats, or another
+    /// proposer forwards again, is not proposed twice: the own vertex that it is in, or none while it is queued.
     pub(crate) requests: BTreeMap<RequestId, Option<VertexId>>,
     /// What is being done, for own vertices and others'.
     pub(crate) in_flight: BTreeMap<VertexId, InFlight>,
@@ -70,8 +70,8 @@ pub(crate) struct Queued {
 pub(crate) enum Submitter {
     /// A client, for its ticket.
     Client { client: ClientId, ticket: u64 },
-    /// A proposer that forwarded it: its own replica tells it.
-    Proposer,
+    /// Nobody here: a client of the proposer that forwarded it, or one that was answered already.
+    Nobody,
 }
 
 /// An own vertex whose clients were not answered yet, one submitter for each command.
@@ -269,8 +269,11 @@ impl Proposer {
             (_, Message::Chosen(m)) => self.on_chosen(now, m, effects),
             (_, Message::Executed(m)) => self.on_executed(now, m, effects),
             (me, Message::Served(m)) if me == self.config.me => self.on_served(m, effects),
-            (me, Message::Demand(m)) if me == self.config.me => self.on_demand(m),
-            (_, Message::Forward(m)) => self.on_forward(now, m),
+            (me, Message::Demand(m)) if me == self.config.me => {
+                self.on_demand(m);
+                Ok(())
+            }
+            (other, Message::Forward(m)) => self.on_forward(now, other, m),
             (other, Message::Distances(m)) => {
                 self.on_distances(other, m);
                 Ok(())
@@ -312,8 +315,12 @@ impl Proposer {
     /// once; nor is what waits to be answered, which goes with the clients' patience.
     pub fn sizes(&self) -> [(&'static str, usize, usize); 7] {
         let limits = &self.config.limits;
-        // Commands of vertices that became noops go back into the queue, whatever is in it.
-        let again = limits.in_flight_max.saturating_mul(limits.batch_len_max);
+        // Commands of vertices that became noops, and those that are taken back, go into the queue,
+        // whatever is in it.
+        let again = limits
+            .in_flight_max
+            .saturating_mul(limits.batch_len_max)
+            .saturating_add(limits.in_flight_max);
         let recoveries = self.in_flight.len() - self.own_in_flight;
         let recoveries_max = limits.recoveries_max;
         [

@@ -1,4 +1,4 @@
-//! Commands from clients: queued, put into vertices, answered.
+//! Commands from clients: queued or forwarded, put into vertices, answered.
 
 use crate::Proposer;
 use crate::proposer::{Queued, Submitter, Unanswered};

@@ -1,5 +1,6 @@
 //! Uncommitted vertices that block others: after a time-out their recovery is asked for, of the
-//! vertex's own proposer first, then of this site's.
+//! vertex's own proposer first, then of this site's. Those of a proposer that is believed down need
+//! no time-out: one site asks at once, the others in turn where it does not.
 
 use crate::Replica;
 use althing_model::mark::{self, Mark};
@@ -17,12 +18,22 @@ pub(crate) struct Blocked {
 }
 
 impl Replica {
-    /// Learns whether another node answers: one that does not is not asked to recover.
-    pub fn on_link(&mut self, node: NodeId, is_up: bool) {
+    /// Learns whether another node answers: one that does not is not asked to recover, and what it
+    /// left behind is recovered by others soon.
+    pub fn on_link(&mut self, now: Micros, node: NodeId, is_up: bool) {
         if is_up {
             self.down.remove(&node);
-        } else {
-            self.down.insert(node);
+            return;
+        }
+        if !self.down.insert(node) {
+            return;
+        }
+        let left: Vec<VertexId> =
+            self.blocked.keys().filter(|vertex| vertex.proposer == node).copied().collect();
+        for vertex in left {
+            let ask_at = self.first_ask(now, vertex);
+            let blocked = self.blocked.get_mut(&vertex).expect("found above");
+            blocked.ask_at = blocked.ask_at.min(ask_at);
         }
     }
 
@@ -43,9 +54,33 @@ impl Replica {
 
     fn watch_blocker(&mut self, now: Micros, blocker: VertexId) {
         if !self.blocked.contains_key(&blocker) && !is_planted(Mutant::BlockedNeverAsked) {
-            let ask_at = now + self.patience();
+            let ask_at = self.first_ask(now, blocker);
             self.blocked.insert(blocker, Blocked { since: now, ask_at, asked: 0 });
         }
+    }
+
+    /// When to ask for a vertex's recovery first. Of a proposer that is down one site asks at once,
+    /// a different one for each vertex, and each of the others a time-out later than the one before:
+    /// all at once would duel (trap T10), and the first may not be blocked by the vertex at all.
+    fn first_ask(&mut self, now: Micros, vertex: VertexId) -> Micros {
+        if !self.down.contains(&vertex.proposer) {
+            return now + self.patience();
+        }
+        let proposers: Vec<NodeId> = self
+            .config
+            .membership
+            .with(Role::Proposer)
+            .filter(|proposer| !self.down.contains(proposer))
+            .collect();
+        let Some(place) = proposers.iter().position(|proposer| *proposer == self.config.me) else {
+            return now + self.patience();
+        };
+        let count = proposers.len() as u64;
+        let turn = (place as u64 + count - vertex.seq % count) % count;
+        if turn == 0 {
+            mark::hit(Mark::RecoveryAskedAtOnce);
+        }
+        now + (0..turn).map(|_| self.patience()).sum::<Micros>()
     }
 
     /// When the next vertex has blocked for too long.
@@ -184,12 +219,12 @@ mod tests {
     #[test]
     fn a_proposer_that_is_back_is_asked_within_one_time_out() {
         let mut replica = blocked_replica(NodeId(6));
-        replica.on_link(NodeId(4), false);
-        replica.on_link(NodeId(5), false);
+        replica.on_link(0, NodeId(4), false);
+        replica.on_link(0, NodeId(5), false);
         for second in 1..30 {
             assert_eq!(asked(&mut replica, second * 1_000_000), []);
         }
-        replica.on_link(NodeId(5), true);
+        replica.on_link(0, NodeId(5), true);
         assert_eq!(asked(&mut replica, 30_000_000), [NodeId(5)]);
     }
 }

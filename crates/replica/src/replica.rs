@@ -272,7 +272,7 @@ impl Replica {
                 .after_earlier()
                 .send(vertex.proposer, Executed { vertex, replies: replies.clone() });
         }
-        self.tell_proposer(now, vertex, &value, &replies, effects);
+        self.tell_proposer(now, vertex, &value, (&replies, &took_effect), effects);
         self.steps.push(Step { vertex, value, replies, took_effect, component_len });
     }
 
@@ -283,7 +283,7 @@ impl Replica {
         now: Micros,
         vertex: VertexId,
         value: &Value,
-        replies: &[Reply],
+        (replies, took_effect): (&[Reply], &[bool]),
         effects: &mut Effects<ReplicaRecord>,
     ) {
         let me = self.config.me;
@@ -301,8 +301,11 @@ impl Replica {
             let by = 1.min(replies.len());
             replies.rotate_left(by);
         }
-        for (command, reply) in value.commands.as_slice().iter().zip(replies) {
-            self.demand.count(now, command, &mut told);
+        let commands = value.commands.as_slice().iter();
+        for ((command, reply), took_effect) in commands.zip(replies).zip(took_effect) {
+            if *took_effect {
+                self.demand.count(now, command, &mut told);
+            }
             let request = command.operation.request();
             if let Some(request) = request.filter(|it| !is_own && it.session.opened.proposer == me)
             {
@@ -311,11 +314,6 @@ impl Replica {
             }
         }
         told.into_iter().for_each(|demand| effects.send(me, demand));
-    }
-
-    /// Resources for which it counts who touches them.
-    pub fn demand_len(&self) -> usize {
-        self.demand.len()
     }
 
     pub(crate) fn count_recovery_asked(&mut self) {

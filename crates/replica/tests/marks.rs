@@ -157,9 +157,36 @@ fn whom_a_blocked_replica_asks() {
 
     let mut alone = replica(apart());
     tell(&mut alone, NodeId(2), blocked(3)).unwrap();
-    alone.on_link(NodeId(2), false);
+    alone.on_link(0, NodeId(2), false);
     assert_eq!(wait(&mut alone), ask(3));
     expect(Mark::RecoveryAskedInTurn);
+}
+
+/// Broken: everyone would wait a time-out for what a dead node left behind, or all would recover it
+/// at once and duel (trap T10).
+#[test]
+fn what_a_dead_proposer_left_is_recovered_at_once_by_one() {
+    // Proposers 0 and 1 are left of three: the even ones are this node's to begin with.
+    let first_ask = |seq: u64, is_known_before: bool| {
+        let mut replica = replica(colocated());
+        let cut = |replica: &mut Replica| replica.on_link(0, NodeId(2), false);
+        if is_known_before {
+            cut(&mut replica);
+        }
+        let blocked = Commit { vertex: vertex(1, 0), value: after(vertex(2, seq)) };
+        tell(&mut replica, NodeId(1), blocked).unwrap();
+        if !is_known_before {
+            assert!(replica.deadline().unwrap() > 0);
+            cut(&mut replica);
+        }
+        replica.deadline().unwrap()
+    };
+    for is_known_before in [true, false] {
+        assert_eq!(first_ask(0, is_known_before), 0);
+        expect(Mark::RecoveryAskedAtOnce);
+        assert!(first_ask(1, is_known_before) > 0);
+        assert_eq!(first_ask(2, is_known_before), 0);
+    }
 }
 
 /// Broken: the client of a forwarded command would never be answered, or one of another region's.

@@ -123,7 +123,7 @@ impl Roles {
             proposer.on_link(now, other, link);
         }
         if let Some(replica) = &mut self.replica {
-            replica.on_link(other, link.is_up);
+            replica.on_link(now, other, link.is_up);
         }
     }
 

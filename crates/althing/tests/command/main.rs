@@ -3,6 +3,7 @@
 mod configurations;
 mod journals;
 mod life;
+mod planning;
 mod simulation;
 mod strangers;
 mod world;

@@ -49,7 +49,7 @@ fn live(bytes: &mut Unstructured<'_>, outcomes: &mut Outcomes) -> Result<()> {
             }
             4 => {
                 let nodes: Vec<_> = scope.membership.nodes().collect();
-                replica.on_link(*bytes.choose(&nodes)?, bytes.arbitrary()?);
+                replica.on_link(now, *bytes.choose(&nodes)?, bytes.arbitrary()?);
             }
             _ => {
                 let (from, message) = scope.message_to(bytes, PARTY)?;

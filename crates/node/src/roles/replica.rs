@@ -40,8 +40,8 @@ impl Driven for DrivenReplica {
         self.replica.handle(now, from, message, effects)
     }
 
-    fn on_link(&mut self, _now: Micros, node: NodeId, link: Link) {
-        self.replica.on_link(node, link.is_up);
+    fn on_link(&mut self, now: Micros, node: NodeId, link: Link) {
+        self.replica.on_link(now, node, link.is_up);
     }
 
     fn on_digest(&self, answer: oneshot::Sender<u64>) {
