@@ -257,8 +257,8 @@ fn watched<T>(run: impl FnOnce(real::Progress<'_>) -> T) -> T {
     done
 }
 
-/// Steps of progress for each run.
-const STEPS: u64 = 1000;
+/// Steps of progress for each run: many, since a long run tells of few at a time.
+const STEPS: u64 = 1_000_000;
 
 fn progress_bar(runs: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {elapsed} of {duration}")

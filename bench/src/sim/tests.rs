@@ -187,6 +187,7 @@ fn contended_runs_are_linearizable() {
                     keys,
                     read_percent,
                     batch_len_max,
+                    batch_delay_us: 3_000,
                     seed,
                     ..Workload::default()
                 };
