@@ -58,7 +58,7 @@ impl Application for Wrong {
 #[test]
 fn two_writes_that_do_not_commute_are_left_of_hundreds() {
     let app = Wrong(table());
-    let plan = Plan::draw(3, 300);
+    let plan = Plan::draw(40, 300);
     let before = run_with(&plan, &app).expect_err("replicas differ");
     // Two replicas gave different replies: safety, and not only a run without an end.
     assert_eq!(before.violation.property, "ExactlyOnce");
