@@ -23,6 +23,11 @@ impl Jitter {
         base / 2 + self.next() % base
     }
 
+    /// A number below `end`; 0 for 0.
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.next() % end.max(1) as u64) as usize
+    }
+
     fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
@@ -45,5 +50,8 @@ mod tests {
             assert!((500..1500).contains(&drawn));
         }
         assert_eq!(a.around(0), 0);
+        let drawn: std::collections::BTreeSet<usize> = (0..100).map(|_| a.below(4)).collect();
+        assert_eq!(drawn, (0..4).collect());
+        assert_eq!(a.below(0), 0);
     }
 }

@@ -53,9 +53,13 @@ impl Proposer {
         self.prepare(now, vertex, effects);
     }
 
-    /// Goes on with recoveries that waited for room.
+    /// Goes on with recoveries that waited for room: with any of them, for the other proposers have
+    /// the same to do, and all would duel over the first (trap T10).
     pub(crate) fn recover_backlog(&mut self, now: Micros, effects: &mut Effects<ProposerRecord>) {
-        while let Some(vertex) = self.recovery_backlog.pop_first() {
+        while !self.recovery_backlog.is_empty() {
+            let at = self.jitter.below(self.recovery_backlog.len());
+            let vertex = *self.recovery_backlog.iter().nth(at).expect("it is below the length");
+            self.recovery_backlog.remove(&vertex);
             if !self.in_flight.contains_key(&vertex) {
                 self.recover(now, vertex, effects);
                 break;

@@ -232,11 +232,15 @@ impl Lanes {
         self.nodes.len() + client
     }
 
-    fn of_address(&self, address: Address) -> usize {
+    /// None for who has no lane: nobody's client, who asks for everything in the end.
+    fn of_address(&self, address: Address) -> Option<usize> {
         match address {
-            Address::Node(node) => self.of_node(node),
+            Address::Node(node) => Some(self.of_node(node)),
             // Above stands how often the client of this number was replaced.
-            Address::Client(client) => self.of_client(client.0 as u32 as usize),
+            Address::Client(client) => {
+                let client = client.0 as u32 as usize;
+                (client < self.clients).then(|| self.of_client(client))
+            }
         }
     }
 
@@ -266,7 +270,11 @@ impl Lanes {
     }
 
     fn arrow(&self, from: Address, to: NodeId, head: char) -> String {
-        self.between(self.of_address(from), self.of_node(to), head)
+        let to = self.of_node(to);
+        match self.of_address(from) {
+            Some(from) => self.between(from, to, head),
+            None => self.mark(to, head),
+        }
     }
 
     /// An arrow that goes over the lanes between; its head stands beside the lane that it reaches.

@@ -39,6 +39,16 @@ fn a_seed_is_drawn_as_a_chart_that_fits() {
     assert!(verdict.contains("no property is violated"), "{verdict}");
 }
 
+/// Broken: a run that comes to its end, where somebody asks for everything on nobody's behalf, cannot be
+/// drawn.
+#[test]
+fn runs_are_drawn_to_their_end() {
+    for seed in ["1", "2", "3", "4"] {
+        let output = sim(&["--seed", seed, "--ops", "20", "--trace"]);
+        assert!(output.status.success(), "{seed}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
 /// Broken: a misspelt profile or range runs something else than was asked for.
 #[test]
 fn what_cannot_be_run_is_wrong_usage() {
