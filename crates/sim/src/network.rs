@@ -61,6 +61,18 @@ impl Network {
         self.distance.get(&(from, to)).copied().unwrap_or(0)
     }
 
+    /// When a message between roles of one node arrives: in order.
+    pub(crate) fn local(&mut self, now: Micros, node: NodeId) -> Micros {
+        if self.plan.local == 0 {
+            return now;
+        }
+        let earlier = self.last.get(&(node, node)).copied().unwrap_or(0);
+        let took = self.draw((node, now, earlier)).random_range(0..=self.plan.local);
+        let at = earlier.max(now + took);
+        self.last.insert((node, node), at);
+        at
+    }
+
     /// When the copies of a message arrive: none if it is lost.
     pub(crate) fn carry(
         &mut self,

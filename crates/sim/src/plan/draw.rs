@@ -36,6 +36,7 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
         loss_permille: if has(Family::Loss) { *pick(rng, &[10, 100, 300]) } else { 0 },
         duplicate_permille: if has(Family::Duplication) { *pick(rng, &[20, 100, 300]) } else { 0 },
         replay_per_10k: if has(Family::Replay) { *pick(rng, &[20, 200]) } else { 0 },
+        local: draw_local(seed, slowest),
         tail_permille: if has(Family::Reordering) { *pick(rng, &[1, 20]) } else { 0 },
     };
     let disk = DiskPlan {
@@ -160,6 +161,16 @@ fn draw_lost(
         lost.entry(*pick(rng, nodes)).or_insert(way);
     }
     lost
+}
+
+/// In most runs the roles of a node hear from each other at once. Where they do not, messages from
+/// elsewhere come in between. Drawn apart from the rest, whose runs stay as they are.
+fn draw_local(seed: u64, slowest: Micros) -> Micros {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x10ca1);
+    match rng.random_bool(0.2) {
+        true => slowest / *pick(&mut rng, &[1, 10, 100]),
+        false => 0,
+    }
 }
 
 fn draw_builtin(rng: &mut impl Rng) -> Builtin {

@@ -116,6 +116,8 @@ pub struct NetworkPlan {
     pub replay_per_10k: u32,
     /// How many of 1,000 messages take up to fifty times as long.
     pub tail_permille: u32,
+    /// How long a message between the roles of one node takes, at most: each role is a thread.
+    pub local: Micros,
 }
 
 /// The disks of a run.

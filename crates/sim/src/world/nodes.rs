@@ -273,7 +273,8 @@ impl World<'_> {
             // Between roles of one node: in order, never lost, gone with the node's life.
             let life = Some(self.nodes[&from].life);
             let arrived = Arrived { life, from: source, name: MessageName::LOCAL, message };
-            self.queue.push(self.now, Event::Deliver { to, arrived });
+            let at = self.network.local(self.now, to);
+            self.queue.push(at, Event::Deliver { to, arrived });
             return Ok(());
         }
         let (kind, vertex) = (message.kind(), message.vertex());
