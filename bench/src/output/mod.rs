@@ -33,6 +33,7 @@ mod table;
 
 pub use error::OutputError;
 pub use json::Report;
+pub use table::ruled;
 
 use crate::Results;
 use std::path::{Path, PathBuf};

@@ -142,11 +142,8 @@ fn comparison(results: &Results) -> Table {
     table(header, rows)
 }
 
-/// A line above, one under the header, one below; none between rows.
-fn table(
-    header: impl IntoIterator<Item = String>,
-    rows: impl IntoIterator<Item = impl IntoIterator<Item = String>>,
-) -> Table {
+/// An empty table with a line above, one under the header and one below; none between rows.
+pub fn ruled() -> Table {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
     for between in [
@@ -157,6 +154,14 @@ fn table(
     ] {
         table.remove_style(between);
     }
+    table
+}
+
+fn table(
+    header: impl IntoIterator<Item = String>,
+    rows: impl IntoIterator<Item = impl IntoIterator<Item = String>>,
+) -> Table {
+    let mut table = ruled();
     table.set_header(header);
     for row in rows {
         table.add_row(row.into_iter().map(Cell::new));

@@ -3,10 +3,11 @@
 use super::audit::Settled;
 use super::figures::{Patience, RegionFigures};
 use super::plan::Plan;
+use althing_bench::output::ruled;
 use althing_checker::Verdict;
 use althing_model::Path;
 use althing_relay::DelayError;
-use comfy_table::{Cell, CellAlignment, Table, TableComponent, presets};
+use comfy_table::{Cell, CellAlignment, Table};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -100,17 +101,7 @@ impl Report {
     }
 
     fn table(&self) -> Table {
-        let mut table = Table::new();
-        table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
-        // A line above, one under the header, one below; none between regions.
-        for between in [
-            TableComponent::HorizontalLines,
-            TableComponent::LeftBorderIntersections,
-            TableComponent::MiddleIntersections,
-            TableComponent::RightBorderIntersections,
-        ] {
-            table.remove_style(between);
-        }
+        let mut table = ruled();
         let header = ["\nregion", "\nops", "p50\nms", "p99\nms", "bound\nms", "p50 over\nbound"];
         let outage = ["fast\npath", "outage\np50 ms", "longest\npause ms"];
         table.set_header(header.into_iter().chain(outage));

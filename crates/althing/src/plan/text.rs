@@ -1,10 +1,9 @@
 //! What was found, for people, in a hundred columns.
 
 use super::{Args, name, systems, title, without};
+use althing_bench::output::ruled;
 use althing_planet::{By, Method, Placement, Protocol, Question, Region, Search, Weight};
-use comfy_table::{
-    Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, TableComponent, presets,
-};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table};
 use std::fmt::Write as _;
 
 /// No line is longer.
@@ -144,17 +143,7 @@ pub(super) fn table(
     words: usize,
     flexible: Option<usize>,
 ) -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
-    // A line above, one under the header, one below; none between rows.
-    for between in [
-        TableComponent::HorizontalLines,
-        TableComponent::LeftBorderIntersections,
-        TableComponent::MiddleIntersections,
-        TableComponent::RightBorderIntersections,
-    ] {
-        table.remove_style(between);
-    }
+    let mut table = ruled();
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
     table.set_header(header.into_iter().map(Cell::new));
     for row in rows {
