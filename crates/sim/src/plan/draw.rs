@@ -54,8 +54,8 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
     let episodes = episodes::draw(rng, &context);
     // Now and then nobody has any patience, and now and then replicas have none: everything is
     // recovered while its own proposer is at it.
-    let haste = *pick(rng, &[1, 1, 1, 1, 10, 100]);
-    let jealousy = *pick(rng, &[1, 1, 1, 4, 20]);
+    let haste = *pick(rng, &[1, 1, 1, 1, 1, 1, 1, 1, 1, 10, 10, 100]);
+    let jealousy = *pick(rng, &[1, 1, 1, 1, 1, 1, 1, 1, 4, 20]);
     let patience = 4 * slowest + 100_000;
     // Half of the runs let better placed proposers have contended commands.
     let placements_max = *pick(rng, &[0, 0, 1, 64]);
@@ -77,7 +77,7 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
             retry: (2 * slowest + 20_000) / haste.min(10),
             back_off: slowest / haste.min(10),
             answer: *pick(rng, &[20 * patience, 600_000_000]),
-            distances: *pick(rng, &[100_000, 5_000_000]),
+            distances: *pick(rng, &[500_000, 5_000_000]),
         },
         replica_limits: althing_replica::Limits {
             catch_up_len_max: *pick(rng, &[4, 16, 2048]),
