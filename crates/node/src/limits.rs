@@ -61,7 +61,8 @@ pub const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 pub const IO_THREADS: usize = 2;
 
 /// Contended keys that are counted and placed unless the configuration says otherwise: 200 KiB. With
-/// five nodes a placement takes 60 to 310 microseconds, each key twice in twenty seconds.
+/// five nodes a placement takes 60 to 310 microseconds: each key at most four times in twenty seconds, and
+/// whenever the commands on it have doubled.
 pub const PLACEMENTS: usize = 256;
 
 /// The longest body of a message of that kind: known before a byte of it is read.

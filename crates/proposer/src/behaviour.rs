@@ -8,7 +8,8 @@ impl Proposer {
     /// Feeds `hasher` what decides what this proposer will do, given the same calls: two of one
     /// node and configuration that feed it the same do the same, but for the times of their timers.
     ///
-    /// Left out: times and entropy, of which nothing but timers is made, and counters.
+    /// Left out: times, counters, and entropy, of which timers are made and, beyond
+    /// [`crate::Limits::recoveries_max`], the order of recoveries: models stay within it.
     pub fn hash_behaviour(&self, hasher: &mut impl Hasher) {
         let Self {
             config: _,

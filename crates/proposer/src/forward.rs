@@ -73,6 +73,16 @@ impl Forwarding {
         self.placements.len()
     }
 
+    /// Counts that wait to be placed by.
+    pub(crate) fn demands_len(&self) -> usize {
+        self.demands.len()
+    }
+
+    /// Who waits for a request that is elsewhere; nobody from now on.
+    pub(crate) fn take_submitter(&mut self, request: RequestId) -> Option<Submitter> {
+        self.remove(request).map(|forwarded| forwarded.submitter)
+    }
+
     fn remove(&mut self, request: RequestId) -> Option<Forwarded> {
         let forwarded = self.forwarded.remove(&request)?;
         self.due.remove(&(forwarded.due, request));
@@ -167,13 +177,17 @@ impl Proposer {
     /// what a second vertex gives may be less than the truth: by then the session may be closed.
     pub(crate) fn on_served(
         &mut self,
+        now: Micros,
         served: Served,
         effects: &mut Effects<ProposerRecord>,
     ) -> Result<(), Ignored> {
         let Served { request, reply } = served;
         let submitter = match self.forwarding.remove(request) {
             Some(forwarded) => {
-                self.forwarding.shunned.remove(&forwarded.to);
+                // Late answers of one that took too long are no reason to give it more.
+                if !self.forwarding.is_shunned(now, forwarded.to) {
+                    self.forwarding.shunned.remove(&forwarded.to);
+                }
                 forwarded.submitter
             }
             None => self.take_submitter(request).ok_or(Ignored::Late)?,
@@ -211,6 +225,9 @@ impl Proposer {
             || self.forwarding.demands.contains_key(&demand.resource)
         {
             self.forwarding.demands.insert(demand.resource.clone(), demand);
+        } else {
+            // What was true earlier may not be any more.
+            self.forwarding.placements.remove(&demand.resource);
         }
     }
 

@@ -268,7 +268,7 @@ impl Proposer {
             (acceptor, Message::Refused(m)) => self.on_refused(now, acceptor, m),
             (_, Message::Chosen(m)) => self.on_chosen(now, m, effects),
             (_, Message::Executed(m)) => self.on_executed(now, m, effects),
-            (me, Message::Served(m)) if me == self.config.me => self.on_served(m, effects),
+            (me, Message::Served(m)) if me == self.config.me => self.on_served(now, m, effects),
             (me, Message::Demand(m)) if me == self.config.me => {
                 self.on_demand(m);
                 Ok(())
@@ -313,7 +313,7 @@ impl Proposer {
     ///
     /// Own vertices are not among them, since those that an earlier life left are all recovered at
     /// once; nor is what waits to be answered, which goes with the clients' patience.
-    pub fn sizes(&self) -> [(&'static str, usize, usize); 7] {
+    pub fn sizes(&self) -> [(&'static str, usize, usize); 8] {
         let limits = &self.config.limits;
         // Commands of vertices that became noops, and those that are taken back, go into the queue,
         // whatever is in it.
@@ -333,6 +333,7 @@ impl Proposer {
             ),
             ("resources in the chain", self.chain.len(), limits.chain_len_max.max(1)),
             ("commands elsewhere", self.forwarding.len(), limits.in_flight_max),
+            ("counts to place by", self.forwarding.demands_len(), limits.placements_max),
             ("placements", self.forwarding.placements_len(), limits.placements_max),
             ("timers", self.timers.len(), self.in_flight.len()),
         ]

@@ -56,7 +56,8 @@ impl Proposer {
     /// Goes on with recoveries that waited for room: with any of them, for the other proposers have
     /// the same to do, and all would duel over the first (trap T10).
     pub(crate) fn recover_backlog(&mut self, now: Micros, effects: &mut Effects<ProposerRecord>) {
-        while !self.recovery_backlog.is_empty() {
+        let recoveries = self.in_flight.len() - self.own_in_flight;
+        while recoveries < self.config.limits.recoveries_max && !self.recovery_backlog.is_empty() {
             let at = self.jitter.below(self.recovery_backlog.len());
             let vertex = *self.recovery_backlog.iter().nth(at).expect("it is below the length");
             self.recovery_backlog.remove(&vertex);

@@ -184,10 +184,17 @@ impl Proposer {
         if is_planted(Mutant::AnswersSwapped) {
             replies.rotate_left(1);
         }
-        self.forget_requests(&unanswered.commands);
-        for (submitter, reply) in unanswered.submitters.into_iter().zip(replies) {
-            if let Submitter::Client { client, ticket } = submitter {
-                effects.send(client, Answer { ticket, outcome: Outcome::Executed(reply) });
+        self.forget_requests(vertex, &unanswered.commands);
+        let commands = unanswered.commands.as_slice().iter();
+        for ((command, submitter), reply) in commands.zip(unanswered.submitters).zip(replies) {
+            // A client that asked again may wait for a copy that went elsewhere.
+            let request = command.operation.request();
+            let other = request.and_then(|request| self.forwarding.take_submitter(request));
+            for submitter in [Some(submitter), other].into_iter().flatten() {
+                if let Submitter::Client { client, ticket } = submitter {
+                    let outcome = Outcome::Executed(reply.clone());
+                    effects.send(client, Answer { ticket, outcome });
+                }
             }
         }
         Ok(())
@@ -229,10 +236,13 @@ impl Proposer {
         });
     }
 
-    /// Their clients are answered, or have given up.
-    pub(crate) fn forget_requests(&mut self, commands: &Commands) {
+    /// Their clients are answered, or have given up. A request that came again since may be in the
+    /// queue or in another vertex.
+    pub(crate) fn forget_requests(&mut self, vertex: VertexId, commands: &Commands) {
         for request in commands.as_slice().iter().filter_map(|it| it.operation.request()) {
-            self.requests.remove(&request);
+            if self.requests.get(&request) == Some(&Some(vertex)) {
+                self.requests.remove(&request);
+            }
         }
     }
 

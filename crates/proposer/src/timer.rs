@@ -72,8 +72,8 @@ impl Proposer {
             && !self.in_flight.contains_key(entry.key())
         {
             mark::hit(Mark::UnansweredForgotten);
-            let forgotten = entry.remove();
-            self.forget_requests(&forgotten.commands);
+            let (vertex, forgotten) = entry.remove_entry();
+            self.forget_requests(vertex, &forgotten.commands);
         }
     }
 }

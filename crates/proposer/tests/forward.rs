@@ -3,11 +3,11 @@
 mod story;
 
 use althing_model::mark::Mark;
-use althing_model::{NodeId, Operation, Path, Reply, RequestId, SessionId};
+use althing_model::{DepSet, NodeId, Operation, Path, Reply, RequestId, SessionId, Value};
 use althing_proposer::{Limits, Link};
 use althing_wire::{
-    Address, Answer, ClientId, Demand, Distances, Executed, Forward, Ignored, Message, Outcome,
-    Served, Submit,
+    Address, Answer, Chosen, ClientId, Demand, Distances, Executed, Forward, Ignored, Message,
+    Outcome, Served, Submit,
 };
 use bytes::Bytes;
 use story::{ME, Story, expect, has, own};
@@ -129,6 +129,7 @@ fn what_takes_too_long_is_proposed_at_home() {
     contend(&mut story);
     submit(&mut story, 3);
     assert!(is_proposed(&story.sent()));
+    assert_eq!(story.proposer.counters().forwarded, 2);
     story.wait(10_000_000);
     story.sent();
     contend(&mut story);
@@ -143,6 +144,42 @@ fn what_takes_too_long_is_proposed_at_home() {
     contend(&mut story);
     submit(&mut story, 5);
     assert!(!is_forwarded(&story.sent()));
+}
+
+/// Broken: a hub that is merely slow would be given commands again by its own late answers.
+#[test]
+fn late_answers_do_not_end_a_pause() {
+    let mut story = begin(limits());
+    contend(&mut story);
+    submit(&mut story, 1);
+    story.wait(300_000);
+    submit(&mut story, 2);
+    story.wait(200_000);
+    assert_eq!(story.proposer.counters().taken_back, 1);
+    story.tell(ME, Served { request: request(2), reply: applied() });
+    assert_eq!(answers(&story.sent()).len(), 1);
+    contend(&mut story);
+    submit(&mut story, 3);
+    assert!(is_proposed(&story.sent()));
+}
+
+/// Broken: a client that asked again would wait for a copy at the hub, though the first was executed
+/// here, and the hub be blamed.
+#[test]
+fn the_own_copy_answers_who_waits_for_the_forwarded_one() {
+    let mut story = begin(limits());
+    submit(&mut story, 1);
+    let value = Value { commands: story::command(), deps: DepSet::default() };
+    story.tell(ME, Chosen { vertex: own(1), value });
+    contend(&mut story);
+    story.sent();
+    story.tell(ClientId(10), Submit { ticket: 77, operation: write(1) });
+    assert!(is_forwarded(&story.sent()), "its vertex is committed, and may never be executed here");
+    story.tell(ME, Executed { vertex: own(1), replies: vec![applied()] });
+    let tickets: Vec<u64> = answers(&story.sent()).iter().map(|(_, it)| it.ticket).collect();
+    assert_eq!(tickets, [1, 77]);
+    story.wait(10_000_000);
+    assert_eq!(story.proposer.counters().taken_back, 0);
 }
 
 /// Broken: a client would be told that its session is closed, and so that nothing happened, though

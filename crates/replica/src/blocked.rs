@@ -23,11 +23,14 @@ impl Replica {
     pub fn on_link(&mut self, now: Micros, node: NodeId, is_up: bool) {
         if is_up {
             self.down.remove(&node);
+            self.gone.insert(node, None);
             return;
         }
-        if !self.down.insert(node) {
+        // A node that was never there is one that this node has not found yet.
+        if !self.down.insert(node) || !self.gone.contains_key(&node) {
             return;
         }
+        self.gone.insert(node, Some(now));
         let left: Vec<VertexId> =
             self.blocked.keys().filter(|vertex| vertex.proposer == node).copied().collect();
         for vertex in left {
@@ -59,20 +62,14 @@ impl Replica {
         }
     }
 
-    /// When to ask for a vertex's recovery first. Of a proposer that is down one site asks at once,
-    /// a different one for each vertex, and each of the others a time-out later than the one before:
-    /// all at once would duel (trap T10), and the first may not be blocked by the vertex at all.
+    /// When to ask for a vertex's recovery first. What a node left behind that has just gone down is
+    /// asked for at once by one site, a different one for each vertex, and by each of the others a
+    /// time-out later than the one before: all at once would duel (trap T10), and the first may not be
+    /// blocked by the vertex at all. All else has its time-out.
     fn first_ask(&mut self, now: Micros, vertex: VertexId) -> Micros {
-        if !self.down.contains(&vertex.proposer) {
-            return now + self.patience();
-        }
-        let proposers: Vec<NodeId> = self
-            .config
-            .membership
-            .with(Role::Proposer)
-            .filter(|proposer| !self.down.contains(proposer))
-            .collect();
-        let Some(place) = proposers.iter().position(|proposer| *proposer == self.config.me) else {
+        let proposers = self.proposers_up();
+        let place = proposers.iter().position(|proposer| *proposer == self.config.me);
+        let Some(place) = place.filter(|_| self.has_just_died(now, vertex.proposer)) else {
             return now + self.patience();
         };
         let count = proposers.len() as u64;
@@ -81,6 +78,24 @@ impl Replica {
             mark::hit(Mark::RecoveryAskedAtOnce);
         }
         now + (0..turn).map(|_| self.patience()).sum::<Micros>()
+    }
+
+    /// Whether a node was up and is not since a moment ago: what is first heard of long after may well
+    /// be the work of one that lives. And whether enough others are up for a recovery: if not, it is
+    /// this node that is cut off.
+    fn has_just_died(&self, now: Micros, node: NodeId) -> bool {
+        let Some(Some(since)) = self.gone.get(&node) else {
+            return false;
+        };
+        let membership = &self.config.membership;
+        let acceptors = membership.with(Role::Acceptor).filter(|it| !self.down.contains(it));
+        now <= since.saturating_add(self.config.timing.recover)
+            && acceptors.count() >= membership.acceptor_quorums().phase1()
+    }
+
+    fn proposers_up(&self) -> Vec<NodeId> {
+        let proposers = self.config.membership.with(Role::Proposer);
+        proposers.filter(|proposer| !self.down.contains(proposer)).collect()
     }
 
     /// When the next vertex has blocked for too long.
@@ -125,12 +140,7 @@ impl Replica {
             mark::hit(Mark::RecoveryAskedHere);
             return Some(self.config.me);
         }
-        let proposers: Vec<NodeId> = self
-            .config
-            .membership
-            .with(Role::Proposer)
-            .filter(|proposer| !self.down.contains(proposer))
-            .collect();
+        let proposers = self.proposers_up();
         mark::hit(Mark::RecoveryAskedInTurn);
         // Numbers of nodes are the operator's, up to the last.
         let turn = self.config.me.0.wrapping_add(asked) as usize;

@@ -27,6 +27,8 @@ pub struct Replica {
     pub(crate) committed: BTreeMap<Column, SeqSet>,
     pub(crate) blocked: BTreeMap<VertexId, Blocked>,
     pub(crate) down: BTreeSet<NodeId>,
+    /// Nodes that were up in this life, and since when those that are not any more are down.
+    pub(crate) gone: BTreeMap<NodeId, Option<Micros>>,
     /// When, and whom, to ask for what is missing.
     pub(crate) catch_up_at: Micros,
     pub(crate) catch_up_turn: usize,
@@ -80,6 +82,7 @@ impl Replica {
             committed: BTreeMap::new(),
             blocked: BTreeMap::new(),
             down: BTreeSet::new(),
+            gone: BTreeMap::new(),
             catch_up_at: 0,
             catch_up_turn: config.me.0 as usize,
             jitter: Jitter::new(config.seed),

@@ -169,6 +169,7 @@ fn what_a_dead_proposer_left_is_recovered_at_once_by_one() {
     // Proposers 0 and 1 are left of three: the even ones are this node's to begin with.
     let first_ask = |seq: u64, is_known_before: bool| {
         let mut replica = replica(colocated());
+        replica.on_link(0, NodeId(2), true);
         let cut = |replica: &mut Replica| replica.on_link(0, NodeId(2), false);
         if is_known_before {
             cut(&mut replica);
@@ -187,6 +188,25 @@ fn what_a_dead_proposer_left_is_recovered_at_once_by_one() {
         assert!(first_ask(1, is_known_before) > 0);
         assert_eq!(first_ask(2, is_known_before), 0);
     }
+}
+
+/// Broken: a node that has just started, or is cut off itself, would take all others for dead, and
+/// recover what they are about to commit.
+#[test]
+fn what_a_live_proposer_has_in_flight_has_its_time_out() {
+    let first_ask = |links: &[(u64, u32, bool)], now: u64| {
+        let mut replica = replica(colocated());
+        links.iter().for_each(|(at, node, is_up)| replica.on_link(*at, NodeId(*node), *is_up));
+        let commit = Commit { vertex: vertex(1, 0), value: after(vertex(2, 0)) };
+        replica.handle(now, NodeId(1).into(), commit.into(), &mut Effects::default()).unwrap();
+        replica.deadline().unwrap() - now
+    };
+    assert_eq!(first_ask(&[(0, 2, true), (5, 2, false)], 9), 0);
+    assert!(first_ask(&[(0, 2, false)], 9) > 0, "it was not found yet");
+    let alone = [(0, 1, true), (0, 2, true), (5, 2, false), (6, 1, false)];
+    assert!(first_ask(&alone, 9) > 0, "nobody is left to promise");
+    assert!(first_ask(&[(0, 2, true), (5, 2, false)], 5_000) > 0, "it lives, or who sent this?");
+    assert!(first_ask(&[(0, 2, true), (5, 2, false), (7, 2, true)], 9) > 0, "it is back");
 }
 
 /// Broken: the client of a forwarded command would never be answered, or one of another region's.

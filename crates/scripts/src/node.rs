@@ -68,8 +68,8 @@ impl Node {
         let mut roles = recovery.finish();
         let mut effects = Vec::new();
         roles.start(now, &mut effects);
-        for (other, link) in &self.links {
-            roles.on_link(now, *other, *link);
+        for other in setting.membership.nodes().filter(|other| *other != self.id) {
+            roles.on_link(now, other, self.links.get(&other).copied().unwrap_or_default());
         }
         self.roles = Some(roles);
         self.executed.clear();
