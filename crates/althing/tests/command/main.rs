@@ -1,5 +1,6 @@
 //! The real `althing` command: what it does, and what it says to bad input, with which exit code.
 
+mod benchmark;
 mod configurations;
 mod journals;
 mod life;
