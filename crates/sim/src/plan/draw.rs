@@ -57,6 +57,7 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
     let haste = *pick(rng, &[1, 1, 1, 1, 1, 1, 1, 1, 1, 10, 10, 100]);
     let jealousy = *pick(rng, &[1, 1, 1, 1, 1, 1, 1, 1, 4, 20]);
     let patience = 4 * slowest + 100_000;
+    let longest = slowest + network.jitter;
     // Half of the runs let better placed proposers have contended commands.
     let placements_max = *pick(rng, &[0, 0, 1, 64]);
     Plan {
@@ -91,7 +92,8 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
             catch_up: *pick(rng, &[100_000, 1_000_000]),
             demand: *pick(rng, &[200_000, 20_000_000]),
         },
-        client_patience: (patience, 40 * patience),
+        // Where commands are proposed one at a time, each waits for all clients' before it.
+        client_patience: (patience, 40 * (patience + workload.clients as u64 * longest)),
         membership,
         workload,
         families,
