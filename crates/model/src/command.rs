@@ -21,6 +21,9 @@ pub enum Operation {
     /// Closes sessions: a command over everything, so that every command of these sessions is
     /// ordered with it.
     CloseSessions(Vec<SessionId>),
+    /// Does nothing: a command over everything at which replicas cut snapshots, so that all cut at the
+    /// same point of the order.
+    Barrier,
     /// Applies `payload` to the state machine, unless a command with the same id did already.
     Apply {
         /// The request, exactly once.
@@ -37,7 +40,7 @@ impl Operation {
     pub fn session(&self) -> Option<SessionId> {
         match self {
             Self::Apply { request, .. } => Some(request.session),
-            Self::OpenSession | Self::CloseSessions(_) => None,
+            Self::OpenSession | Self::CloseSessions(_) | Self::Barrier => None,
         }
     }
 
@@ -45,7 +48,7 @@ impl Operation {
     pub fn request(&self) -> Option<RequestId> {
         match self {
             Self::Apply { request, .. } => Some(*request),
-            Self::OpenSession | Self::CloseSessions(_) => None,
+            Self::OpenSession | Self::CloseSessions(_) | Self::Barrier => None,
         }
     }
 
@@ -53,7 +56,7 @@ impl Operation {
     pub fn payload_len(&self) -> usize {
         match self {
             Self::Apply { payload, .. } => payload.len(),
-            Self::OpenSession | Self::CloseSessions(_) => 0,
+            Self::OpenSession | Self::CloseSessions(_) | Self::Barrier => 0,
         }
     }
 }
@@ -111,6 +114,8 @@ pub enum Reply {
     Closed,
     /// What the state machine answered.
     Applied(Bytes),
+    /// The barrier was passed.
+    Passed,
     /// The command's session is closed, or was never opened: it had no effect.
     SessionUnknown,
     /// The command took effect earlier, and the client had said that it has the reply.

@@ -122,6 +122,24 @@ impl DepSet {
         set
     }
 
+    /// The prefixes alone: what all its members below the first gap of each column are.
+    pub fn prefixes(&self) -> Self {
+        let mut prefixes = Self::default();
+        for (column, row) in self.columns() {
+            prefixes.insert_below(column, row.below());
+        }
+        prefixes
+    }
+
+    /// The prefixes that both have: in each column the shorter one.
+    pub fn common_prefixes(&self, other: &Self) -> Self {
+        let mut common = Self::default();
+        for (column, row) in self.columns() {
+            common.insert_below(column, row.below().min(other.prefix(column)));
+        }
+        common
+    }
+
     fn row(&self, column: Column) -> Option<&Row> {
         let index = self.columns.binary_search_by_key(&column, |(column, _)| *column).ok()?;
         Some(&self.columns[index].1)

@@ -64,6 +64,37 @@ impl SeqSet {
         true
     }
 
+    /// Adds the numbers from `from` up to `to` (exclusive); the work is that of the ranges between.
+    pub fn insert_range(&mut self, from: u64, to: u64) {
+        if from >= to {
+            return;
+        }
+        if from <= self.below {
+            self.insert_below(to);
+            return;
+        }
+        let mut start = from;
+        let mut end = to;
+        // Ranges that overlap or touch become one with this.
+        while let Some((left, left_end)) =
+            self.ranges.range(..=end).next_back().map(|(s, e)| (*s, *e))
+            && left_end >= start
+        {
+            self.ranges.remove(&left);
+            start = start.min(left);
+            end = end.max(left_end);
+        }
+        self.ranges.insert(start, end);
+    }
+
+    /// Adds every member of `other`.
+    pub fn union(&mut self, other: &Self) {
+        self.insert_below(other.below);
+        for (from, to) in other.ranges() {
+            self.insert_range(from, to);
+        }
+    }
+
     /// Makes every number below `below` a member.
     pub fn insert_below(&mut self, below: u64) {
         if below <= self.below {
@@ -110,10 +141,16 @@ mod tests {
     proptest! {
         /// Broken: executed or committed vertices would be forgotten, or invented.
         #[test]
-        fn agrees_with_a_plain_set(inserts in prop::collection::vec(0u64..40, 0..80), prefix in 0u64..20) {
+        fn agrees_with_a_plain_set(
+            inserts in prop::collection::vec((0u64..40, 0u64..6), 0..80), prefix in 0u64..20,
+        ) {
             let mut ours = SeqSet::default();
             let mut plain = BTreeSet::new();
-            for (step, seq) in inserts.iter().enumerate() {
+            for (step, (seq, len)) in inserts.iter().enumerate() {
+                if step % 4 == 3 {
+                    ours.insert_range(*seq, seq + len);
+                    plain.extend(*seq..seq + len);
+                }
                 prop_assert_eq!(ours.insert(*seq), plain.insert(*seq));
                 if step == 30 {
                     ours.insert_below(prefix);
@@ -128,6 +165,16 @@ mod tests {
             prop_assert_eq!(missing, expected);
             prop_assert_eq!(ours.end(), plain.last().map_or(0, |last| last + 1));
             prop_assert!(!ours.contains(ours.below()));
+            let mut other = SeqSet::default();
+            other.insert_range(3, 9);
+            other.insert(44);
+            other.union(&ours);
+            plain.extend((3..9).chain([44]));
+            let rebuilt = plain.iter().fold(SeqSet::default(), |mut set, seq| {
+                set.insert(*seq);
+                set
+            });
+            prop_assert_eq!(other, rebuilt);
         }
     }
 }

@@ -61,3 +61,11 @@ pub struct Chosen {
     /// Its value.
     pub value: Value,
 }
+
+/// The vertex is below the sender's floor: it is committed, executed and held in snapshots, and the
+/// sender has forgotten it. Nothing may be proposed in it (trap T16).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Pruned {
+    /// The vertex.
+    pub vertex: VertexId,
+}

@@ -61,6 +61,26 @@
 //! `Commit`. Whoever knows the outcome already answers `Chosen`. Replicas tell each other what they
 //! hold, `Frontier`, and send what the other lacks, `Commit`.
 //!
+//! # Pruning and snapshots
+//! ```text
+//!  replica       its proposer    other replicas                    acceptors, dependency
+//!    |  BarrierDue    |                |                            nodes, proposers
+//!    |--------------->| a command over everything, like any other       |
+//!    | executes it and cuts a snapshot, as all others do                |
+//!    | snapshot durable                |                                |
+//!    |  Frontier (with what it holds)  |                                |
+//!    |-------------------------------->|                                |
+//!    | f + 1 replicas hold it          |                                |
+//!    |  PruneAcceptor, PruneDependency, PruneProposer                   |
+//!    |----------------------------------------------------------------->| forget
+//! ```
+//! Whoever is asked about a vertex below its floor answers `Pruned`. A replica whose `Frontier` lacks
+//! what the receiver has no more is sent a `SnapshotOffer`, and fetches the file with `SnapshotAsk` and
+//! `SnapshotChunk`.
+//!
+//! A node with a new journal asks the others whether they know it from an earlier one, `Register` and
+//! `Registered`: who lost its disk has forgotten promises, and must not vote.
+//!
 //! # Durable before visible
 //! Roles return [`Effects`]. A message that promises something is [`Durable`]: the only way to send
 //! it is behind an [`Effects::append`]. The rest is [`Plain`].
@@ -85,6 +105,7 @@ mod generated;
 mod ignored;
 pub mod limits;
 mod message;
+mod node_to_node;
 mod proposer_to_acceptor;
 mod proposer_to_client;
 mod proposer_to_dependency;
@@ -92,18 +113,21 @@ mod proposer_to_proposer;
 mod proposer_to_replica;
 mod proposer_to_voter;
 mod record;
+mod replica_to_acceptor;
 mod replica_to_proposer;
 mod replica_to_replica;
+mod snapshot;
 mod voter_to_proposer;
 mod voter_to_replica;
 
-pub use acceptor_to_proposer::{Accepted, Chosen, FastQuorum, Promised, Refused, Vote};
+pub use acceptor_to_proposer::{Accepted, Chosen, FastQuorum, Promised, Pruned, Refused, Vote};
 pub use client_to_proposer::Submit;
 pub use codec::{DecodeError, Fault};
 pub use dependency_to_proposer::{Depended, Held, Inspected};
 pub use effect::{Address, ClientId, Durable, Effect, Effects, Plain, Then};
 pub use ignored::Ignored;
 pub use message::{Kind, Message, Party};
+pub use node_to_node::{Register, Registered};
 pub use proposer_to_acceptor::{Accept, Prepare};
 pub use proposer_to_client::{Answer, Outcome};
 pub use proposer_to_dependency::{Depend, Inspect};
@@ -111,9 +135,12 @@ pub use proposer_to_proposer::{Distances, Forward, Reserved};
 pub use proposer_to_replica::Commit;
 pub use proposer_to_voter::{Conclude, PreAccept};
 pub use record::{
-    AcceptorRecord, DependencyRecord, NodeRecord, ProposerRecord, ReplicaRecord, VoterRecord,
+    AcceptorRecord, DependencyRecord, NodeRecord, ProposerRecord, RegistryRecord, ReplicaRecord,
+    VoterRecord,
 };
-pub use replica_to_proposer::{Demand, Executed, Recover, Served};
-pub use replica_to_replica::Frontier;
+pub use replica_to_acceptor::{PruneAcceptor, PruneDependency, PruneProposer};
+pub use replica_to_proposer::{BarrierDue, Demand, Executed, Recover, Served};
+pub use replica_to_replica::{Frontier, SnapshotAsk, SnapshotChunk, SnapshotOffer};
+pub use snapshot::SnapshotHeader;
 pub use voter_to_proposer::{Concluded, PreAccepted};
 pub use voter_to_replica::Learned;

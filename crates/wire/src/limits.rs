@@ -47,6 +47,12 @@ pub const REPLY_LEN_MAX: usize = 1 << 20;
 /// when it is encoded.
 pub const REASON_LEN_MAX: usize = 1 << 10;
 
+/// Bytes of one piece of a snapshot on its way to another node: 256 KiB.
+pub const CHUNK_LEN_MAX: usize = 256 << 10;
+
+/// Bytes of a snapshot: 16 TiB.
+pub const SNAPSHOT_LEN_MAX: u64 = 1 << 44;
+
 /// Sequence numbers, of vertices and of requests, are below this, and prefixes of them not above:
 /// adding to one cannot overflow.
 pub const SEQ_END: u64 = 1 << 62;

@@ -131,6 +131,8 @@ messages! {
     Refused = 34, Durable, [Node(Acceptor), Voter] => [Node(Proposer)];
     /// voter -> proposer.
     Chosen = 35, Durable, [Voter] => [Node(Proposer)];
+    /// dependency node, acceptor or voter -> proposer.
+    Pruned = 36, Durable, [Node(Dependency), Node(Acceptor), Voter] => [Node(Proposer)];
     /// proposer or replica -> replica, by way of its voter.
     Commit = 40, Plain, [Node(Proposer), Node(Replica)] => [Voter, Node(Replica)];
     /// voter -> the replica on its node.
@@ -145,12 +147,30 @@ messages! {
     Served = 53, Durable, [Node(Replica)] => [Node(Proposer)];
     /// replica -> the proposer on its node.
     Demand = 54, Plain, [Node(Replica)] => [Node(Proposer)];
+    /// replica -> acceptor or voter.
+    PruneAcceptor = 55, Durable, [Node(Replica)] => [Node(Acceptor), Voter];
+    /// replica -> dependency node.
+    PruneDependency = 56, Durable, [Node(Replica)] => [Node(Dependency)];
+    /// replica -> proposer.
+    PruneProposer = 57, Durable, [Node(Replica)] => [Node(Proposer)];
+    /// replica -> the proposer on its node.
+    BarrierDue = 58, Plain, [Node(Replica)] => [Node(Proposer)];
     /// proposer -> itself.
     Reserved = 60, Durable, [Node(Proposer)] => [Node(Proposer)];
     /// proposer -> a better placed proposer.
     Forward = 61, Plain, [Node(Proposer)] => [Node(Proposer)];
     /// proposer -> proposer.
     Distances = 62, Plain, [Node(Proposer)] => [Node(Proposer)];
+    /// replica -> replica.
+    SnapshotOffer = 70, Plain, [Node(Replica)] => [Node(Replica)];
+    /// replica -> replica.
+    SnapshotAsk = 71, Plain, [Node(Replica)] => [Node(Replica)];
+    /// replica -> replica.
+    SnapshotChunk = 72, Plain, [Node(Replica)] => [Node(Replica)];
+    /// node -> node, whatever their roles.
+    Register = 80, Durable, [Node(Proposer), Node(Dependency), Node(Acceptor), Node(Replica), Voter] => [Node(Proposer), Node(Dependency), Node(Acceptor), Node(Replica), Voter];
+    /// node -> node, whatever their roles.
+    Registered = 81, Durable, [Node(Proposer), Node(Dependency), Node(Acceptor), Node(Replica), Voter] => [Node(Proposer), Node(Dependency), Node(Acceptor), Node(Replica), Voter];
 }
 
 impl Message {
@@ -164,7 +184,17 @@ impl Message {
             | Self::Frontier(_)
             | Self::Reserved(_)
             | Self::Forward(_)
-            | Self::Distances(_) => return None,
+            | Self::Distances(_)
+            | Self::PruneAcceptor(_)
+            | Self::PruneDependency(_)
+            | Self::PruneProposer(_)
+            | Self::BarrierDue(_)
+            | Self::SnapshotOffer(_)
+            | Self::SnapshotAsk(_)
+            | Self::SnapshotChunk(_)
+            | Self::Register(_)
+            | Self::Registered(_) => return None,
+            Self::Pruned(m) => m.vertex,
             Self::PreAccept(m) => m.vertex,
             Self::PreAccepted(m) => m.vertex,
             Self::Conclude(m) => m.vertex,

@@ -1,7 +1,7 @@
 //! What roles write to the journal: enough to be the same after a restart.
 
 use crate::Vote;
-use althing_model::{Ballot, Commands, DepSet, Value, VertexId};
+use althing_model::{Ballot, Commands, DepSet, NodeId, Value, VertexId};
 
 /// A voter's record: dependency node and acceptor in one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -38,17 +38,44 @@ pub enum VoterRecord {
         /// The value.
         value: Value,
     },
+    /// It forgot what is below `floor`, and from here on writes down again what it keeps.
+    Pruned {
+        /// A prefix in each column.
+        floor: DepSet,
+    },
+    /// All of an uncommitted vertex, whatever earlier records say of it.
+    Kept {
+        /// The vertex.
+        vertex: VertexId,
+        /// The highest ballot promised.
+        promised: Ballot,
+        /// The vote in the highest ballot voted in, if any. One of round 0 is a dependency answer
+        /// too; another answer stands in a [`Self::Depended`] of its own behind this.
+        vote: Option<Vote>,
+    },
+    /// All that it keeps stands after the last [`Self::Pruned`]: what stands before is not needed.
+    Rewritten,
 }
 
 /// A dependency node's record, on the classic path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct DependencyRecord {
-    /// The vertex.
-    pub vertex: VertexId,
-    /// What is to be executed.
-    pub commands: Commands,
-    /// The answer.
-    pub deps: DepSet,
+pub enum DependencyRecord {
+    /// It answered.
+    Depended {
+        /// The vertex.
+        vertex: VertexId,
+        /// What is to be executed.
+        commands: Commands,
+        /// The answer.
+        deps: DepSet,
+    },
+    /// It forgot what is below `floor`, and from here on writes down again what it keeps.
+    Pruned {
+        /// A prefix in each column.
+        floor: DepSet,
+    },
+    /// All that it keeps stands after the last [`Self::Pruned`]: what stands before is not needed.
+    Rewritten,
 }
 
 /// An acceptor's record, on the classic path.
@@ -70,6 +97,22 @@ pub enum AcceptorRecord {
         /// The value.
         value: Value,
     },
+    /// It forgot what is below `floor`, and from here on writes down again what it keeps.
+    Pruned {
+        /// A prefix in each column.
+        floor: DepSet,
+    },
+    /// All of a vertex, whatever earlier records say of it.
+    Kept {
+        /// The vertex.
+        vertex: VertexId,
+        /// The highest ballot promised.
+        promised: Ballot,
+        /// The vote in the highest ballot voted in, if any.
+        vote: Option<Vote>,
+    },
+    /// All that it keeps stands after the last [`Self::Pruned`]: what stands before is not needed.
+    Rewritten,
 }
 
 /// A proposer's record.
@@ -90,15 +133,49 @@ pub enum ProposerRecord {
         /// The ballot.
         ballot: Ballot,
     },
+    /// It forgot what is below `floor`, and from here on writes down again what it keeps.
+    Pruned {
+        /// A prefix in each column.
+        floor: DepSet,
+    },
+    /// All that it keeps stands after the last [`Self::Pruned`]: what stands before is not needed.
+    Rewritten,
 }
 
 /// A replica's record; a replica beside a voter writes none, since the voter's say the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ReplicaRecord {
-    /// A committed vertex.
-    pub vertex: VertexId,
-    /// Its value.
-    pub value: Value,
+pub enum ReplicaRecord {
+    /// It knows the vertex to be committed.
+    Committed {
+        /// The vertex.
+        vertex: VertexId,
+        /// Its value.
+        value: Value,
+    },
+    /// It forgot what is below `floor`, and from here on writes down again what it keeps.
+    Pruned {
+        /// A prefix in each column.
+        floor: DepSet,
+    },
+    /// All that it keeps stands after the last [`Self::Pruned`]: what stands before is not needed.
+    Rewritten,
+}
+
+/// What a node knows of incarnations, its own and others': a journal is made with a random number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RegistryRecord {
+    /// The first incarnation that it heard of another node.
+    Known {
+        /// The node.
+        node: NodeId,
+        /// The number.
+        incarnation: u64,
+    },
+    /// Enough others knew this node under no other number: it votes and proposes.
+    Admitted {
+        /// Its own number.
+        incarnation: u64,
+    },
 }
 
 /// A record of any role of a node: what one journal holds.
@@ -114,25 +191,39 @@ pub enum NodeRecord {
     Voter(VoterRecord),
     /// Of its replica.
     Replica(ReplicaRecord),
+    /// Of the node itself.
+    Registry(RegistryRecord),
 }
 
 impl NodeRecord {
-    /// The vertex that the record is about; none for a reservation.
+    /// The vertex that the record is about, if it is about one.
     pub fn vertex(&self) -> Option<VertexId> {
         match self {
-            Self::Proposer(ProposerRecord::Reserved { .. }) => None,
             Self::Proposer(ProposerRecord::Attempted { vertex, .. })
-            | Self::Dependency(DependencyRecord { vertex, .. })
+            | Self::Dependency(DependencyRecord::Depended { vertex, .. })
             | Self::Acceptor(
-                AcceptorRecord::Promised { vertex, .. } | AcceptorRecord::Voted { vertex, .. },
+                AcceptorRecord::Promised { vertex, .. }
+                | AcceptorRecord::Voted { vertex, .. }
+                | AcceptorRecord::Kept { vertex, .. },
             )
             | Self::Voter(
                 VoterRecord::Promised { vertex, .. }
                 | VoterRecord::Voted { vertex, .. }
                 | VoterRecord::Depended { vertex, .. }
-                | VoterRecord::Committed { vertex, .. },
+                | VoterRecord::Committed { vertex, .. }
+                | VoterRecord::Kept { vertex, .. },
             )
-            | Self::Replica(ReplicaRecord { vertex, .. }) => Some(*vertex),
+            | Self::Replica(ReplicaRecord::Committed { vertex, .. }) => Some(*vertex),
+            Self::Proposer(
+                ProposerRecord::Reserved { .. }
+                | ProposerRecord::Pruned { .. }
+                | ProposerRecord::Rewritten,
+            )
+            | Self::Dependency(DependencyRecord::Pruned { .. } | DependencyRecord::Rewritten)
+            | Self::Acceptor(AcceptorRecord::Pruned { .. } | AcceptorRecord::Rewritten)
+            | Self::Voter(VoterRecord::Pruned { .. } | VoterRecord::Rewritten)
+            | Self::Replica(ReplicaRecord::Pruned { .. } | ReplicaRecord::Rewritten)
+            | Self::Registry(_) => None,
         }
     }
 }
@@ -152,5 +243,6 @@ node_record!(
     DependencyRecord => Dependency,
     AcceptorRecord => Acceptor,
     VoterRecord => Voter,
-    ReplicaRecord => Replica
+    ReplicaRecord => Replica,
+    RegistryRecord => Registry
 );

@@ -42,3 +42,8 @@ pub struct Recover {
     /// The vertex.
     pub vertex: VertexId,
 }
+
+/// To the proposer beside it: propose a barrier, so that replicas cut snapshots. It never crosses the
+/// network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BarrierDue;

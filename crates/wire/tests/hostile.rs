@@ -224,6 +224,7 @@ fn everything_has_its_limit() {
                     let column = Column { epoch: Epoch(0), proposer: NodeId(node) };
                     (column, 1, vec![])
                 })),
+                held: DepSet::default(),
             }
             .into(),
             "Frontier: DepSet.proposer: 4097 elements, over the 4096 allowed",
@@ -235,6 +236,7 @@ fn everything_has_its_limit() {
                     0,
                     (1..=65_537).map(|i| 2 * i).collect(),
                 )]),
+                held: DepSet::default(),
             }
             .into(),
             "Frontier: DepSet.extra_delta: 65537 elements, over the 65536 allowed",

@@ -63,6 +63,10 @@ pub(super) const VERTEX_BALLOT_VALUE: Shape = &[(3, Within(VALUE))];
 pub(super) const VERTEX_VOTE: Shape = &[(2, Within(VOTE))];
 pub(super) const VERTEX_COMMANDS_DEPS: Shape = &[(2, Within(COMMANDS)), (3, Within(DEPS))];
 pub(super) const VERTEX_BALLOT_COMMANDS_DEPS: Shape = &[(3, Within(COMMANDS)), (4, Within(DEPS))];
+pub(super) const FLOOR: Shape = &[(1, Within(DEPS))];
+pub(super) const KEPT: Shape = &[(3, Within(VOTE))];
+/// The executed ranges are as many as the replica that wrote the file had holes.
+pub(super) const HEADER: Shape = &[(2, Within(DEPS)), (3, Each(Columns, PLAIN))];
 const VERTEX_DEPS: Shape = &[(2, Within(DEPS))];
 
 /// Where a message of that kind repeats something.
@@ -79,7 +83,8 @@ pub(super) fn shape(kind: Kind) -> Shape {
         Kind::Accept => VERTEX_BALLOT_VALUE,
         Kind::Chosen | Kind::Commit | Kind::Learned => VERTEX_VALUE,
         Kind::Executed => &[(2, Each(Replies, PLAIN))],
-        Kind::Frontier => &[(1, Within(DEPS))],
+        Kind::Frontier => &[(1, Within(DEPS)), (2, Within(DEPS))],
+        Kind::PruneAcceptor | Kind::PruneDependency | Kind::PruneProposer => FLOOR,
         Kind::Demand => &[(3, Each(Nodes, PLAIN))],
         Kind::Forward => &[(1, Within(OPERATION))],
         Kind::Distances => &[(1, Each(Nodes, PLAIN))],
@@ -91,6 +96,13 @@ pub(super) fn shape(kind: Kind) -> Shape {
         | Kind::Refused
         | Kind::Recover
         | Kind::Served
+        | Kind::Pruned
+        | Kind::BarrierDue
+        | Kind::SnapshotOffer
+        | Kind::SnapshotAsk
+        | Kind::SnapshotChunk
+        | Kind::Register
+        | Kind::Registered
         | Kind::Reserved => PLAIN,
     }
 }

@@ -160,6 +160,15 @@ impl Body {
         Ok(set)
     }
 
+    /// A prefix in each column, and nothing above.
+    pub(super) fn floor(self, field: &'static str, floor: Option<pb::DepSet>) -> Result<DepSet> {
+        let floor = self.deps(field, floor)?;
+        if floor.columns().any(|(_, row)| !row.extras().is_empty()) {
+            return self.fault(field, Fault::NotAPrefix);
+        }
+        Ok(floor)
+    }
+
     pub(super) fn commands(self, commands: Option<pb::Commands>) -> Result<Commands> {
         let commands = self.required("commands", commands)?;
         match (commands.noop, commands.batch.is_empty()) {
@@ -231,6 +240,7 @@ impl Body {
         let kind = operation.and_then(|operation| operation.kind);
         Ok(match self.required("operation", kind)? {
             Kind::OpenSession(pb::Nothing {}) => Operation::OpenSession,
+            Kind::Barrier(pb::Nothing {}) => Operation::Barrier,
             Kind::CloseSessions(close) => {
                 self.at_most("CloseSessions.sessions", close.sessions.len(), CLOSED_SESSIONS_MAX)?;
                 let sessions = close.sessions.into_iter();
@@ -327,6 +337,7 @@ impl Body {
         Ok(match self.required("Reply.kind", reply.kind)? {
             Kind::Opened(session) => Reply::Opened(self.session("Reply.opened", Some(session))?),
             Kind::Closed(pb::Nothing {}) => Reply::Closed,
+            Kind::Passed(pb::Nothing {}) => Reply::Passed,
             Kind::Applied(bytes) => {
                 self.no_longer("Reply.applied", bytes.len(), REPLY_LEN_MAX)?;
                 Reply::Applied(self.own(bytes))
@@ -366,6 +377,11 @@ impl Body {
         let number =
             |it: pb::NodeNumber| Ok((NodeId(it.node), self.number(field, it.number, max)?));
         numbers.into_iter().map(number).collect()
+    }
+
+    pub(super) fn chunk(self, bytes: Bytes) -> Result<Bytes> {
+        self.no_longer("bytes", bytes.len(), CHUNK_LEN_MAX)?;
+        Ok(bytes)
     }
 
     pub(super) fn reason(self, text: String) -> Result<String> {

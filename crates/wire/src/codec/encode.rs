@@ -78,6 +78,7 @@ pub(super) fn operation(operation: &Operation) -> Option<pb::Operation> {
         Operation::CloseSessions(sessions) => Kind::CloseSessions(pb::CloseSessions {
             sessions: sessions.iter().map(|id| session(*id)).collect(),
         }),
+        Operation::Barrier => Kind::Barrier(pb::Nothing {}),
         Operation::Apply { request, acknowledged_below, payload } => Kind::Apply(pb::Apply {
             session: Some(session(request.session)),
             sequence: request.sequence,
@@ -125,6 +126,7 @@ pub(super) fn reply(reply: &Reply) -> pb::Reply {
     let kind = match reply {
         Reply::Opened(id) => Kind::Opened(session(*id)),
         Reply::Closed => Kind::Closed(pb::Nothing {}),
+        Reply::Passed => Kind::Passed(pb::Nothing {}),
         Reply::Applied(bytes) => Kind::Applied(bytes.clone()),
         Reply::SessionUnknown => Kind::SessionUnknown(pb::Nothing {}),
         Reply::Forgotten => Kind::Forgotten(pb::Nothing {}),

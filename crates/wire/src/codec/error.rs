@@ -68,6 +68,9 @@ pub enum Fault {
     /// Two things that exclude each other.
     #[error("contradicts another field")]
     Contradictory,
+    /// A floor is a prefix in each column, with nothing above.
+    #[error("members above the prefix")]
+    NotAPrefix,
     /// The ballot's round is too low for this message.
     #[error("round {round}, where {least} is the lowest possible")]
     RoundTooLow {

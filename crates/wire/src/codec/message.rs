@@ -2,7 +2,7 @@
 
 use super::{DecodeError, Fault, count, encode, parse, to_bytes};
 use crate::generated as pb;
-use crate::limits::{MICROS_MAX, SEQ_END};
+use crate::limits::{CHUNK_LEN_MAX, MICROS_MAX, SEQ_END, SNAPSHOT_LEN_MAX};
 use crate::*;
 use althing_model::Ballot;
 use bytes::Bytes;
@@ -103,7 +103,39 @@ impl Message {
                 replies: m.replies.iter().map(encode::reply).collect(),
             }),
             Self::Recover(m) => to_bytes(&pb::Recover { vertex: encode::vertex(m.vertex) }),
-            Self::Frontier(m) => to_bytes(&pb::Frontier { committed: encode::deps(&m.committed) }),
+            Self::Frontier(m) => to_bytes(&pb::Frontier {
+                committed: encode::deps(&m.committed),
+                held: encode::deps(&m.held),
+            }),
+            Self::Pruned(m) => to_bytes(&pb::Pruned { vertex: encode::vertex(m.vertex) }),
+            Self::PruneAcceptor(m) => {
+                to_bytes(&pb::PruneAcceptor { floor: encode::deps(&m.floor) })
+            }
+            Self::PruneDependency(m) => {
+                to_bytes(&pb::PruneDependency { floor: encode::deps(&m.floor) })
+            }
+            Self::PruneProposer(m) => {
+                to_bytes(&pb::PruneProposer { floor: encode::deps(&m.floor) })
+            }
+            Self::BarrierDue(BarrierDue) => to_bytes(&pb::BarrierDue {}),
+            Self::SnapshotOffer(m) => {
+                to_bytes(&pb::SnapshotOffer { number: m.number, len: m.len, digest: m.digest })
+            }
+            Self::SnapshotAsk(m) => to_bytes(&pb::SnapshotAsk {
+                number: m.number,
+                digest: m.digest,
+                offset: m.offset,
+                len: m.len,
+            }),
+            Self::SnapshotChunk(m) => to_bytes(&pb::SnapshotChunk {
+                number: m.number,
+                digest: m.digest,
+                offset: m.offset,
+                checksum: m.checksum,
+                bytes: m.bytes.clone(),
+            }),
+            Self::Register(m) => to_bytes(&pb::Register { incarnation: m.incarnation }),
+            Self::Registered(m) => to_bytes(&pb::Registered { incarnation: m.incarnation }),
             Self::Reserved(m) => to_bytes(&pb::Reserved { until: m.until }),
             Self::Served(m) => to_bytes(&pb::Served {
                 session: Some(encode::session(m.request.session)),
@@ -275,7 +307,66 @@ impl Message {
             }
             Kind::Frontier => {
                 let (body, m): (_, pb::Frontier) = parse(name, body, shape)?;
-                Self::Frontier(Frontier { committed: body.deps("committed", m.committed)? })
+                Self::Frontier(Frontier {
+                    committed: body.deps("committed", m.committed)?,
+                    held: body.floor("held", m.held)?,
+                })
+            }
+            Kind::Pruned => {
+                let (body, m): (_, pb::Pruned) = parse(name, body, shape)?;
+                Self::Pruned(Pruned { vertex: body.vertex(m.vertex)? })
+            }
+            Kind::PruneAcceptor => {
+                let (body, m): (_, pb::PruneAcceptor) = parse(name, body, shape)?;
+                Self::PruneAcceptor(PruneAcceptor { floor: body.floor("floor", m.floor)? })
+            }
+            Kind::PruneDependency => {
+                let (body, m): (_, pb::PruneDependency) = parse(name, body, shape)?;
+                Self::PruneDependency(PruneDependency { floor: body.floor("floor", m.floor)? })
+            }
+            Kind::PruneProposer => {
+                let (body, m): (_, pb::PruneProposer) = parse(name, body, shape)?;
+                Self::PruneProposer(PruneProposer { floor: body.floor("floor", m.floor)? })
+            }
+            Kind::BarrierDue => {
+                let (_, pb::BarrierDue {}) = parse(name, body, shape)?;
+                Self::BarrierDue(BarrierDue)
+            }
+            Kind::SnapshotOffer => {
+                let (body, m): (_, pb::SnapshotOffer) = parse(name, body, shape)?;
+                Self::SnapshotOffer(SnapshotOffer {
+                    number: m.number,
+                    len: body.number("len", m.len, SNAPSHOT_LEN_MAX)?,
+                    digest: m.digest,
+                })
+            }
+            Kind::SnapshotAsk => {
+                let (body, m): (_, pb::SnapshotAsk) = parse(name, body, shape)?;
+                let len = body.number("len", m.len.into(), CHUNK_LEN_MAX as u64)?;
+                Self::SnapshotAsk(SnapshotAsk {
+                    number: m.number,
+                    digest: m.digest,
+                    offset: body.number("offset", m.offset, SNAPSHOT_LEN_MAX)?,
+                    len: len as u32,
+                })
+            }
+            Kind::SnapshotChunk => {
+                let (body, m): (_, pb::SnapshotChunk) = parse(name, body, shape)?;
+                Self::SnapshotChunk(SnapshotChunk {
+                    number: m.number,
+                    digest: m.digest,
+                    offset: body.number("offset", m.offset, SNAPSHOT_LEN_MAX)?,
+                    checksum: m.checksum,
+                    bytes: body.chunk(m.bytes)?,
+                })
+            }
+            Kind::Register => {
+                let (_, m): (_, pb::Register) = parse(name, body, shape)?;
+                Self::Register(Register { incarnation: m.incarnation })
+            }
+            Kind::Registered => {
+                let (_, m): (_, pb::Registered) = parse(name, body, shape)?;
+                Self::Registered(Registered { incarnation: m.incarnation })
             }
             Kind::Reserved => {
                 let (body, m): (_, pb::Reserved) = parse(name, body, shape)?;

@@ -60,7 +60,7 @@ pub struct SessionId {
 /// What a command does.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Operation {
-    #[prost(oneof = "operation::Kind", tags = "1, 2, 3")]
+    #[prost(oneof = "operation::Kind", tags = "1, 2, 3, 4")]
     pub kind: ::core::option::Option<operation::Kind>,
 }
 /// Nested message and enum types in `Operation`.
@@ -73,6 +73,8 @@ pub mod operation {
         CloseSessions(super::CloseSessions),
         #[prost(message, tag = "3")]
         Apply(super::Apply),
+        #[prost(message, tag = "4")]
+        Barrier(super::Nothing),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -163,7 +165,7 @@ pub struct Held {
 /// What the execution of one command gave.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Reply {
-    #[prost(oneof = "reply::Kind", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "reply::Kind", tags = "1, 2, 3, 4, 5, 6")]
     pub kind: ::core::option::Option<reply::Kind>,
 }
 /// Nested message and enum types in `Reply`.
@@ -180,6 +182,8 @@ pub mod reply {
         SessionUnknown(super::Nothing),
         #[prost(message, tag = "5")]
         Forgotten(super::Nothing),
+        #[prost(message, tag = "6")]
+        Passed(super::Nothing),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -355,6 +359,76 @@ pub struct Recover {
 pub struct Frontier {
     #[prost(message, optional, tag = "1")]
     pub committed: ::core::option::Option<DepSet>,
+    /// A prefix in each column.
+    #[prost(message, optional, tag = "2")]
+    pub held: ::core::option::Option<DepSet>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Pruned {
+    #[prost(message, optional, tag = "1")]
+    pub vertex: ::core::option::Option<VertexId>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PruneAcceptor {
+    /// A prefix in each column.
+    #[prost(message, optional, tag = "1")]
+    pub floor: ::core::option::Option<DepSet>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PruneDependency {
+    #[prost(message, optional, tag = "1")]
+    pub floor: ::core::option::Option<DepSet>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PruneProposer {
+    #[prost(message, optional, tag = "1")]
+    pub floor: ::core::option::Option<DepSet>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BarrierDue {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SnapshotOffer {
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    #[prost(uint64, tag = "2")]
+    pub len: u64,
+    #[prost(uint64, tag = "3")]
+    pub digest: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SnapshotAsk {
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    #[prost(uint64, tag = "2")]
+    pub digest: u64,
+    #[prost(uint64, tag = "3")]
+    pub offset: u64,
+    #[prost(uint32, tag = "4")]
+    pub len: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SnapshotChunk {
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    #[prost(uint64, tag = "2")]
+    pub digest: u64,
+    #[prost(uint64, tag = "3")]
+    pub offset: u64,
+    #[prost(uint32, tag = "4")]
+    pub checksum: u32,
+    #[prost(bytes = "bytes", tag = "5")]
+    pub bytes: ::prost::bytes::Bytes,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Register {
+    #[prost(uint64, tag = "1")]
+    pub incarnation: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Registered {
+    /// What the sender has on record for the receiver.
+    #[prost(uint64, tag = "1")]
+    pub incarnation: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Reserved {
@@ -396,6 +470,33 @@ pub struct Distances {
     #[prost(message, repeated, tag = "1")]
     pub round_trips_us: ::prost::alloc::vec::Vec<NodeNumber>,
 }
+/// The first piece of a snapshot.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SnapshotHeader {
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// A prefix in each column.
+    #[prost(message, optional, tag = "2")]
+    pub cut: ::core::option::Option<DepSet>,
+    /// The executed vertices. Columns ascend, none is repeated.
+    #[prost(message, repeated, tag = "3")]
+    pub executed: ::prost::alloc::vec::Vec<SeqColumn>,
+}
+/// Sequence numbers of one column.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SeqColumn {
+    #[prost(uint32, tag = "1")]
+    pub epoch: u32,
+    #[prost(uint32, tag = "2")]
+    pub proposer: u32,
+    /// Every number below this is a member.
+    #[prost(uint64, tag = "3")]
+    pub below: u64,
+    /// Ranges above, ascending, two numbers for each: the distance, never 0, from the end of the one
+    /// before (the first from `below`), and the length, never 0.
+    #[prost(uint64, repeated, tag = "4")]
+    pub ranges: ::prost::alloc::vec::Vec<u64>,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ProposerReservedRecord {
     #[prost(uint64, tag = "1")]
@@ -410,6 +511,16 @@ pub struct ProposerAttemptedRecord {
     #[prost(message, optional, tag = "2")]
     pub ballot: ::core::option::Option<Ballot>,
 }
+/// A role forgot what is below a floor, and writes what it keeps down again after this.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PrunedRecord {
+    /// A prefix in each column.
+    #[prost(message, optional, tag = "1")]
+    pub floor: ::core::option::Option<DepSet>,
+}
+/// All that a role keeps has been written again since it was pruned last.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RewrittenRecord {}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DependencyRecord {
     #[prost(message, optional, tag = "1")]
@@ -418,6 +529,16 @@ pub struct DependencyRecord {
     pub commands: ::core::option::Option<Commands>,
     #[prost(message, optional, tag = "3")]
     pub deps: ::core::option::Option<DepSet>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AcceptorKeptRecord {
+    #[prost(message, optional, tag = "1")]
+    pub vertex: ::core::option::Option<VertexId>,
+    #[prost(message, optional, tag = "2")]
+    pub promised: ::core::option::Option<Ballot>,
+    /// Optional: absent where it has not voted.
+    #[prost(message, optional, tag = "3")]
+    pub vote: ::core::option::Option<Vote>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AcceptorPromisedRecord {
@@ -466,6 +587,28 @@ pub struct VoterCommittedRecord {
     pub vertex: ::core::option::Option<VertexId>,
     #[prost(message, optional, tag = "2")]
     pub value: ::core::option::Option<Value>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RegistryKnownRecord {
+    #[prost(uint32, tag = "1")]
+    pub node: u32,
+    #[prost(uint64, tag = "2")]
+    pub incarnation: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RegistryAdmittedRecord {
+    #[prost(uint64, tag = "1")]
+    pub incarnation: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct VoterKeptRecord {
+    #[prost(message, optional, tag = "1")]
+    pub vertex: ::core::option::Option<VertexId>,
+    #[prost(message, optional, tag = "2")]
+    pub promised: ::core::option::Option<Ballot>,
+    /// Optional: absent where it has not voted.
+    #[prost(message, optional, tag = "3")]
+    pub vote: ::core::option::Option<Vote>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ReplicaRecord {

@@ -11,6 +11,7 @@ pub(crate) fn messages() -> Vec<(String, Message)> {
     let named: Vec<(&str, Message)> = vec![
         ("submit apply", submit(1, apply(b"set x"))),
         ("submit open", submit(2, Operation::OpenSession)),
+        ("submit barrier", submit(4, Operation::Barrier)),
         ("submit close", submit(3, Operation::CloseSessions(vec![session(4), session(5)]))),
         (
             "answer executed",
@@ -94,13 +95,37 @@ pub(crate) fn messages() -> Vec<(String, Message)> {
                     Reply::Closed,
                     Reply::Applied(Bytes::from_static(b"ok")),
                     Reply::SessionUnknown,
+                    Reply::Passed,
                     Reply::Forgotten,
                 ],
             }
             .into(),
         ),
         ("recover", Recover { vertex: vertex(7) }.into()),
-        ("frontier", Frontier { committed: deps() }.into()),
+        ("frontier", Frontier { committed: deps(), held: floor() }.into()),
+        ("pruned", Pruned { vertex: vertex(7) }.into()),
+        ("prune acceptor", PruneAcceptor { floor: floor() }.into()),
+        ("prune dependency", PruneDependency { floor: floor() }.into()),
+        ("prune proposer", PruneProposer { floor: floor() }.into()),
+        ("barrier due", BarrierDue.into()),
+        ("snapshot offer", SnapshotOffer { number: 12, len: 1 << 33, digest: 77 }.into()),
+        (
+            "snapshot ask",
+            SnapshotAsk { number: 12, digest: 77, offset: 1 << 32, len: 1 << 18 }.into(),
+        ),
+        (
+            "snapshot chunk",
+            SnapshotChunk {
+                number: 12,
+                digest: 77,
+                offset: 1 << 32,
+                checksum: 5,
+                bytes: Bytes::from_static(b"part"),
+            }
+            .into(),
+        ),
+        ("register", Register { incarnation: 99 }.into()),
+        ("registered", Registered { incarnation: 98 }.into()),
         ("reserved", Reserved { until: 1024 }.into()),
         (
             "served",
@@ -145,14 +170,33 @@ pub(crate) fn records() -> Vec<(String, NodeRecord)> {
     let all: Vec<NodeRecord> = vec![
         ProposerRecord::Reserved { until: 2048, resolved: 1000 }.into(),
         ProposerRecord::Attempted { vertex, ballot }.into(),
-        DependencyRecord { vertex, commands: commands(), deps: deps() }.into(),
+        ProposerRecord::Pruned { floor: floor() }.into(),
+        ProposerRecord::Rewritten.into(),
+        DependencyRecord::Depended { vertex, commands: commands(), deps: deps() }.into(),
+        DependencyRecord::Pruned { floor: floor() }.into(),
+        DependencyRecord::Rewritten.into(),
+        AcceptorRecord::Pruned { floor: floor() }.into(),
+        AcceptorRecord::Kept {
+            vertex,
+            promised: ballot,
+            vote: Some(Vote { ballot, value: value(), fast: None }),
+        }
+        .into(),
+        AcceptorRecord::Rewritten.into(),
+        VoterRecord::Pruned { floor: floor() }.into(),
+        VoterRecord::Kept { vertex, promised: ballot, vote: Some(fast_vote()) }.into(),
+        VoterRecord::Rewritten.into(),
+        ReplicaRecord::Pruned { floor: floor() }.into(),
+        ReplicaRecord::Rewritten.into(),
+        RegistryRecord::Known { node: NodeId(4), incarnation: 99 }.into(),
+        RegistryRecord::Admitted { incarnation: 98 }.into(),
         AcceptorRecord::Promised { vertex, ballot }.into(),
         AcceptorRecord::Voted { vertex, ballot, value: value() }.into(),
         VoterRecord::Promised { vertex, ballot }.into(),
         VoterRecord::Voted { vertex, vote: fast_vote() }.into(),
         VoterRecord::Depended { vertex, ballot, commands: commands(), deps: deps() }.into(),
         VoterRecord::Committed { vertex, value: value() }.into(),
-        ReplicaRecord { vertex, value: noop() }.into(),
+        ReplicaRecord::Committed { vertex, value: noop() }.into(),
     ];
     NodeRecord::KINDS
         .iter()
@@ -213,6 +257,10 @@ fn deps() -> DepSet {
         (column(1, 0), 4, vec![6, 7, 9]),
         (column(1, 9), 1, vec![]),
     ])
+}
+
+fn floor() -> DepSet {
+    deps().prefixes()
 }
 
 fn value() -> Value {

@@ -90,7 +90,37 @@ pub(crate) fn message_of(kind: Kind) -> BoxedStrategy<Message> {
             .prop_map(|(vertex, replies)| Executed { vertex, replies }.into())
             .boxed(),
         Kind::Recover => vertex().prop_map(|vertex| Recover { vertex }.into()).boxed(),
-        Kind::Frontier => deps().prop_map(|committed| Frontier { committed }.into()).boxed(),
+        Kind::Frontier => (deps(), floor())
+            .prop_map(|(committed, held)| Frontier { committed, held }.into())
+            .boxed(),
+        Kind::Pruned => vertex().prop_map(|vertex| Pruned { vertex }.into()).boxed(),
+        Kind::PruneAcceptor => floor().prop_map(|floor| PruneAcceptor { floor }.into()).boxed(),
+        Kind::PruneDependency => floor().prop_map(|floor| PruneDependency { floor }.into()).boxed(),
+        Kind::PruneProposer => floor().prop_map(|floor| PruneProposer { floor }.into()).boxed(),
+        Kind::BarrierDue => Just(BarrierDue.into()).boxed(),
+        Kind::SnapshotOffer => (any::<u64>(), 0..=SNAPSHOT_LEN_MAX, any::<u64>())
+            .prop_map(|(number, len, digest)| SnapshotOffer { number, len, digest }.into())
+            .boxed(),
+        Kind::SnapshotAsk => {
+            (any::<u64>(), any::<u64>(), 0..=SNAPSHOT_LEN_MAX, 0..=CHUNK_LEN_MAX as u32)
+                .prop_map(|(number, digest, offset, len)| {
+                    SnapshotAsk { number, digest, offset, len }.into()
+                })
+                .boxed()
+        }
+        Kind::SnapshotChunk => {
+            (any::<u64>(), any::<u64>(), 0..=SNAPSHOT_LEN_MAX, any::<u32>(), data(100))
+                .prop_map(|(number, digest, offset, checksum, bytes)| {
+                    SnapshotChunk { number, digest, offset, checksum, bytes }.into()
+                })
+                .boxed()
+        }
+        Kind::Register => {
+            any::<u64>().prop_map(|incarnation| Register { incarnation }.into()).boxed()
+        }
+        Kind::Registered => {
+            any::<u64>().prop_map(|incarnation| Registered { incarnation }.into()).boxed()
+        }
         Kind::Reserved => (0..=SEQ_END).prop_map(|until| Reserved { until }.into()).boxed(),
         Kind::Served => (session(), seq(), reply())
             .prop_map(|(session, sequence, reply)| {
@@ -117,7 +147,7 @@ pub(crate) fn record() -> impl Strategy<Value = NodeRecord> {
         .into()),
         attempt(0).prop_map(|(vertex, ballot)| ProposerRecord::Attempted { vertex, ballot }.into()),
         (vertex(), commands(), deps()).prop_map(|(vertex, commands, deps)| {
-            DependencyRecord { vertex, commands, deps }.into()
+            DependencyRecord::Depended { vertex, commands, deps }.into()
         }),
         attempt(0).prop_map(|(vertex, ballot)| AcceptorRecord::Promised { vertex, ballot }.into()),
         (attempt(1), value()).prop_map(|((vertex, ballot), value)| {
@@ -134,7 +164,30 @@ pub(crate) fn record() -> impl Strategy<Value = NodeRecord> {
         }),
         (vertex(), value())
             .prop_map(|(vertex, value)| VoterRecord::Committed { vertex, value }.into()),
-        (vertex(), value()).prop_map(|(vertex, value)| ReplicaRecord { vertex, value }.into()),
+        (vertex(), value())
+            .prop_map(|(vertex, value)| ReplicaRecord::Committed { vertex, value }.into()),
+        floor().prop_map(|floor| ProposerRecord::Pruned { floor }.into()),
+        floor().prop_map(|floor| DependencyRecord::Pruned { floor }.into()),
+        floor().prop_map(|floor| AcceptorRecord::Pruned { floor }.into()),
+        floor().prop_map(|floor| VoterRecord::Pruned { floor }.into()),
+        floor().prop_map(|floor| ReplicaRecord::Pruned { floor }.into()),
+        kept(1).prop_map(|(vertex, promised, vote)| {
+            AcceptorRecord::Kept { vertex, promised, vote }.into()
+        }),
+        kept(0).prop_map(
+            |(vertex, promised, vote)| VoterRecord::Kept { vertex, promised, vote }.into()
+        ),
+        prop_oneof![
+            Just(ProposerRecord::Rewritten.into()),
+            Just(DependencyRecord::Rewritten.into()),
+            Just(AcceptorRecord::Rewritten.into()),
+            Just(VoterRecord::Rewritten.into()),
+            Just(ReplicaRecord::Rewritten.into()),
+        ],
+        (number(), any::<u64>()).prop_map(|(node, incarnation)| {
+            RegistryRecord::Known { node: NodeId(node), incarnation }.into()
+        }),
+        any::<u64>().prop_map(|incarnation| RegistryRecord::Admitted { incarnation }.into()),
     ]
 }
 
@@ -187,6 +240,7 @@ fn node_numbers(max: u64) -> impl Strategy<Value = Vec<(NodeId, u64)>> {
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         Just(Operation::OpenSession),
+        Just(Operation::Barrier),
         vec(session(), 0..4).prop_map(Operation::CloseSessions),
         (session(), seq(), 0..=SEQ_END, data(200)).prop_map(
             |(session, sequence, acknowledged_below, payload)| Operation::Apply {
@@ -222,6 +276,17 @@ fn deps() -> impl Strategy<Value = DepSet> {
     vec((column, below, extras), 0..6).prop_map(DepSet::from_columns)
 }
 
+fn floor() -> impl Strategy<Value = DepSet> {
+    deps().prop_map(|deps| deps.prefixes())
+}
+
+fn kept(least: u32) -> impl Strategy<Value = (VertexId, Ballot, Option<Vote>)> {
+    attempt(least).prop_flat_map(move |(vertex, promised)| {
+        let vote = option::of(vote(vertex));
+        vote.prop_map(move |vote| (vertex, promised, vote))
+    })
+}
+
 fn value() -> impl Strategy<Value = Value> {
     (commands(), deps()).prop_map(|(commands, deps)| Value { commands, deps })
 }
@@ -245,6 +310,7 @@ fn reply() -> impl Strategy<Value = Reply> {
     prop_oneof![
         session().prop_map(Reply::Opened),
         Just(Reply::Closed),
+        Just(Reply::Passed),
         data(100).prop_map(Reply::Applied),
         Just(Reply::SessionUnknown),
         Just(Reply::Forgotten),
