@@ -29,6 +29,9 @@ impl Acceptor {
             AcceptorRecord::Promised { .. } if is_planted(Mutant::AcceptorPromiseForgotten) => {
                 return;
             }
+            AcceptorRecord::Pruned { .. }
+            | AcceptorRecord::Kept { .. }
+            | AcceptorRecord::Rewritten => return,
             AcceptorRecord::Promised { vertex, ballot } => self.register(vertex).promise(ballot),
             AcceptorRecord::Voted { vertex, ballot, value } => {
                 self.register(vertex).cast(Vote { ballot, value, fast: None })

@@ -161,6 +161,8 @@ impl Client {
                     waiting.into_iter().for_each(|ticket| self.attempt(now, ticket, out));
                 }
             }
+            // Only operators pass barriers.
+            Answered::Executed(Reply::Passed) => {}
             Answered::Executed(Reply::Applied(reply)) => {
                 self.end(ticket, Outcome::Done(reply), Some(from), out);
             }

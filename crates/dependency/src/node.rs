@@ -30,7 +30,9 @@ impl DependencyNode {
 
     /// Takes back one record of a previous life.
     pub fn restore(&mut self, record: DependencyRecord) {
-        let DependencyRecord { vertex, commands, deps } = record;
+        let DependencyRecord::Depended { vertex, commands, deps } = record else {
+            return;
+        };
         if !is_planted(Mutant::DependencyIndexForgotten) {
             self.index.enter(vertex, &commands);
         }
@@ -92,7 +94,7 @@ impl DependencyNode {
         let deps = self.answer(vertex, &commands, &base);
         self.held.insert(vertex, Held { commands: commands.clone(), deps: deps.clone() });
         effects
-            .append([DependencyRecord { vertex, commands, deps: deps.clone() }])
+            .append([DependencyRecord::Depended { vertex, commands, deps: deps.clone() }])
             .send(from, Depended { vertex, ballot, deps });
         Ok(())
     }

@@ -175,6 +175,21 @@ mutants! {
     FrontierHidesHoles "frontier_hides_holes" "a replica with holes asks for none of them" "liveness";
     BlockedNeverAsked "blocked_never_asked" "the recovery of what blocks is never asked for" "Z7, liveness";
 
+    // Pruning and snapshots.
+    PrunedAnsweredAsFresh "pruned_answered_as_fresh" "below its floor a voter answers as if it had never heard of the vertex" "T16, s. 5";
+    FloorLeftOut "floor_left_out" "answers leave the floor out, with pruning per resource" "I6, T16, Z15";
+    FloorForgottenAtRestart "floor_forgotten_at_restart" "a restarted voter has no floor" "T16, I6";
+    PrunedHeldByOne "pruned_held_by_one" "a replica has everyone forget what it alone holds" "I6, s. 5";
+    HeldBeforeSaved "held_before_saved" "a replica says that it holds a snapshot which is not on disk" "I5, s. 5";
+    PrunedTakenForNothing "pruned_taken_for_nothing" "a recovery that is told of pruning takes it for a promise without a vote" "T16";
+    PromiseNotRewritten "promise_not_rewritten" "a voter that is pruned writes its votes again and not its promises" "I5, T4";
+    TrimmedBeforeRewritten "trimmed_before_rewritten" "the journal is trimmed when a role is pruned, before all that it keeps is written again" "I5";
+    SnapshotCutLate "snapshot_cut_late" "a snapshot says that it ends at its barrier, and holds what was executed after" "I3, s. 5";
+    SnapshotWithoutSessions "snapshot_without_sessions" "an installed snapshot leaves the session table as it was" "I3, T8";
+    InstalledOverExecuted "installed_over_executed" "a replica installs a snapshot although it executed its barrier" "I3, s. 5";
+    AttemptsForgotten "attempts_forgotten" "a proposer that is pruned does not write its attempts again" "T14";
+    LostDiskVotes "lost_disk_votes" "a node that lost its disk votes like any other" "I5, P6";
+
     // Exactly once.
     DuplicateExecuted "duplicate_executed" "a request in a second vertex takes effect again" "T8, Z10";
     HighestSequencePerClient "highest_sequence_per_client" "a session keeps its highest sequence only" "T9";

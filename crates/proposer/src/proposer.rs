@@ -177,6 +177,7 @@ impl Proposer {
                     used_until = used_until.max(until);
                     resolved.insert_below(below);
                 }
+                ProposerRecord::Pruned { .. } | ProposerRecord::Rewritten => {}
                 ProposerRecord::Attempted { vertex, ballot } => {
                     let round = rounds.entry(vertex).or_default();
                     *round = (*round).max(ballot.round);

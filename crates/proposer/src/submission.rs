@@ -40,7 +40,7 @@ impl Proposer {
         }
         let footprint = match &operation {
             Operation::OpenSession => Footprint::NOTHING,
-            Operation::CloseSessions(_) => Footprint::Everything,
+            Operation::CloseSessions(_) | Operation::Barrier => Footprint::Everything,
             Operation::Apply { payload, .. } => match self.conflicts.footprint(payload) {
                 Ok(footprint) => footprint,
                 Err(invalid) => {

@@ -36,7 +36,7 @@ impl Replica {
         }
         self.catch_up_turn += 1;
         let other = others[self.catch_up_turn % others.len()];
-        effects.send(other, Frontier { committed: self.frontier() });
+        effects.send(other, Frontier { committed: self.frontier(), held: DepSet::default() });
     }
 
     /// The committed vertices, with at most so many above the prefix of each column.

@@ -208,7 +208,7 @@ impl Replica {
             return Err(Ignored::Repeated);
         }
         if !self.config.has_voter && !is_planted(Mutant::CommitsNotRecorded) {
-            effects.append([ReplicaRecord { vertex, value: value.clone() }]);
+            effects.append([ReplicaRecord::Committed { vertex, value: value.clone() }]);
         }
         self.learn(now, vertex, value, effects);
         Ok(())

@@ -38,6 +38,7 @@ impl Sessions {
                 self.open.insert(session, Session::default());
                 Reply::Opened(session)
             }
+            Operation::Barrier => Reply::Passed,
             Operation::CloseSessions(sessions) => {
                 for session in sessions {
                     self.open.remove(session);

@@ -7,7 +7,7 @@ use althing_model::{Column, Conflicts, Membership, NodeId, Role, StateMachine};
 use althing_proposer::Proposer;
 use althing_replica::Replica;
 use althing_voter::Voter;
-use althing_wire::{NodeRecord, Party, ProposerRecord, VoterRecord};
+use althing_wire::{NodeRecord, Party, ProposerRecord, ReplicaRecord, VoterRecord};
 use std::sync::Arc;
 
 /// What the roles of a node are told at their start.
@@ -109,9 +109,12 @@ impl Recovery {
             NodeRecord::Acceptor(record) => {
                 self.roles.acceptor.as_mut().ok_or(missing("acceptor"))?.restore(record);
             }
+            NodeRecord::Registry(_) => {}
             NodeRecord::Replica(record) => {
                 let replica = self.roles.replica.as_mut().ok_or(missing("replica"))?;
-                replica.restore(record.vertex, record.value);
+                if let ReplicaRecord::Committed { vertex, value } = record {
+                    replica.restore(vertex, value);
+                }
             }
         }
         Ok(())

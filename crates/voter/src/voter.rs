@@ -95,6 +95,7 @@ impl Voter {
                 }
                 self.restore_computed(vertex, commands, deps);
             }
+            VoterRecord::Pruned { .. } | VoterRecord::Kept { .. } | VoterRecord::Rewritten => {}
             VoterRecord::Committed { .. } if is_planted(Mutant::FastCommitForgotten) => {}
             VoterRecord::Committed { vertex, value } => {
                 self.vertices.insert(vertex, Vertex::Committed(value));
