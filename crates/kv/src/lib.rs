@@ -39,6 +39,7 @@ pub mod limits;
 mod number;
 mod reply;
 mod schema;
+mod snapshot;
 mod store;
 
 pub use command::{KvCommand, KvInvalid};

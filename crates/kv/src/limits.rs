@@ -15,3 +15,7 @@ pub const VALUE_LEN_MAX: usize = COMMAND_LEN_MAX - 4096;
 
 /// Bytes of an encoded reply: 1 MiB. Values that are more together are not given.
 pub const REPLY_LEN_MAX: usize = 1 << 20;
+
+/// Bytes after which a piece of a snapshot is cut: 1 MiB. With its last entry it has at most twice as
+/// many, and that is what each reader and each writer of a snapshot holds at a time.
+pub const SNAPSHOT_PIECE_LEN: usize = 1 << 20;

@@ -2,8 +2,8 @@
 
 use crate::digest::Digest;
 use crate::limits::REPLY_LEN_MAX;
-use crate::{KvCommand, KvReply, number};
-use althing_model::StateMachine;
+use crate::{KvCommand, KvReply, number, snapshot};
+use althing_model::{Pieces, StateMachine, Unrestorable};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -130,6 +130,21 @@ impl StateMachine for Store {
 
     fn digest(&self) -> u64 {
         self.digest.value()
+    }
+
+    fn snapshot(&self) -> Pieces {
+        let entries = self.entries.clone().into_iter();
+        Box::new(snapshot::pieces(entries, self.entries.len(), self.digest))
+    }
+
+    fn restore(&mut self, pieces: &mut dyn Iterator<Item = Bytes>) -> Result<(), Unrestorable> {
+        self.entries = BTreeMap::new();
+        self.digest = snapshot::restore(pieces, |key, value| {
+            // Copies: an entry keeps no piece alive.
+            let copy = |part: Bytes| Bytes::copy_from_slice(&part);
+            self.entries.insert(copy(key), copy(value));
+        })?;
+        Ok(())
     }
 }
 

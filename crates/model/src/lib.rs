@@ -59,7 +59,7 @@ pub use jitter::Jitter;
 pub use membership::{Membership, MembershipInvalid, Path};
 pub use quorum::{Quorums, QuorumsInvalid};
 pub use seq_set::SeqSet;
-pub use state_machine::StateMachine;
+pub use state_machine::{PIECE_LEN_MAX, Pieces, StateMachine, Unrestorable};
 
 /// Microseconds since some start that only the caller knows; roles compare and add, nothing more.
 pub type Micros = u64;

@@ -158,7 +158,8 @@ mod tests {
     use super::*;
     use crate::{Config, Limits, Timing};
     use althing_model::{
-        Commands, DepSet, Epoch, Membership, ModeTable, Path, StateMachine, Value,
+        Commands, DepSet, Epoch, Membership, ModeTable, Path, Pieces, StateMachine, Unrestorable,
+        Value,
     };
     use althing_wire::{Address, Commit, Effect};
     use bytes::Bytes;
@@ -172,6 +173,14 @@ mod tests {
 
         fn digest(&self) -> u64 {
             0
+        }
+
+        fn snapshot(&self) -> Pieces {
+            Box::new(std::iter::empty())
+        }
+
+        fn restore(&mut self, _: &mut dyn Iterator<Item = Bytes>) -> Result<(), Unrestorable> {
+            Ok(())
         }
     }
 

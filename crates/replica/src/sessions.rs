@@ -107,7 +107,7 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use althing_model::{Epoch, NodeId};
+    use althing_model::{Epoch, NodeId, Pieces, Unrestorable};
 
     /// Counts how often it was applied to.
     struct Counter(u64);
@@ -120,6 +120,19 @@ mod tests {
 
         fn digest(&self) -> u64 {
             self.0
+        }
+
+        fn snapshot(&self) -> Pieces {
+            let number = self.0;
+            Box::new(std::iter::once_with(move || Bytes::copy_from_slice(&number.to_be_bytes())))
+        }
+
+        fn restore(&mut self, pieces: &mut dyn Iterator<Item = Bytes>) -> Result<(), Unrestorable> {
+            let piece =
+                pieces.next().ok_or_else(|| Unrestorable("the number is missing".into()))?;
+            let number = piece[..].try_into();
+            self.0 = u64::from_be_bytes(number.map_err(|_| Unrestorable("no eight bytes".into()))?);
+            Ok(())
         }
     }
 

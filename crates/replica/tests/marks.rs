@@ -3,7 +3,7 @@
 use althing_model::mark::{self, Mark};
 use althing_model::{
     Command, Commands, DepSet, Epoch, Footprint, Membership, Mode, ModeTable, NodeId, Operation,
-    Path, Reply, RequestId, Role, SessionId, StateMachine, Value, VertexId,
+    Path, Pieces, Reply, RequestId, Role, SessionId, StateMachine, Unrestorable, Value, VertexId,
 };
 use althing_replica::{Config, Limits, Replica, Timing};
 use althing_wire::{
@@ -27,6 +27,14 @@ impl StateMachine for Idle {
 
     fn digest(&self) -> u64 {
         0
+    }
+
+    fn snapshot(&self) -> Pieces {
+        Box::new(std::iter::empty())
+    }
+
+    fn restore(&mut self, _: &mut dyn Iterator<Item = Bytes>) -> Result<(), Unrestorable> {
+        Ok(())
     }
 }
 

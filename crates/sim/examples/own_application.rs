@@ -12,9 +12,11 @@
 //! To see what happens when the conflict function is wrong, let transfers commute in `modes` below.
 //! Replicas then differ, and some oracle says so within a few seeds.
 
-use althing_model::{CommandInvalid, Conflicts, Footprint, Mode, ModeTable, StateMachine};
+use althing_model::{
+    CommandInvalid, Conflicts, Footprint, Mode, ModeTable, Pieces, StateMachine, Unrestorable,
+};
 use althing_sim::{Application, Plan, Totals, Workload, swarm_with};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use rand::{Rng, RngExt};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -130,6 +132,37 @@ impl StateMachine for Accounts {
         let mut hasher = DefaultHasher::new();
         self.0.hash(&mut hasher);
         hasher.finish()
+    }
+
+    fn snapshot(&self) -> Pieces {
+        // A bank with more accounts than a simulated one keeps them in a persistent map, which is
+        // cheap to clone.
+        let mut accounts = self.0.clone().into_iter();
+        Box::new(std::iter::from_fn(move || {
+            let piece: Vec<u8> = accounts
+                .by_ref()
+                .take(1_000)
+                .flat_map(|(account, balance)| [account.to_be_bytes(), balance.to_be_bytes()])
+                .flatten()
+                .collect();
+            (!piece.is_empty()).then(|| piece.into())
+        }))
+    }
+
+    fn restore(&mut self, pieces: &mut dyn Iterator<Item = Bytes>) -> Result<(), Unrestorable> {
+        self.0.clear();
+        for mut piece in pieces {
+            while !piece.is_empty() {
+                let number = |piece: &mut Bytes| {
+                    piece.try_get_u64().map_err(|_| Unrestorable("an account is cut short".into()))
+                };
+                let (account, balance) = (number(&mut piece)?, number(&mut piece)?);
+                if self.0.insert(account, balance).is_some() {
+                    return Err(Unrestorable(format!("account {account} is there twice")));
+                }
+            }
+        }
+        Ok(())
     }
 }
 

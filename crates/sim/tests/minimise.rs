@@ -1,6 +1,8 @@
 //! The minimiser, by an application that is wrong on purpose: it says that writes commute.
 
-use althing_model::{CommandInvalid, Conflicts, Footprint, Mode, ModeTable, StateMachine};
+use althing_model::{
+    CommandInvalid, Conflicts, Footprint, Mode, ModeTable, Pieces, StateMachine, Unrestorable,
+};
 use althing_sim::{Application, Plan, Workload, minimise, run_with};
 use bytes::Bytes;
 use rand::{Rng, RngExt};
@@ -21,6 +23,18 @@ impl StateMachine for Register {
 
     fn digest(&self) -> u64 {
         self.0
+    }
+
+    fn snapshot(&self) -> Pieces {
+        let number = self.0;
+        Box::new(std::iter::once_with(move || Bytes::copy_from_slice(&number.to_be_bytes())))
+    }
+
+    fn restore(&mut self, pieces: &mut dyn Iterator<Item = Bytes>) -> Result<(), Unrestorable> {
+        let piece = pieces.next().ok_or_else(|| Unrestorable("the number is missing".into()))?;
+        let number = piece[..].try_into();
+        self.0 = u64::from_be_bytes(number.map_err(|_| Unrestorable("no eight bytes".into()))?);
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 
 use althing_model::{
     ClusterId, CommandInvalid, Conflicts, Footprint, Mode, ModeTable, NodeId, Operation, Path,
-    Reply, RequestId, Role, SessionId, StateMachine,
+    Pieces, Reply, RequestId, Role, SessionId, StateMachine, Unrestorable,
 };
 use althing_node::{Config, ConfigFile, Node, NodeHandle, StartError, Status};
 use althing_transport::certs::{ClusterAuthority, Tls};
@@ -49,6 +49,23 @@ impl StateMachine for Numbers {
         bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
         })
+    }
+
+    /// A piece for each number, so that even a small state has several.
+    fn snapshot(&self) -> Pieces {
+        let numbers = self.0.clone().into_iter();
+        Box::new(numbers.map(|(name, number)| format!("{number} {name}").into()))
+    }
+
+    fn restore(&mut self, pieces: &mut dyn Iterator<Item = Bytes>) -> Result<(), Unrestorable> {
+        let parse = |piece: &[u8]| {
+            let (number, name) = std::str::from_utf8(piece).ok()?.split_once(' ')?;
+            Some((name.to_owned(), number.parse().ok()?))
+        };
+        self.0 = pieces
+            .map(|piece| parse(&piece).ok_or_else(|| Unrestorable(format!("{piece:?}"))))
+            .collect::<Result<_, _>>()?;
+        Ok(())
     }
 }
 
