@@ -73,13 +73,23 @@ pub fn body_len_max(kind: Kind) -> u32 {
     const DEPS: u32 = ((wire::COLUMNS_MAX + wire::EXTRAS_MAX) * 20) as u32;
     match kind {
         Kind::Submit | Kind::Forward => wire::PAYLOAD_LEN_MAX as u32 + 4 * FRAMING,
-        Kind::PreAccepted | Kind::Conclude | Kind::Depended | Kind::Frontier => DEPS + FRAMING,
+        Kind::PreAccepted | Kind::Conclude | Kind::Depended => DEPS + FRAMING,
+        Kind::Frontier | Kind::PruneAcceptor | Kind::PruneDependency | Kind::PruneProposer => {
+            2 * DEPS + FRAMING
+        }
+        Kind::SnapshotChunk => wire::CHUNK_LEN_MAX as u32 + FRAMING,
         Kind::Concluded
         | Kind::Inspect
         | Kind::Prepare
         | Kind::Accepted
         | Kind::Refused
         | Kind::Recover
+        | Kind::Pruned
+        | Kind::BarrierDue
+        | Kind::SnapshotOffer
+        | Kind::SnapshotAsk
+        | Kind::Register
+        | Kind::Registered
         | Kind::Reserved => 1 << 10,
         // 64 nodes with a number each, and one resource.
         Kind::Demand | Kind::Distances => 4 << 10,

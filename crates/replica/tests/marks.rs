@@ -132,7 +132,7 @@ fn commits_come_twice_and_by_catching_up() {
     assert_eq!(tell(&mut replica, NodeId(2), commit.clone()), Err(Ignored::Repeated));
     expect(Mark::LearntTwice);
     assert!(replica.take_steps().is_empty());
-    let frontier = Frontier { committed: DepSet::default() };
+    let frontier = Frontier { committed: DepSet::default(), held: DepSet::default() };
     let told = tell(&mut replica, NodeId(2), frontier).unwrap();
     expect(Mark::CaughtUp);
     assert_eq!(told, [(NodeId(2).into(), commit.into())]);

@@ -13,7 +13,7 @@ use althing_model::{
 };
 use althing_replica::Step;
 use althing_roles::Roles;
-use althing_wire::{AcceptorRecord, NodeRecord, Vote, VoterRecord};
+use althing_wire::{AcceptorRecord, NodeRecord, ReplicaRecord, Vote, VoterRecord};
 use bytes::Bytes;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -90,7 +90,9 @@ impl Oracles {
                 self.monotone.released(node.0, *vertex);
                 self.committed(node, *vertex, value, true)
             }
-            NodeRecord::Replica(record) => self.committed(node, record.vertex, &record.value, true),
+            NodeRecord::Replica(ReplicaRecord::Committed { vertex, value }) => {
+                self.committed(node, *vertex, value, true)
+            }
             NodeRecord::Voter(
                 VoterRecord::Promised { vertex, ballot }
                 | VoterRecord::Depended { vertex, ballot, .. },
@@ -106,7 +108,15 @@ impl Oracles {
                 self.quorum.voted(node.0, *vertex, *ballot, digest(value));
                 self.monotone.durable(node.0, *vertex, *ballot, true)
             }
-            NodeRecord::Proposer(_) | NodeRecord::Dependency(_) => Ok(()),
+            // What was written is written again, or forgotten: nothing new is promised.
+            NodeRecord::Voter(
+                VoterRecord::Pruned { .. } | VoterRecord::Kept { .. } | VoterRecord::Rewritten,
+            )
+            | NodeRecord::Acceptor(_)
+            | NodeRecord::Replica(_)
+            | NodeRecord::Proposer(_)
+            | NodeRecord::Dependency(_)
+            | NodeRecord::Registry(_) => Ok(()),
         }
     }
 

@@ -6,7 +6,7 @@ use althing_model::{
 };
 use althing_wire::{
     AcceptorRecord, DependencyRecord, FastQuorum, Message, NodeRecord, ProposerRecord,
-    ReplicaRecord, Vote, VoterRecord,
+    RegistryRecord, ReplicaRecord, Vote, VoterRecord,
 };
 use bytes::Bytes;
 
@@ -62,6 +62,7 @@ pub(crate) fn commands(commands: &Commands) -> String {
 fn operation(operation: &Operation) -> String {
     match operation {
         Operation::OpenSession => "open".to_owned(),
+        Operation::Barrier => "barrier".to_owned(),
         Operation::CloseSessions(sessions) => {
             let sessions: Vec<_> = sessions.iter().map(|it| session(*it)).collect();
             format!("close {}", sessions.join(" "))
@@ -117,6 +118,7 @@ pub(crate) fn reply(reply: &Reply) -> String {
     match reply {
         Reply::Opened(opened) => format!("session {}", session(*opened)),
         Reply::Closed => "closed".to_owned(),
+        Reply::Passed => "passed".to_owned(),
         Reply::SessionUnknown => "session unknown".to_owned(),
         Reply::Forgotten => "forgotten".to_owned(),
         Reply::Applied(bytes) => match KvReply::decode(bytes.clone()) {
@@ -149,12 +151,33 @@ pub(crate) fn record(record: &NodeRecord) -> String {
         NodeRecord::Voter(VoterRecord::Depended { vertex: v, ballot: b, commands: c, deps: d }) => {
             format!("answer {} {} {} {}", vertex(*v), ballot(*b), commands(c), deps(d))
         }
-        NodeRecord::Dependency(DependencyRecord { vertex: v, commands: c, deps: d }) => {
+        NodeRecord::Dependency(DependencyRecord::Depended { vertex: v, commands: c, deps: d }) => {
             format!("answer {} {} {}", vertex(*v), commands(c), deps(d))
         }
         NodeRecord::Voter(VoterRecord::Committed { vertex: v, value: it })
-        | NodeRecord::Replica(ReplicaRecord { vertex: v, value: it }) => {
+        | NodeRecord::Replica(ReplicaRecord::Committed { vertex: v, value: it }) => {
             format!("commit {} {}", vertex(*v), value(it))
+        }
+        NodeRecord::Voter(VoterRecord::Kept { vertex: v, promised: b, vote: it })
+        | NodeRecord::Acceptor(AcceptorRecord::Kept { vertex: v, promised: b, vote: it }) => {
+            let vote = it.as_ref().map_or("no vote".to_owned(), |it| format!("vote {}", vote(it)));
+            format!("keep {} promise {} {vote}", vertex(*v), ballot(*b))
+        }
+        NodeRecord::Voter(VoterRecord::Pruned { floor })
+        | NodeRecord::Acceptor(AcceptorRecord::Pruned { floor })
+        | NodeRecord::Dependency(DependencyRecord::Pruned { floor })
+        | NodeRecord::Proposer(ProposerRecord::Pruned { floor })
+        | NodeRecord::Replica(ReplicaRecord::Pruned { floor }) => format!("pruned {}", deps(floor)),
+        NodeRecord::Voter(VoterRecord::Rewritten)
+        | NodeRecord::Acceptor(AcceptorRecord::Rewritten)
+        | NodeRecord::Dependency(DependencyRecord::Rewritten)
+        | NodeRecord::Proposer(ProposerRecord::Rewritten)
+        | NodeRecord::Replica(ReplicaRecord::Rewritten) => "rewritten".to_owned(),
+        NodeRecord::Registry(RegistryRecord::Known { node, incarnation }) => {
+            format!("node {} is {incarnation}", node.0)
+        }
+        NodeRecord::Registry(RegistryRecord::Admitted { incarnation }) => {
+            format!("admitted as {incarnation}")
         }
         NodeRecord::Proposer(ProposerRecord::Attempted { vertex: v, ballot: b }) => {
             format!("attempt {} {}", vertex(*v), ballot(*b))
@@ -209,7 +232,16 @@ pub(crate) fn message(message: &Message) -> String {
         Message::Refused(m) => format!("{}: promised {}", ballot(m.ballot), ballot(m.promised)),
         Message::Chosen(m) => value(&m.value),
         Message::Commit(m) => value(&m.value),
-        Message::Frontier(m) => return format!("{name} {}", deps(&m.committed)),
+        Message::Frontier(m) if m.held.is_empty() => {
+            return format!("{name} {}", deps(&m.committed));
+        }
+        Message::Frontier(m) => {
+            return format!("{name} {} held {}", deps(&m.committed), deps(&m.held));
+        }
+        Message::PruneAcceptor(m) => deps(&m.floor),
+        Message::PruneDependency(m) => deps(&m.floor),
+        Message::PruneProposer(m) => deps(&m.floor),
+        Message::SnapshotOffer(m) => m.number.to_string(),
         _ => String::new(),
     };
     [name, &of, &rest].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")

@@ -149,6 +149,7 @@ impl FakeNode {
                 }
                 Operation::Apply { payload, .. } => Reply::Applied(payload),
                 Operation::CloseSessions(_) => Reply::Closed,
+                Operation::Barrier => Reply::Passed,
             };
             self.answer(to, submit.ticket, Outcome::Executed(reply));
         }

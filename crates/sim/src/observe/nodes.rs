@@ -9,7 +9,10 @@ use althing_checker::{Violation, monotone::Ballots};
 use althing_model::{Ballot, Column, Commands, DepSet, NodeId, Operation, Reply, Value, VertexId};
 use althing_replica::Step;
 use althing_roles::Roles;
-use althing_wire::{AcceptorRecord, Message, NodeRecord, ProposerRecord, Vote, VoterRecord};
+use althing_wire::{
+    AcceptorRecord, DependencyRecord, Message, NodeRecord, ProposerRecord, ReplicaRecord, Vote,
+    VoterRecord,
+};
 
 /// A promise of a ballot, or a vote in it.
 struct Cast {
@@ -109,12 +112,12 @@ impl Observer {
                 self.monotone.released(node.0, *vertex);
                 self.committed(node, *vertex, value, true)
             }
-            NodeRecord::Replica(record) => {
-                self.durable_first.synced(node.0, Fact::Committed(record.vertex));
-                self.committed(node, record.vertex, &record.value, true)
+            NodeRecord::Replica(ReplicaRecord::Committed { vertex, value }) => {
+                self.durable_first.synced(node.0, Fact::Committed(*vertex));
+                self.committed(node, *vertex, value, true)
             }
-            NodeRecord::Dependency(record) => {
-                self.durable_first.synced(node.0, Fact::Depended(record.vertex));
+            NodeRecord::Dependency(DependencyRecord::Depended { vertex, .. }) => {
+                self.durable_first.synced(node.0, Fact::Depended(*vertex));
                 Ok(())
             }
             NodeRecord::Proposer(ProposerRecord::Attempted { vertex, ballot }) => {
