@@ -221,6 +221,17 @@ marks! {
         RecoveryAskedAtOnce "recovery_asked_at_once" "a replica asked at once for what a node that is down left behind" "what_a_dead_proposer_left_is_recovered_at_once_by_one";
         RecoveryAskedInTurn "recovery_asked_in_turn" "the recovery of what blocked was asked of some proposer in turn" "whom_a_blocked_replica_asks";
     }
+    "replica/tests/snapshot.rs" {
+        BarrierAsked "barrier_asked" "a barrier is due: the proposer is asked for one" "barriers_are_asked_for_in_turn";
+        SnapshotCut "snapshot_cut" "a snapshot is cut at a barrier" "a_snapshot_holds_what_its_barrier_reaches";
+        SnapshotSkipped "snapshot_skipped" "a barrier passes while a snapshot is being written" "one_snapshot_is_written_at_a_time";
+        SnapshotOffered "snapshot_offered" "another replica offers a snapshot" "a_replica_left_behind_installs_a_snapshot";
+        SnapshotInstalled "snapshot_installed" "a replica installs another's snapshot" "a_replica_left_behind_installs_a_snapshot";
+        SnapshotOvertaken "snapshot_overtaken" "what a fetched snapshot holds was executed in the meantime" "a_snapshot_of_the_past_is_not_installed";
+        FloorRaised "floor_raised" "enough replicas hold a snapshot: all may forget" "the_floor_is_what_enough_replicas_hold";
+        LogCut "log_cut" "values that a slow replica lacks are dropped: a snapshot holds them" "a_replica_left_behind_installs_a_snapshot";
+        ReplicaRewritten "replica_rewritten" "a replica has written down again what it keeps" "what_a_snapshot_does_not_hold_is_written_again";
+    }
     "client/src/client.rs" {
         ClientRetried "client_retried" "a client submitted a request again elsewhere" "a_retry_goes_elsewhere_under_the_same_id";
         ClientTurnedAway "client_turned_away" "a client was told to slow down" "outcomes_say_no_more_than_is_known";

@@ -93,7 +93,7 @@ impl Replica {
             && acceptors.count() >= membership.acceptor_quorums().phase1()
     }
 
-    fn proposers_up(&self) -> Vec<NodeId> {
+    pub(crate) fn proposers_up(&self) -> Vec<NodeId> {
         let proposers = self.config.membership.with(Role::Proposer);
         proposers.filter(|proposer| !self.down.contains(proposer)).collect()
     }

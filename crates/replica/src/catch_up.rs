@@ -4,19 +4,25 @@
 use crate::Replica;
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
-use althing_model::{Column, DepSet, Micros, NodeId, Role, SeqSet, VertexId};
+use althing_model::{Column, DepSet, Micros, NodeId, Role, Row, SeqSet, VertexId};
 use althing_wire::{Commit, Effects, Frontier, ReplicaRecord};
 use std::ops::Range;
+
+/// After so many turns, nodes without a replica are told again what they may forget.
+const PRUNE_AGAIN: usize = 8;
 
 impl Replica {
     /// The earliest time at which [`Self::on_deadline`] has something to do.
     pub fn deadline(&self) -> Option<Micros> {
-        Some(self.blocked_deadline().unwrap_or(Micros::MAX).min(self.catch_up_at))
+        let blocked = self.blocked_deadline().unwrap_or(Micros::MAX);
+        let barrier = self.barrier_deadline().unwrap_or(Micros::MAX);
+        Some(blocked.min(barrier).min(self.catch_up_at))
     }
 
     /// Does what is due.
     pub fn on_deadline(&mut self, now: Micros, effects: &mut Effects<ReplicaRecord>) {
         self.ask_for_recovery(now, effects);
+        self.ask_for_barrier(now, effects);
         if now >= self.catch_up_at {
             self.catch_up_at = now + self.jitter.around(self.config.timing.catch_up).max(1);
             self.ask_for_missing(effects);
@@ -25,30 +31,36 @@ impl Replica {
 
     /// Tells another replica, each in turn, what is committed here.
     fn ask_for_missing(&mut self, effects: &mut Effects<ReplicaRecord>) {
-        let others: Vec<NodeId> = self
-            .config
-            .membership
-            .with(Role::Replica)
-            .filter(|node| *node != self.config.me && !self.down.contains(node))
-            .collect();
+        let others: Vec<NodeId> = self.others_up().collect();
+        self.catch_up_turn += 1;
+        if self.catch_up_turn.is_multiple_of(PRUNE_AGAIN) {
+            self.prune_apart(effects);
+        }
         if others.is_empty() {
             return;
         }
-        self.catch_up_turn += 1;
         let other = others[self.catch_up_turn % others.len()];
-        effects.send(other, Frontier { committed: self.frontier(), held: DepSet::default() });
+        effects.send(other, self.frontier());
     }
 
-    /// The committed vertices, with at most so many above the prefix of each column.
-    fn frontier(&self) -> DepSet {
+    /// The other replicas that are not believed down.
+    pub(crate) fn others_up(&self) -> impl Iterator<Item = NodeId> {
+        let others = self.config.membership.with(Role::Replica);
+        others.filter(|node| *node != self.config.me && !self.down.contains(node))
+    }
+
+    /// What is known and held here: the committed vertices with at most so many above the prefix of
+    /// each column.
+    pub(crate) fn frontier(&self) -> Frontier {
         let extras_max = self.config.limits.frontier_extras_max;
-        DepSet::from_columns(self.committed.iter().map(|(column, set)| {
+        let committed = DepSet::from_columns(self.committed.iter().map(|(column, set)| {
             let extras = set.ranges().flat_map(|(start, end)| start..end).take(extras_max);
             if is_planted(Mutant::FrontierHidesHoles) {
                 return (*column, set.end(), Vec::new());
             }
             (*column, set.below(), extras.collect())
-        }))
+        }));
+        Frontier { committed, held: self.held.clone() }
     }
 
     /// Sends what the other lacks, as far as one answer goes: first what it lacks for certain, lowest
@@ -62,7 +74,15 @@ impl Replica {
         frontier: &Frontier,
         effects: &mut Effects<ReplicaRecord>,
     ) {
+        self.note_frontier(from, frontier, effects);
         let limits = self.config.limits;
+        let lacks_forgotten =
+            |(column, row): (Column, &Row)| frontier.committed.prefix(column) < row.below();
+        if let Some(saved) = self.saved
+            && self.log.floor().columns().any(lacks_forgotten)
+        {
+            effects.send(from, saved);
+        }
         let (mut certain, mut uncertain) = (Vec::new(), Vec::new());
         let columns = self.committed.len();
         let first = self.jitter.around(columns as u64) as usize % columns.max(1);
@@ -85,7 +105,10 @@ impl Replica {
         }
         let (mut sent, mut bytes) = (0, 0);
         for vertex in certain.into_iter().chain(uncertain) {
-            let value = self.log[&vertex].clone();
+            // What it installed with a snapshot, a replica has no value of.
+            let Some(value) = self.log.get(vertex).cloned() else {
+                continue;
+            };
             let commands = value.commands.as_slice().iter();
             bytes += commands.map(|command| command.operation.payload_len()).sum::<usize>();
             if sent >= limits.catch_up_len_max || sent > 0 && bytes > limits.catch_up_bytes_max {

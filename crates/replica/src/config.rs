@@ -31,11 +31,22 @@ pub struct Timing {
     pub catch_up: Micros,
     /// How far back it counts who touches a resource.
     pub demand: Micros,
+    /// The least time between two barriers, unless memory presses.
+    pub barrier_least: Micros,
+    /// The time after which a barrier is due, however little was executed since the last one; none
+    /// is where nothing was.
+    pub barrier_most: Micros,
 }
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { recover: 1_000_000, catch_up: 200_000, demand: 20_000_000 }
+        Self {
+            recover: 1_000_000,
+            catch_up: 200_000,
+            demand: 20_000_000,
+            barrier_least: 5_000_000,
+            barrier_most: 300_000_000,
+        }
     }
 }
 
@@ -51,6 +62,19 @@ pub struct Limits {
     /// Resources for which it counts who touches them, in each half of the window, about 400 bytes
     /// each; 0 for none, and then no command is forwarded to a better placed proposer.
     pub demand_len_max: usize,
+    /// Vertices executed since the last barrier that make the next one due; 0 for no barriers. All
+    /// roles keep what is above the last barrier but one, about 1 KiB a vertex beside its payloads.
+    pub barrier_len: u64,
+    /// The same in bytes, payloads and about 300 bytes a vertex.
+    pub barrier_bytes: u64,
+    /// Values kept for replicas that lack them; beyond it only those that no snapshot on disk holds.
+    pub log_len_max: usize,
+    /// The same in bytes, payloads and about 300 bytes a vertex.
+    pub log_bytes_max: usize,
+    /// Vertices that are written down again with each message, after a snapshot.
+    pub rewrite_len_max: usize,
+    /// The same in bytes; at least one vertex is.
+    pub rewrite_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -60,6 +84,12 @@ impl Default for Limits {
             catch_up_bytes_max: 1 << 20,
             frontier_extras_max: 1024,
             demand_len_max: 0,
+            barrier_len: 0,
+            barrier_bytes: 32 << 20,
+            log_len_max: 100_000,
+            log_bytes_max: 64 << 20,
+            rewrite_len_max: 64,
+            rewrite_bytes_max: 256 << 10,
         }
     }
 }

@@ -44,6 +44,9 @@ struct Pending {
     blocked_by: Option<VertexId>,
 }
 
+/// Vertices that are executed together, in their order.
+pub type Component = Vec<(VertexId, Value)>;
+
 /// The outcome of trying a root.
 enum Trial {
     /// All that it reaches is committed: these vertices, with the edges among them.
@@ -61,7 +64,7 @@ impl ConflictGraph {
     /// Adds a committed vertex, and returns the components that became ready, in the order of
     /// execution, each in its own order; the caller executes them all. A vertex added before
     /// changes nothing.
-    pub fn commit(&mut self, vertex: VertexId, value: Value) -> Vec<Vec<(VertexId, Value)>> {
+    pub fn commit(&mut self, vertex: VertexId, value: Value) -> Vec<Component> {
         if self.is_committed(vertex) {
             return Vec::new();
         }
@@ -86,6 +89,17 @@ impl ConflictGraph {
             }
         }
         ready
+    }
+
+    /// Adds vertices that were executed elsewhere: a snapshot holds them. Returns the components that
+    /// this makes ready, as [`Self::commit`] does.
+    pub fn install(&mut self, executed: &BTreeMap<Column, SeqSet>) -> Vec<Component> {
+        for (column, set) in executed {
+            self.executed.entry(*column).or_default().union(set);
+        }
+        self.waiting.clear();
+        let pending = std::mem::take(&mut self.pending);
+        pending.into_iter().flat_map(|(vertex, it)| self.commit(vertex, it.value)).collect()
     }
 
     /// Whether a vertex was added, executed or not.
@@ -216,7 +230,7 @@ impl ConflictGraph {
     fn execute(
         &mut self,
         reached: &DiGraphMap<VertexId, ()>,
-        ready: &mut Vec<Vec<(VertexId, Value)>>,
+        ready: &mut Vec<Component>,
         roots: &mut Vec<VertexId>,
     ) {
         // Most vertices reach nothing that is not executed: no graph to order.

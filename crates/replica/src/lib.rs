@@ -5,15 +5,20 @@
 //! take effect once, [`Replica`] is the role: it learns commits, catches up with other replicas and
 //! asks for the recovery of what blocks it.
 
+mod barrier;
 mod blocked;
 mod catch_up;
 mod config;
 mod demand;
 mod graph;
+mod log;
+mod prune;
 mod replica;
 mod sessions;
+mod snapshot;
 
 pub use config::{Config, Limits, Timing};
-pub use graph::ConflictGraph;
+pub use graph::{Component, ConflictGraph};
 pub use replica::{Counters, Replica, Step};
 pub use sessions::Sessions;
+pub use snapshot::{Snapshot, SnapshotPieces, piece};

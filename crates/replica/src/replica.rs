@@ -1,29 +1,34 @@
 //! The role: learns what is committed, executes it, answers.
 
+use crate::barrier::SinceBarrier;
 use crate::blocked::Blocked;
 use crate::demand::Demand;
-use crate::{Config, ConflictGraph, Sessions};
+use crate::log::Log;
+use crate::prune::{Other, Rewriting};
+use crate::snapshot::{Saving, Snapshot};
+use crate::{Component, Config, ConflictGraph, Sessions};
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{
-    Column, Jitter, Micros, NodeId, Operation, Reply, Role, SeqSet, StateMachine, Value, VertexId,
+    Column, DepSet, Jitter, Micros, NodeId, Operation, Reply, Role, SeqSet, StateMachine, Value,
+    VertexId,
 };
 use althing_wire::{
     Address, Commit, Effects, Executed, Ignored, Learned, Message, ReplicaRecord, Served,
+    SnapshotOffer,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A replica.
 ///
-/// Durable: the committed vertices, in its own records or in those of the voter on its node.
-/// Rebuilt from them: everything else, the state machine too.
+/// Durable: the newest snapshot, and the committed vertices beyond it, in its own records or in those
+/// of the voter on its node. Rebuilt from them: everything else, the state machine too.
 pub struct Replica {
     pub(crate) config: Config,
-    machine: Box<dyn StateMachine>,
-    sessions: Sessions,
+    pub(crate) machine: Box<dyn StateMachine>,
+    pub(crate) sessions: Sessions,
     pub(crate) graph: ConflictGraph,
-    /// Every committed vertex, for replicas that lack it.
-    pub(crate) log: BTreeMap<VertexId, Value>,
+    pub(crate) log: Log,
     pub(crate) committed: BTreeMap<Column, SeqSet>,
     pub(crate) blocked: BTreeMap<VertexId, Blocked>,
     pub(crate) down: BTreeSet<NodeId>,
@@ -34,7 +39,26 @@ pub struct Replica {
     pub(crate) catch_up_turn: usize,
     pub(crate) jitter: Jitter,
     demand: Demand,
-    counters: Counters,
+
+    /// How many barriers were executed, and the join of their dependencies, as prefixes.
+    pub(crate) number: u64,
+    pub(crate) cut: DepSet,
+    pub(crate) has_passed_barrier: bool,
+    pub(crate) since_barrier: SinceBarrier,
+    /// A snapshot to be written, and what is not told yet of the one that is.
+    pub(crate) snapshot: Option<Snapshot>,
+    pub(crate) saving: Option<Saving>,
+    /// The newest snapshot on disk, and the cut of what is.
+    pub(crate) saved: Option<SnapshotOffer>,
+    pub(crate) held: DepSet,
+    pub(crate) offered: Option<(NodeId, SnapshotOffer)>,
+    /// What other replicas told of themselves.
+    pub(crate) others: BTreeMap<NodeId, Other>,
+    /// What is pruned everywhere, as far as is known here.
+    pub(crate) floor: DepSet,
+    pub(crate) rewriting: Option<Rewriting>,
+
+    pub(crate) counters: Counters,
     steps: Vec<Step>,
 }
 
@@ -69,6 +93,10 @@ pub struct Counters {
     pub recoveries_asked: u64,
     /// Vertices sent to replicas that lacked them.
     pub caught_up: u64,
+    /// Snapshots cut.
+    pub snapshots: u64,
+    /// Snapshots of other replicas installed.
+    pub installed: u64,
 }
 
 impl Replica {
@@ -78,7 +106,7 @@ impl Replica {
             machine,
             sessions: Sessions::default(),
             graph: ConflictGraph::new(),
-            log: BTreeMap::new(),
+            log: Log::default(),
             committed: BTreeMap::new(),
             blocked: BTreeMap::new(),
             down: BTreeSet::new(),
@@ -95,6 +123,18 @@ impl Replica {
                     false => 0,
                 },
             ),
+            number: 0,
+            cut: DepSet::default(),
+            has_passed_barrier: false,
+            since_barrier: SinceBarrier::default(),
+            snapshot: None,
+            saving: None,
+            saved: None,
+            held: DepSet::default(),
+            offered: None,
+            others: BTreeMap::new(),
+            floor: DepSet::default(),
+            rewriting: None,
             counters: Counters::default(),
             steps: Vec::new(),
             config,
@@ -135,7 +175,12 @@ impl Replica {
         if message.vertex().is_some_and(|vertex| vertex.epoch != epoch) {
             return Err(Ignored::OtherEpoch);
         }
+        self.rewrite_more(effects);
         match message {
+            Message::SnapshotOffer(offer) => {
+                self.on_offer(from, offer);
+                Ok(())
+            }
             Message::Learned(Learned { vertex, value }) if from == self.config.me => {
                 self.on_committed(now, vertex, value, effects)
             }
@@ -192,7 +237,7 @@ impl Replica {
 
     /// Whether a vertex is known to be committed here, and its value.
     pub fn committed_value(&self, vertex: VertexId) -> Option<&Value> {
-        self.log.get(&vertex)
+        self.log.get(vertex)
     }
 
     fn on_committed(
@@ -202,8 +247,10 @@ impl Replica {
         value: Value,
         effects: &mut Effects<ReplicaRecord>,
     ) -> Result<(), Ignored> {
-        if let Some(known) = self.log.get(&vertex) {
-            assert_eq!(*known, value, "two values committed in {vertex}");
+        if self.is_committed(vertex) {
+            if let Some(known) = self.log.get(vertex) {
+                assert_eq!(*known, value, "two values committed in {vertex}");
+            }
             mark::hit(Mark::LearntTwice);
             return Err(Ignored::Repeated);
         }
@@ -221,21 +268,39 @@ impl Replica {
         value: Value,
         effects: &mut Effects<ReplicaRecord>,
     ) {
-        if self.log.insert(vertex, value.clone()).is_some() {
+        self.log.insert(vertex, value.clone());
+        if !self.committed.entry(vertex.column()).or_default().insert(vertex.seq) {
             return;
         }
         self.counters.committed += 1;
-        self.committed.entry(vertex.column()).or_default().insert(vertex.seq);
         self.blocked.remove(&vertex);
         let ready = self.graph.commit(vertex, value);
+        self.execute_all(now, ready, effects);
+        self.watch(now);
+    }
+
+    fn is_committed(&self, vertex: VertexId) -> bool {
+        self.committed.get(&vertex.column()).is_some_and(|set| set.contains(vertex.seq))
+    }
+
+    /// Executes components that are ready, and cuts a snapshot behind each that holds a barrier.
+    pub(crate) fn execute_all(
+        &mut self,
+        now: Micros,
+        ready: Vec<Component>,
+        effects: &mut Effects<ReplicaRecord>,
+    ) {
         for component in ready {
             let component_len = component.len();
             self.counters.component_len_max = self.counters.component_len_max.max(component_len);
             for (vertex, value) in component {
                 self.execute(now, vertex, value, component_len, effects);
             }
+            if !is_planted(Mutant::SnapshotCutLate) {
+                self.cut_snapshot(now, effects);
+            }
         }
-        self.watch(now);
+        self.cut_snapshot(now, effects);
     }
 
     /// Executes a vertex, and answers if that falls to this replica.
@@ -267,6 +332,8 @@ impl Replica {
             replies.push(reply);
         }
         self.counters.executed += 1;
+        self.pass_barrier(&value);
+        self.since_barrier.count(&value);
         if self.answers(vertex) {
             if vertex.proposer != self.config.me {
                 mark::hit(Mark::AnsweredByOther);
@@ -294,7 +361,11 @@ impl Replica {
         if !self.config.membership.has(me, Role::Proposer) {
             return;
         }
-        let is_shared = value.deps.columns().any(|(column, _)| column.proposer != vertex.proposer);
+        // What lies below the last barrier was executed long ago.
+        let is_shared = value.deps.columns().any(|(column, row)| {
+            let is_recent = row.below() > self.cut.prefix(column) || !row.extras().is_empty();
+            column.proposer != vertex.proposer && is_recent
+        });
         if !is_shared {
             return;
         }

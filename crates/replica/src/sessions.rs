@@ -2,18 +2,20 @@
 
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
-use althing_model::{Operation, Reply, RequestId, SeqSet, SessionId, StateMachine, VertexId};
+use althing_model::{
+    Operation, Pieces, Reply, RequestId, SeqSet, SessionId, StateMachine, Unrestorable, VertexId,
+};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
 /// The open sessions. Every replica has the same table at the same point of the execution order, as
 /// far as conflicting commands can tell.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Sessions {
     open: BTreeMap<SessionId, Session>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Session {
     /// The sequences that took effect: not a highest one, since a client's commuting commands are
     /// executed in different orders by different replicas (trap T9).
@@ -49,6 +51,61 @@ impl Sessions {
                 self.apply(*request, *acknowledged_below, payload, machine)
             }
         }
+    }
+
+    /// The table in pieces.
+    pub fn snapshot(&self) -> Pieces {
+        let all = self.clone();
+        Box::new(all.open.into_iter().map(|(id, session)| {
+            let mut out = Vec::new();
+            let mut put = |number: u64| out.extend(number.to_be_bytes());
+            put(id.opened.epoch.0.into());
+            put(id.opened.proposer.0.into());
+            put(id.opened.seq);
+            put(id.slot.into());
+            put(session.executed.below());
+            put(session.executed.fragments() as u64);
+            session.executed.ranges().for_each(|(from, to)| {
+                put(from);
+                put(to);
+            });
+            for (sequence, reply) in &session.replies {
+                out.extend(sequence.to_be_bytes());
+                out.extend((reply.len() as u64).to_be_bytes());
+                out.extend(reply);
+            }
+            out.into()
+        }))
+    }
+
+    /// The table of a snapshot.
+    pub fn restore(pieces: &mut dyn Iterator<Item = Bytes>) -> Result<Self, Unrestorable> {
+        let mut new = Self::default();
+        for mut piece in pieces {
+            let mut get = || match piece.len() {
+                0..8 => Err(Unrestorable("a session is cut short".into())),
+                _ => Ok(u64::from_be_bytes(piece.split_to(8)[..].try_into().expect("8 bytes"))),
+            };
+            let opened = VertexId {
+                epoch: althing_model::Epoch(get()? as u32),
+                proposer: althing_model::NodeId(get()? as u32),
+                seq: get()?,
+            };
+            let id = SessionId { opened, slot: get()? as u32 };
+            let mut session = Session::default();
+            session.executed.insert_below(get()?);
+            for _ in 0..get()? {
+                let (from, to) = (get()?, get()?);
+                session.executed.insert_range(from, to);
+            }
+            while piece.len() >= 16 {
+                let sequence = u64::from_be_bytes(piece.split_to(8)[..].try_into().expect("8"));
+                let len = u64::from_be_bytes(piece.split_to(8)[..].try_into().expect("8"));
+                session.replies.insert(sequence, piece.split_to(len as usize));
+            }
+            new.open.insert(id, session);
+        }
+        Ok(new)
     }
 
     /// How many sessions are open.

@@ -7,6 +7,8 @@
 
 mod recovery;
 mod roles;
+mod trim;
 
 pub use recovery::{Config, Recovery, RoleMissing};
 pub use roles::{NodeEffect, Roles};
+pub use trim::Trim;

@@ -3,11 +3,12 @@
 use crate::Roles;
 use althing_acceptor::Acceptor;
 use althing_dependency::DependencyNode;
-use althing_model::{Column, Conflicts, Membership, NodeId, Role, StateMachine};
+use althing_model::{Column, Conflicts, Membership, NodeId, Role, StateMachine, Unrestorable};
 use althing_proposer::Proposer;
 use althing_replica::Replica;
 use althing_voter::Voter;
-use althing_wire::{NodeRecord, Party, ProposerRecord, ReplicaRecord, VoterRecord};
+use althing_wire::{NodeRecord, Party, ProposerRecord, ReplicaRecord, SnapshotOffer, VoterRecord};
+use bytes::Bytes;
 use std::sync::Arc;
 
 /// What the roles of a node are told at their start.
@@ -39,7 +40,8 @@ pub struct RoleMissing {
     role: &'static str,
 }
 
-/// Roles that are being made what they were. Give it every record, oldest first, and finish.
+/// Roles that are being made what they were. Give it the newest snapshot, if there is one, then every
+/// record, oldest first, and finish.
 pub struct Recovery {
     config: Config,
     conflicts: Arc<dyn Conflicts>,
@@ -81,6 +83,21 @@ impl Recovery {
         let has_proposer = is(Party::Node(Role::Proposer));
         let roles = Roles { proposer: None, voter, dependency, acceptor, replica };
         Self { config, conflicts, roles, proposer_records: Vec::new(), has_proposer }
+    }
+
+    /// Takes the newest snapshot on disk: before any record.
+    ///
+    /// # Errors
+    /// When the pieces are no snapshot of this version. The recovery is not to be used then.
+    pub fn restore_snapshot(
+        &mut self,
+        saved: SnapshotOffer,
+        pieces: &mut dyn Iterator<Item = (u8, Bytes)>,
+    ) -> Result<(), Unrestorable> {
+        match &mut self.roles.replica {
+            Some(replica) => replica.restore_snapshot(saved, pieces),
+            None => Err(Unrestorable("this node has no replica".into())),
+        }
     }
 
     /// Takes the next record.

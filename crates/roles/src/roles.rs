@@ -2,11 +2,12 @@
 
 use althing_acceptor::Acceptor;
 use althing_dependency::DependencyNode;
-use althing_model::{Micros, NodeId, Role};
+use althing_model::{Micros, NodeId, Role, Unrestorable};
 use althing_proposer::{Link, Proposer};
-use althing_replica::{Replica, Step};
+use althing_replica::{Replica, Snapshot, Step};
 use althing_voter::Voter;
-use althing_wire::{Address, Effect, Effects, Ignored, Message, NodeRecord, Party};
+use althing_wire::{Address, Effect, Effects, Ignored, Message, NodeRecord, Party, SnapshotOffer};
+use bytes::Bytes;
 
 /// The roles of a node; those that it does not have are absent.
 #[derive(Debug)]
@@ -125,6 +126,40 @@ impl Roles {
         if let Some(replica) = &mut self.replica {
             replica.on_link(now, other, link.is_up);
         }
+    }
+
+    /// The snapshot that the replica has cut: to be written, and then [`Self::on_saved`].
+    pub fn take_snapshot(&mut self) -> Option<Snapshot> {
+        self.replica.as_mut()?.take_snapshot()
+    }
+
+    /// A snapshot is on disk.
+    pub fn on_saved(&mut self, now: Micros, saved: SnapshotOffer, effects: &mut Vec<NodeEffect>) {
+        let mut own = Effects::default();
+        expect(&mut self.replica).on_saved(now, saved, &mut own);
+        lift(own, effects);
+    }
+
+    /// A snapshot that was offered: to be fetched from that node, and then [`Self::install`].
+    pub fn take_offer(&mut self) -> Option<(NodeId, SnapshotOffer)> {
+        self.replica.as_mut()?.take_offer()
+    }
+
+    /// Installs a snapshot that is on disk; says whether that changed anything.
+    ///
+    /// # Errors
+    /// When the pieces are no snapshot of this version. The roles are not to be used then.
+    pub fn install(
+        &mut self,
+        now: Micros,
+        saved: SnapshotOffer,
+        pieces: &mut dyn Iterator<Item = (u8, Bytes)>,
+        effects: &mut Vec<NodeEffect>,
+    ) -> Result<bool, Unrestorable> {
+        let mut own = Effects::default();
+        let result = expect(&mut self.replica).install(now, saved, pieces, &mut own);
+        lift(own, effects);
+        result
     }
 
     /// What the replica executed since the last call.
