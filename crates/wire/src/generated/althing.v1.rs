@@ -386,24 +386,23 @@ pub struct PruneProposer {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BarrierDue {}
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SnapshotOffer {
     #[prost(uint64, tag = "1")]
     pub number: u64,
     #[prost(uint64, tag = "2")]
     pub len: u64,
-    #[prost(uint64, tag = "3")]
-    pub digest: u64,
+    /// 32 bytes.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub digest: ::prost::bytes::Bytes,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SnapshotAsk {
     #[prost(uint64, tag = "1")]
     pub number: u64,
     #[prost(uint64, tag = "2")]
-    pub digest: u64,
-    #[prost(uint64, tag = "3")]
     pub offset: u64,
-    #[prost(uint32, tag = "4")]
+    #[prost(uint32, tag = "3")]
     pub len: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -411,12 +410,10 @@ pub struct SnapshotChunk {
     #[prost(uint64, tag = "1")]
     pub number: u64,
     #[prost(uint64, tag = "2")]
-    pub digest: u64,
-    #[prost(uint64, tag = "3")]
     pub offset: u64,
-    #[prost(uint32, tag = "4")]
+    #[prost(uint32, tag = "3")]
     pub checksum: u32,
-    #[prost(bytes = "bytes", tag = "5")]
+    #[prost(bytes = "bytes", tag = "4")]
     pub bytes: ::prost::bytes::Bytes,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
