@@ -123,7 +123,7 @@ impl Replica {
         self.saving = Some(Saving { number: self.number, cut: self.cut.clone(), since: now });
         self.counters.snapshots += 1;
         if is_planted(Mutant::HeldBeforeSaved) {
-            let early = SnapshotOffer { number: self.number, len: 0, digest: 0 };
+            let early = SnapshotOffer { number: self.number, len: 0, digest: [0; 32] };
             self.hold(early, self.cut.clone(), effects);
         }
     }

@@ -53,6 +53,9 @@ pub const CHUNK_LEN_MAX: usize = 256 << 10;
 /// Bytes of a snapshot: 16 TiB.
 pub const SNAPSHOT_LEN_MAX: u64 = 1 << 44;
 
+/// Bytes of a snapshot's digest.
+pub const DIGEST_LEN: usize = 32;
+
 /// Sequence numbers, of vertices and of requests, are below this, and prefixes of them not above:
 /// adding to one cannot overflow.
 pub const SEQ_END: u64 = 1 << 62;

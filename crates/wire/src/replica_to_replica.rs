@@ -1,5 +1,6 @@
 //! replica -> replica.
 
+use crate::limits::DIGEST_LEN;
 use althing_model::DepSet;
 use bytes::Bytes;
 
@@ -20,8 +21,8 @@ pub struct SnapshotOffer {
     pub number: u64,
     /// Its length, in bytes.
     pub len: u64,
-    /// A digest of those bytes: snapshots of one number may differ in them.
-    pub digest: u64,
+    /// SHA-256, which names its contents: snapshots of one number may differ in their bytes.
+    pub digest: [u8; DIGEST_LEN],
 }
 
 /// Send a part of a snapshot that was offered.
@@ -29,8 +30,6 @@ pub struct SnapshotOffer {
 pub struct SnapshotAsk {
     /// Which snapshot.
     pub number: u64,
-    /// The digest of its bytes.
-    pub digest: u64,
     /// Where the part begins, in bytes.
     pub offset: u64,
     /// Its length, at most [`crate::limits::CHUNK_LEN_MAX`] bytes.
@@ -42,11 +41,9 @@ pub struct SnapshotAsk {
 pub struct SnapshotChunk {
     /// Of which snapshot.
     pub number: u64,
-    /// The digest of that snapshot's bytes.
-    pub digest: u64,
     /// Where the part begins, in bytes.
     pub offset: u64,
-    /// CRC-32C of the bytes.
+    /// CRC-32C of number, offset and bytes.
     pub checksum: u32,
     /// The part.
     pub bytes: Bytes,

@@ -379,6 +379,16 @@ impl Body {
         numbers.into_iter().map(number).collect()
     }
 
+    pub(super) fn digest(self, bytes: Bytes) -> Result<[u8; DIGEST_LEN]> {
+        match bytes[..].try_into() {
+            Ok(digest) => Ok(digest),
+            Err(_) => {
+                let (found, expected) = (bytes.len(), DIGEST_LEN);
+                self.fault("digest", Fault::Uneven { found, expected })
+            }
+        }
+    }
+
     pub(super) fn chunk(self, bytes: Bytes) -> Result<Bytes> {
         self.no_longer("bytes", bytes.len(), CHUNK_LEN_MAX)?;
         Ok(bytes)

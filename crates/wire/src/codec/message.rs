@@ -118,18 +118,16 @@ impl Message {
                 to_bytes(&pb::PruneProposer { floor: encode::deps(&m.floor) })
             }
             Self::BarrierDue(BarrierDue) => to_bytes(&pb::BarrierDue {}),
-            Self::SnapshotOffer(m) => {
-                to_bytes(&pb::SnapshotOffer { number: m.number, len: m.len, digest: m.digest })
-            }
-            Self::SnapshotAsk(m) => to_bytes(&pb::SnapshotAsk {
+            Self::SnapshotOffer(m) => to_bytes(&pb::SnapshotOffer {
                 number: m.number,
-                digest: m.digest,
-                offset: m.offset,
                 len: m.len,
+                digest: Bytes::copy_from_slice(&m.digest),
             }),
+            Self::SnapshotAsk(m) => {
+                to_bytes(&pb::SnapshotAsk { number: m.number, offset: m.offset, len: m.len })
+            }
             Self::SnapshotChunk(m) => to_bytes(&pb::SnapshotChunk {
                 number: m.number,
-                digest: m.digest,
                 offset: m.offset,
                 checksum: m.checksum,
                 bytes: m.bytes.clone(),
@@ -337,7 +335,7 @@ impl Message {
                 Self::SnapshotOffer(SnapshotOffer {
                     number: m.number,
                     len: body.number("len", m.len, SNAPSHOT_LEN_MAX)?,
-                    digest: m.digest,
+                    digest: body.digest(m.digest)?,
                 })
             }
             Kind::SnapshotAsk => {
@@ -345,7 +343,6 @@ impl Message {
                 let len = body.number("len", m.len.into(), CHUNK_LEN_MAX as u64)?;
                 Self::SnapshotAsk(SnapshotAsk {
                     number: m.number,
-                    digest: m.digest,
                     offset: body.number("offset", m.offset, SNAPSHOT_LEN_MAX)?,
                     len: len as u32,
                 })
@@ -354,7 +351,6 @@ impl Message {
                 let (body, m): (_, pb::SnapshotChunk) = parse(name, body, shape)?;
                 Self::SnapshotChunk(SnapshotChunk {
                     number: m.number,
-                    digest: m.digest,
                     offset: body.number("offset", m.offset, SNAPSHOT_LEN_MAX)?,
                     checksum: m.checksum,
                     bytes: body.chunk(m.bytes)?,

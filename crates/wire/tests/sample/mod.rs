@@ -108,16 +108,12 @@ pub(crate) fn messages() -> Vec<(String, Message)> {
         ("prune dependency", PruneDependency { floor: floor() }.into()),
         ("prune proposer", PruneProposer { floor: floor() }.into()),
         ("barrier due", BarrierDue.into()),
-        ("snapshot offer", SnapshotOffer { number: 12, len: 1 << 33, digest: 77 }.into()),
-        (
-            "snapshot ask",
-            SnapshotAsk { number: 12, digest: 77, offset: 1 << 32, len: 1 << 18 }.into(),
-        ),
+        ("snapshot offer", SnapshotOffer { number: 12, len: 1 << 33, digest: [7; 32] }.into()),
+        ("snapshot ask", SnapshotAsk { number: 12, offset: 1 << 32, len: 1 << 18 }.into()),
         (
             "snapshot chunk",
             SnapshotChunk {
                 number: 12,
-                digest: 77,
                 offset: 1 << 32,
                 checksum: 5,
                 bytes: Bytes::from_static(b"part"),

@@ -98,23 +98,17 @@ pub(crate) fn message_of(kind: Kind) -> BoxedStrategy<Message> {
         Kind::PruneDependency => floor().prop_map(|floor| PruneDependency { floor }.into()).boxed(),
         Kind::PruneProposer => floor().prop_map(|floor| PruneProposer { floor }.into()).boxed(),
         Kind::BarrierDue => Just(BarrierDue.into()).boxed(),
-        Kind::SnapshotOffer => (any::<u64>(), 0..=SNAPSHOT_LEN_MAX, any::<u64>())
+        Kind::SnapshotOffer => (any::<u64>(), 0..=SNAPSHOT_LEN_MAX, any::<[u8; 32]>())
             .prop_map(|(number, len, digest)| SnapshotOffer { number, len, digest }.into())
             .boxed(),
-        Kind::SnapshotAsk => {
-            (any::<u64>(), any::<u64>(), 0..=SNAPSHOT_LEN_MAX, 0..=CHUNK_LEN_MAX as u32)
-                .prop_map(|(number, digest, offset, len)| {
-                    SnapshotAsk { number, digest, offset, len }.into()
-                })
-                .boxed()
-        }
-        Kind::SnapshotChunk => {
-            (any::<u64>(), any::<u64>(), 0..=SNAPSHOT_LEN_MAX, any::<u32>(), data(100))
-                .prop_map(|(number, digest, offset, checksum, bytes)| {
-                    SnapshotChunk { number, digest, offset, checksum, bytes }.into()
-                })
-                .boxed()
-        }
+        Kind::SnapshotAsk => (any::<u64>(), 0..=SNAPSHOT_LEN_MAX, 0..=CHUNK_LEN_MAX as u32)
+            .prop_map(|(number, offset, len)| SnapshotAsk { number, offset, len }.into())
+            .boxed(),
+        Kind::SnapshotChunk => (any::<u64>(), 0..=SNAPSHOT_LEN_MAX, any::<u32>(), data(100))
+            .prop_map(|(number, offset, checksum, bytes)| {
+                SnapshotChunk { number, offset, checksum, bytes }.into()
+            })
+            .boxed(),
         Kind::Register => {
             any::<u64>().prop_map(|incarnation| Register { incarnation }.into()).boxed()
         }
