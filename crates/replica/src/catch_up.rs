@@ -11,6 +11,9 @@ use std::ops::Range;
 /// After so many turns, nodes without a replica are told again what they may forget.
 const PRUNE_AGAIN: usize = 8;
 
+/// So many times as often does a replica ask that is far behind.
+const BEHIND_SOONER: u64 = 8;
+
 impl Replica {
     /// The earliest time at which [`Self::on_deadline`] has something to do.
     pub fn deadline(&self) -> Option<Micros> {
@@ -24,7 +27,11 @@ impl Replica {
         self.ask_for_recovery(now, effects);
         self.ask_for_barrier(now, effects);
         if now >= self.catch_up_at {
-            self.catch_up_at = now + self.jitter.around(self.config.timing.catch_up).max(1);
+            // Far behind, it asks for the next as soon as the last answer may have come.
+            let is_behind = self.lag() > self.config.limits.catch_up_len_max as u64 / 2;
+            let often = if is_behind { BEHIND_SOONER } else { 1 };
+            let every = (self.config.timing.catch_up / often).max(1);
+            self.catch_up_at = now + self.jitter.around(every).max(1);
             self.ask_for_missing(effects);
         }
     }

@@ -47,7 +47,7 @@ impl Replica {
         for other in self.others.values() {
             known.union(&other.committed);
         }
-        let executed = self.graph.executed();
+        let executed = &self.executed;
         let behind = |(column, row): (_, &althing_model::Row)| {
             let done = executed.get(&column).map_or(0, |set| set.below());
             row.below().saturating_sub(done)
@@ -151,7 +151,7 @@ impl Replica {
     fn forget_log(&mut self) {
         let me = self.config.me;
         let mut all = DepSet::default();
-        for (column, set) in self.graph.executed() {
+        for (column, set) in &self.executed {
             all.insert_below(*column, set.below());
         }
         let replicas = self.config.membership.with(Role::Replica);

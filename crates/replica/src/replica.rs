@@ -30,6 +30,9 @@ pub struct Replica {
     pub(crate) graph: ConflictGraph,
     pub(crate) log: Log,
     pub(crate) committed: BTreeMap<Column, SeqSet>,
+    /// What was applied. The graph is ahead of it while components that became ready together are
+    /// executed one after the other.
+    pub(crate) executed: BTreeMap<Column, SeqSet>,
     pub(crate) blocked: BTreeMap<VertexId, Blocked>,
     pub(crate) down: BTreeSet<NodeId>,
     /// Nodes that were up in this life, and since when those that are not any more are down.
@@ -108,6 +111,7 @@ impl Replica {
             graph: ConflictGraph::new(),
             log: Log::default(),
             committed: BTreeMap::new(),
+            executed: BTreeMap::new(),
             blocked: BTreeMap::new(),
             down: BTreeSet::new(),
             gone: BTreeMap::new(),
@@ -332,6 +336,7 @@ impl Replica {
             replies.push(reply);
         }
         self.counters.executed += 1;
+        self.executed.entry(vertex.column()).or_default().insert(vertex.seq);
         self.pass_barrier(&value);
         self.since_barrier.count(&value);
         if self.answers(vertex) {

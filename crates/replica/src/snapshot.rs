@@ -113,7 +113,7 @@ impl Replica {
         let header = SnapshotHeader {
             number: self.number,
             cut: self.cut.clone(),
-            executed: self.graph.executed().clone(),
+            executed: self.executed.clone(),
         };
         let header = std::iter::once_with(move || (piece::HEADER, header.encode()));
         let sessions = self.sessions.snapshot().map(|bytes| (piece::SESSIONS, bytes));
@@ -210,6 +210,7 @@ impl Replica {
         self.cut = header.cut;
         for (column, set) in &header.executed {
             self.committed.entry(*column).or_default().union(set);
+            self.executed.entry(*column).or_default().union(set);
         }
         let ready = self.graph.install(&header.executed);
         let prefixes = header.executed.iter().map(|(column, set)| (*column, set.below(), vec![]));
