@@ -88,15 +88,25 @@
 mod digest;
 mod draft;
 mod error;
+mod fetch;
 mod format;
+mod incoming;
 pub mod limits;
+mod message;
 mod name;
+mod peers;
 mod read;
+mod serve;
 mod store;
+mod transfer;
+mod window;
 
 pub use digest::{DIGEST_BYTES, Digest};
 pub use draft::{Draft, Piece};
 pub use error::{Damage, SnapshotError};
+pub use fetch::{Fetch, Progress, Taken};
 pub use format::FORMAT_VERSION;
+pub use message::{Ask, Chunk, Offer};
 pub use read::Reader;
+pub use serve::{Refusal, serve};
 pub use store::{DIRECTORY, Listed, Pin, Store};

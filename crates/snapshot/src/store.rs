@@ -42,7 +42,7 @@ struct State {
 }
 
 /// A finished snapshot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Listed {
     /// The barrier that it was taken at.
     pub number: u64,
@@ -119,7 +119,7 @@ impl<D: Disk> Store<D> {
     /// One as new is finished; this one is being written; a failing disk.
     pub fn begin(&self, number: u64) -> Result<Draft<D>, SnapshotError> {
         let claim = self.claim(Name::Draft(number))?;
-        self.remove_abandoned()?;
+        self.remove_abandoned(None)?;
         Draft::begin(claim, Header { cluster: self.shared.cluster, number })
     }
 
@@ -261,18 +261,45 @@ impl<D: Disk> Store<D> {
             .try_for_each(|name| self.remove_file(*name))
     }
 
-    /// Removes drafts that were dropped before they were finished.
-    fn remove_abandoned(&self) -> Result<(), SnapshotError> {
-        let names =
-            self.shared.disk.list().map_err(|source| {
-                SnapshotError::io("list", &self.shared.disk.location(), source)
-            })?;
+    /// Removes drafts that were dropped before they were finished, and fetched ones
+    /// that are of no use any more: those that are not newer than what is finished,
+    /// or that are not the one that is fetched now, if one is.
+    pub(crate) fn remove_abandoned(&self, fetched: Option<Name>) -> Result<(), SnapshotError> {
+        let names = self.names()?;
         let state = self.state();
+        let newest = state.finished.last_key_value().map(|(number, _)| *number);
+        let is_abandoned = |name: &&Name| match **name {
+            Name::Snapshot(_) => false,
+            Name::Draft(_) => true,
+            fetch => Some(fetch.number()) <= newest || fetched.is_some_and(|name| name != fetch),
+        };
         names
             .iter()
-            .filter_map(|name| Name::parse(name))
-            .filter(|name| matches!(name, Name::Draft(_)) && !state.claimed.contains(name))
-            .try_for_each(|name| self.remove_file(name))
+            .filter(is_abandoned)
+            .filter(|name| !state.claimed.contains(name))
+            .try_for_each(|name| self.remove_file(*name))
+    }
+
+    /// What was fetched in part, and is not being fetched now.
+    pub(crate) fn fetched(&self) -> Result<BTreeSet<Name>, SnapshotError> {
+        let mut names = self.names()?;
+        let state = self.state();
+        names.retain(|name| matches!(name, Name::Fetch(..)) && !state.claimed.contains(name));
+        Ok(names)
+    }
+
+    /// The open file of a finished snapshot, and its name.
+    pub(crate) fn file(&self, number: u64) -> Result<(D::File, String), SnapshotError> {
+        let name = Name::Snapshot(number).text();
+        let opened = self.shared.disk.open_read(&name);
+        Ok((opened.map_err(|source| SnapshotError::io("open", &name, source))?, name))
+    }
+
+    fn names(&self) -> Result<BTreeSet<Name>, SnapshotError> {
+        let disk = &self.shared.disk;
+        let names = disk.list();
+        let names = names.map_err(|source| SnapshotError::io("list", &disk.location(), source))?;
+        Ok(names.iter().filter_map(|name| Name::parse(name)).collect())
     }
 
     pub(crate) fn remove_file(&self, name: Name) -> Result<(), SnapshotError> {

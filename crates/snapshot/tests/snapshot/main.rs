@@ -2,7 +2,11 @@
 
 mod crash;
 mod damage;
+mod serve;
 mod store;
+mod transfer;
+mod transfer_faults;
+mod world;
 
 use althing_journal::Disk;
 use althing_journal::memory::MemoryDisk;
@@ -12,9 +16,12 @@ const CLUSTER: [u8; 16] = *b"a cluster of us.";
 
 /// Pieces that no other snapshot has.
 fn pieces(number: u64, lens: &[usize]) -> Vec<Piece> {
+    // No chunk is another's: their length is no multiple of the pattern's.
     let piece = |(index, len): (usize, &usize)| {
-        let byte = |at| (number * 31 + index as u64 * 7 + at * 13 + (at >> 8)) as u8;
-        Piece { kind: index as u8, bytes: (0..*len as u64).map(byte).collect() }
+        let byte = |at: u64| (number * 31 + index as u64 * 7 + at * 13) as u8;
+        let mut bytes = (0..251).map(byte).collect::<Vec<u8>>().repeat(len / 251 + 1);
+        bytes.truncate(*len);
+        Piece { kind: index as u8, bytes: bytes.into() }
     };
     lens.iter().enumerate().map(piece).collect()
 }
@@ -22,6 +29,8 @@ fn pieces(number: u64, lens: &[usize]) -> Vec<Piece> {
 /// A few small ones, which fit a chunk, and one that does not.
 const SMALL: &[usize] = &[0, 1, 300, 40];
 const LARGE: &[usize] = &[10, 300_000, 0, 262_144, 77];
+/// Twelve chunks, more than are asked for at once.
+const HUGE: &[usize] = &[1_000_000, 5, 1_000_000, 1_000_000];
 
 fn open(disk: &MemoryDisk, keep: usize) -> (Store<MemoryDisk>, Vec<Listed>) {
     Store::open(disk.clone(), CLUSTER, keep).unwrap()
