@@ -49,6 +49,13 @@ pub trait Disk {
     /// Removes a file.
     fn remove(&self, name: &str) -> io::Result<()>;
 
+    /// Bytes that can still be written before the disk is full, as far as is known
+    /// now; `None` if nothing limits it, or it cannot be told. Others may take them
+    /// first. What was reserved by [`DiskFile::allocate`] is not counted.
+    fn free(&self) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
+
     /// Makes all names durable: after it, what was created, renamed or removed
     /// stays so.
     fn sync_directory(&self) -> io::Result<()>;
@@ -68,11 +75,13 @@ pub trait DiskFile {
     /// many; fewer only at the end of the file.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
-    /// Writes all bytes, or fails.
+    /// Writes all bytes, or fails; a part may have been written then. On a full
+    /// disk it fails with [`io::ErrorKind::StorageFull`].
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
     /// Makes the file `len` bytes long, reserving space where the file system
-    /// can; added bytes read as zeros.
+    /// can; added bytes read as zeros. On a full disk it fails with
+    /// [`io::ErrorKind::StorageFull`] and changes nothing.
     fn allocate(&mut self, len: u64) -> io::Result<()>;
 
     /// Makes all written bytes, and the length, durable.

@@ -29,6 +29,11 @@ impl FatalError {
     pub(crate) fn new(operation: &'static str, file: &str, source: io::Error) -> Self {
         Self { operation, file: file.into(), source: Arc::new(source) }
     }
+
+    /// Whether the disk was full: the journal opens again once there is space.
+    pub fn is_full(&self) -> bool {
+        self.source.kind() == io::ErrorKind::StorageFull
+    }
 }
 
 /// A record was not taken.

@@ -103,6 +103,12 @@ impl Disk for FileDisk {
         fs::remove_file(self.path(name))
     }
 
+    fn free(&self) -> io::Result<Option<u64>> {
+        let status = rustix::fs::statvfs(&self.directory)?;
+        // What is set aside for the superuser is not ours.
+        Ok(Some(status.f_bavail.saturating_mul(status.f_frsize)))
+    }
+
     fn sync_directory(&self) -> io::Result<()> {
         File::open(&self.directory)?.sync_all()
     }

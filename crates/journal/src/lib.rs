@@ -99,6 +99,15 @@
 //! the same [`FatalError`], and the process must end. The kernel may have
 //! dropped the dirty page and marked it clean, so trying again would succeed
 //! without having written anything.
+//!
+//! A full disk is such a failure too ([`FatalError::is_full`]). Where the file
+//! system reserves, it does not meet the commits of a segment, whose space was
+//! taken when it was made, but what makes files: the next segment
+//! ([`Journal::prepare`], or the commit that starts it) and the superblock (a
+//! commit that starts a segment, a trim, a close, an open). No committed record
+//! is lost, but the node stops, and does not start before there is space. So
+//! whoever owns the journal asks [`Disk::free`] while there is more than the next
+//! segments need, and takes less in.
 
 pub mod disk;
 mod draft;

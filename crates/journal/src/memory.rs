@@ -1,5 +1,5 @@
 //! A disk in memory, for tests and the simulator: it loses and tears what was
-//! not synced, fails on request, and counts.
+//! not synced, is full or fails on request, and counts.
 //!
 //! Nothing here is random. A crash asks the caller's function, once for each
 //! unsynced write and then for each sector of it that is in doubt, so the
@@ -67,6 +67,8 @@ struct State {
     exclusive: bool,
     shared: u32,
     counts: BTreeMap<Operation, u64>,
+    /// The most bytes of all files together.
+    capacity: Option<u64>,
     /// How many calls still succeed before one fails.
     failing: BTreeMap<Operation, (u64, io::ErrorKind)>,
 }
@@ -163,6 +165,13 @@ impl MemoryDisk {
         self.state().failing.clear();
     }
 
+    /// Limits the bytes of all files together, or takes the limit back. Beyond it
+    /// a write writes what there is room for and fails, and an allocation fails,
+    /// both with [`io::ErrorKind::StorageFull`]. Files that are there stay.
+    pub fn set_capacity(&self, bytes: Option<u64>) {
+        self.state().capacity = bytes;
+    }
+
     /// How often the operation was called.
     pub fn count(&self, operation: Operation) -> u64 {
         self.state().counts.get(&operation).copied().unwrap_or(0)
@@ -227,6 +236,12 @@ impl State {
         }
     }
 
+    /// Bytes that files can still grow by.
+    fn free(&self) -> Option<u64> {
+        let used = || self.contents.values().map(|content| content.cached.len() as u64).sum();
+        self.capacity.map(|capacity| capacity.saturating_sub(used()))
+    }
+
     fn find(&self, name: &str) -> io::Result<u64> {
         let missing = || io::Error::new(io::ErrorKind::NotFound, name.to_owned());
         self.names.get(name).copied().ok_or_else(missing)
@@ -263,6 +278,12 @@ impl State {
 }
 
 impl Content {
+    /// How long the file can become.
+    fn room(&self, free: Option<u64>) -> usize {
+        let free = free.map_or(usize::MAX, |free| usize::try_from(free).unwrap_or(usize::MAX));
+        self.cached.len().saturating_add(free)
+    }
+
     /// Lets the chosen part of an unsynced change become durable.
     fn survive(&mut self, change: Change, choose: &mut dyn FnMut(u64) -> u64) {
         let fate = choose(4);
@@ -385,6 +406,10 @@ impl Disk for MemoryDisk {
         Ok(())
     }
 
+    fn free(&self) -> io::Result<Option<u64>> {
+        Ok(self.state().free())
+    }
+
     fn sync_directory(&self) -> io::Result<()> {
         let mut state = self.state();
         state.enter(Operation::SyncDirectory)?;
@@ -404,13 +429,23 @@ impl MemoryFile {
         operation: Option<Operation>,
         act: impl FnOnce(&mut Content, io::Result<()>) -> io::Result<T>,
     ) -> io::Result<T> {
+        self.with_free(operation, |content, entered, _| act(content, entered))
+    }
+
+    /// Also tells how many bytes the file can still grow by.
+    fn with_free<T>(
+        &self,
+        operation: Option<Operation>,
+        act: impl FnOnce(&mut Content, io::Result<()>, Option<u64>) -> io::Result<T>,
+    ) -> io::Result<T> {
         let mut state = lock(&self.state);
         if state.life != self.life {
             return Err(io::Error::other("this handle is from before a crash"));
         }
         let entered = operation.map_or(Ok(()), |operation| state.enter(operation));
+        let free = state.free();
         match state.contents.get_mut(&self.id) {
-            Some(content) => act(content, entered),
+            Some(content) => act(content, entered, free),
             None => Err(io::Error::new(io::ErrorKind::NotFound, "the file was removed")),
         }
     }
@@ -433,19 +468,25 @@ impl DiskFile for MemoryFile {
     }
 
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.with(Some(Operation::Write), |content, entered| {
+        self.with_free(Some(Operation::Write), |content, entered, free| {
             let offset = usize::try_from(offset).map_err(io::Error::other)?;
-            let change = Change::Write { offset, bytes: bytes.to_vec() };
+            // What there is room for is written, as by a file system.
+            let room = content.room(free).saturating_sub(offset).min(bytes.len());
+            let change = Change::Write { offset, bytes: bytes[..room].to_vec() };
             change.apply(&mut content.cached);
             content.pending.push(change);
-            entered
+            entered?;
+            if room < bytes.len() { Err(full()) } else { Ok(()) }
         })
     }
 
     fn allocate(&mut self, len: u64) -> io::Result<()> {
-        self.with(Some(Operation::Allocate), |content, entered| {
+        self.with_free(Some(Operation::Allocate), |content, entered, free| {
             entered?;
             let len = usize::try_from(len).map_err(io::Error::other)?;
+            if len > content.room(free) {
+                return Err(full());
+            }
             let change = Change::Length(len.max(content.cached.len()));
             change.apply(&mut content.cached);
             content.pending.push(change);
@@ -474,6 +515,10 @@ impl Drop for MemoryLock {
             }
         }
     }
+}
+
+fn full() -> io::Error {
+    io::Error::new(io::ErrorKind::StorageFull, "the disk is full")
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {

@@ -4,6 +4,7 @@ mod commit;
 mod crash;
 mod damage;
 mod format;
+mod full;
 mod model;
 mod refusal;
 
