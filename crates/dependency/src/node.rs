@@ -4,9 +4,10 @@ use crate::ConflictIndex;
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{DepSet, Epoch, ModeTable, NodeId, VertexId};
+use althing_wire::limits::record_len;
 use althing_wire::{
     Address, Depend, Depended, DependencyRecord, Effects, Held, Ignored, Inspect, Inspected,
-    Message,
+    Message, PruneDependency, Pruned, Rewriting,
 };
 use std::collections::BTreeMap;
 
@@ -14,29 +15,77 @@ use std::collections::BTreeMap;
 /// same answer. It knows no ballots: an answer is never a vote, so the union of any majority of
 /// answers may be proposed in any ballot.
 ///
-/// Durable: the answers. Rebuilt from them: the index.
+/// An answer given before a prune is given again after it as it was, without the new floor, and that
+/// is safe. The floor stands in an answer for what the index has forgotten, and this answer was
+/// computed before that: of the vertices now below the floor it holds, or leads to, each conflicting
+/// one that had been entered here. One that was entered here later holds this vertex itself, and so
+/// does everything that depends on it: then this vertex was executed before the floor was cut, since
+/// all that the floor reaches was. One that was never entered here is another member's to report,
+/// which every dependency quorum has (I2). Nothing that was forgotten is needed by whoever asks,
+/// without being named to it (I6).
+///
+/// Durable: the answers, and the floor. Rebuilt from them: the index.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DependencyNode {
     epoch: Epoch,
     index: ConflictIndex,
+    /// None is below the index's floor.
     held: BTreeMap<VertexId, Held>,
+    /// Its own node, if a replica runs there: the only one that may prune it.
+    replica: Option<NodeId>,
+    /// Since the last prune, while not all that is kept is written again.
+    rewriting: Option<Rewriting>,
 }
 
 impl DependencyNode {
     /// A node that has seen nothing.
     pub fn new(epoch: Epoch, modes: ModeTable) -> Self {
-        Self { epoch, index: ConflictIndex::new(modes), held: BTreeMap::new() }
+        let (index, held) = (ConflictIndex::new(modes), BTreeMap::new());
+        Self { epoch, index, held, replica: None, rewriting: None }
+    }
+
+    /// The same, on the node `me`, which has a replica: that one alone says what may be forgotten.
+    #[must_use]
+    pub fn beside_replica(self, me: NodeId) -> Self {
+        Self { replica: Some(me), ..self }
     }
 
     /// Takes back one record of a previous life.
+    ///
+    /// The records given are a suffix of all that were written, which begins not after the last
+    /// `Pruned` that has a `Rewritten` behind it (without one they are all). An answer is one record
+    /// and never another, so in whatever order and however often they come, they say the same.
     pub fn restore(&mut self, record: DependencyRecord) {
-        let DependencyRecord::Depended { vertex, commands, deps } = record else {
-            return;
+        let (vertex, commands, deps) = match record {
+            DependencyRecord::Depended { vertex, commands, deps } => (vertex, commands, deps),
+            DependencyRecord::Pruned { floor } => {
+                self.held.retain(|vertex, _| !floor.contains(*vertex));
+                if !is_planted(Mutant::FloorForgottenAtRestart) {
+                    self.index.prune(&floor);
+                }
+                // Should this life end before the next prune, it is as if the last had gone on.
+                self.rewriting = Some(Rewriting::default());
+                return;
+            }
+            DependencyRecord::Rewritten => {
+                self.rewriting = None;
+                return;
+            }
         };
         if !is_planted(Mutant::DependencyIndexForgotten) {
             self.index.enter(vertex, &commands);
         }
         self.held.insert(vertex, Held { commands, deps });
+    }
+
+    /// Below this it has forgotten everything: a prefix in each column.
+    pub fn floor(&self) -> &DepSet {
+        self.index.floor()
+    }
+
+    /// Whether all that it keeps stands behind its last `Pruned` record.
+    pub fn is_rewritten(&self) -> bool {
+        self.rewriting.is_none()
     }
 
     /// How many vertices it holds.
@@ -62,9 +111,32 @@ impl DependencyNode {
         let Address::Node(from) = from else {
             return Err(Ignored::Misdirected);
         };
-        if message.vertex().is_some_and(|vertex| vertex.epoch != self.epoch) {
+        if let Message::PruneDependency(prune) = message {
+            return self.on_prune(from, prune, effects);
+        }
+        let Some(vertex) = message.vertex() else {
+            return Err(Ignored::Misdirected);
+        };
+        if vertex.epoch != self.epoch {
             return Err(Ignored::OtherEpoch);
         }
+        // Trap T16: nothing is recorded or entered, and nothing said as if the vertex were fresh.
+        if matches!(message, Message::Depend(_) | Message::Inspect(_)) && self.is_pruned(vertex) {
+            mark::hit(Mark::DependencyAskedOfPruned);
+            effects.after_earlier().send(from, Pruned { vertex });
+            return Ok(());
+        }
+        self.on_vertex(from, message, effects)?;
+        self.rewrite(effects);
+        Ok(())
+    }
+
+    fn on_vertex(
+        &mut self,
+        from: NodeId,
+        message: Message,
+        effects: &mut Effects<DependencyRecord>,
+    ) -> Result<(), Ignored> {
         match message {
             Message::Depend(depend) => self.on_depend(from, depend, effects),
             Message::Inspect(inspect) => self.on_inspect(from, inspect, effects),
@@ -110,6 +182,48 @@ impl DependencyNode {
         mark::hit(if held.is_some() { Mark::InspectedHeld } else { Mark::InspectedUnknown });
         effects.after_earlier().send(from, Inspected { vertex, ballot, held });
         Ok(())
+    }
+
+    fn on_prune(
+        &mut self,
+        from: NodeId,
+        prune: PruneDependency,
+        effects: &mut Effects<DependencyRecord>,
+    ) -> Result<(), Ignored> {
+        if self.replica.is_some_and(|me| me != from) {
+            return Err(Ignored::Misdirected);
+        }
+        if !self.index.prune(&prune.floor) {
+            // Said from time to time: a node that hears nothing else gets on by it.
+            let answer = if self.is_rewritten() { Err(Ignored::Repeated) } else { Ok(()) };
+            self.rewrite(effects);
+            return answer;
+        }
+        let floor = self.index.floor().clone();
+        self.held.retain(|vertex, _| !floor.contains(*vertex));
+        self.rewriting = Some(Rewriting::default());
+        effects.append([DependencyRecord::Pruned { floor }]);
+        Ok(())
+    }
+
+    fn is_pruned(&self, vertex: VertexId) -> bool {
+        self.index.floor().contains(vertex) && !is_planted(Mutant::PrunedAnsweredAsFresh)
+    }
+
+    /// Writes the next few of the answers again, if it was pruned.
+    fn rewrite(&mut self, effects: &mut Effects<DependencyRecord>) {
+        self.index.sweep();
+        let Some(rewriting) = &mut self.rewriting else { return };
+        let write = |vertex, held: &Held, records: &mut Vec<DependencyRecord>| {
+            let Held { commands, deps } = held.clone();
+            let len = record_len(&commands, &deps);
+            records.push(DependencyRecord::Depended { vertex, commands, deps });
+            len
+        };
+        if rewriting.step(&self.held, write, DependencyRecord::Rewritten, effects) {
+            mark::hit(Mark::DependencyRewritten);
+            self.rewriting = None;
+        }
     }
 
     fn answer(
