@@ -332,4 +332,67 @@ mod tests {
         assert_eq!(acceptor.handle(from, message, &mut effects), Err(Ignored::NotTheOwner));
         assert!(effects.is_empty() && acceptor.is_empty());
     }
+
+    fn tell(
+        acceptor: &mut Acceptor,
+        from: NodeId,
+        message: impl Into<Message>,
+    ) -> Result<(Vec<AcceptorRecord>, Vec<Message>), Ignored> {
+        let mut effects = Effects::default();
+        acceptor.handle(from.into(), message.into(), &mut effects)?;
+        let (mut recorded, mut said) = (Vec::new(), Vec::new());
+        for effect in effects {
+            if let althing_wire::Effect::Append { records, then } = effect {
+                recorded.extend(records);
+                said.extend(then.into_iter().map(|(_, message)| message));
+            }
+        }
+        Ok((recorded, said))
+    }
+
+    /// Broken: a pruned vertex could get a second value (trap T16), also after a restart; or a
+    /// promise or vote above the floor would be lost with a trimmed journal.
+    #[test]
+    fn a_pruned_acceptor_says_so_and_keeps_the_rest() {
+        mark::take();
+        let at = |seq| VertexId { seq, ..vertex() };
+        let ballot = |round| Ballot { round, proposer: NodeId(2) };
+        let value = Value { commands: Commands::Noop, deps: DepSet::default() };
+        let mut live = Acceptor::new(Epoch(0)).beside_replica(NodeId(1));
+        let accept =
+            |seq, round| Accept { vertex: at(seq), ballot: ballot(round), value: value.clone() };
+        tell(&mut live, NodeId(2), accept(0, 2)).unwrap();
+        tell(&mut live, NodeId(2), accept(1, 2)).unwrap();
+        tell(&mut live, NodeId(2), Prepare { vertex: at(1), ballot: ballot(5) }).unwrap();
+
+        let floor: DepSet = [at(0)].into_iter().collect();
+        let prune = PruneAcceptor { floor: floor.clone() };
+        assert_eq!(tell(&mut live, NodeId(2), prune.clone()), Err(Ignored::Misdirected));
+        let mut disk = tell(&mut live, NodeId(1), prune.clone()).unwrap().0;
+        disk.extend(tell(&mut live, NodeId(1), prune.clone()).unwrap().0);
+        assert!(live.is_rewritten() && mark::take().contains(Mark::AcceptorRewritten));
+        assert_eq!(tell(&mut live, NodeId(1), prune), Err(Ignored::Repeated));
+        let vote = Some(Vote { ballot: ballot(2), value: value.clone(), fast: None });
+        assert_eq!(
+            disk,
+            [
+                AcceptorRecord::Pruned { floor },
+                AcceptorRecord::Kept { vertex: at(1), promised: ballot(5), vote },
+                AcceptorRecord::Rewritten,
+            ]
+        );
+        // Before what a trim leaves at the least, a record may stand whose own past is gone.
+        let older = AcceptorRecord::Promised { vertex: at(1), ballot: ballot(3) };
+        let mut restored = Acceptor::new(Epoch(0)).beside_replica(NodeId(1));
+        restored.restore(older);
+        disk.into_iter().for_each(|record| restored.restore(record));
+        assert_eq!(restored, live);
+        let prepare = Prepare { vertex: at(0), ballot: ballot(9) };
+        for message in [prepare.into(), Message::from(accept(0, 9))] {
+            let said = tell(&mut restored, NodeId(2), message).unwrap();
+            assert_eq!(said, (vec![], vec![Pruned { vertex: at(0) }.into()]));
+            assert!(mark::take().contains(Mark::AcceptorAskedOfPruned));
+        }
+        assert_eq!(restored, live);
+    }
 }

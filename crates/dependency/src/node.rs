@@ -298,4 +298,74 @@ mod tests {
         inspect(vertex(1), Some(Held { commands: write(), deps }), Mark::InspectedHeld);
         inspect(vertex(9), None, Mark::InspectedUnknown);
     }
+
+    /// What a call records and says.
+    fn outcome(effects: Effects<DependencyRecord>) -> (Vec<DependencyRecord>, Vec<Message>) {
+        let (mut recorded, mut said) = (Vec::new(), Vec::new());
+        for effect in effects {
+            if let althing_wire::Effect::Append { records, then } = effect {
+                recorded.extend(records);
+                said.extend(then.into_iter().map(|(_, message)| message));
+            }
+        }
+        (recorded, said)
+    }
+
+    /// Broken: a pruned vertex would be answered as if fresh (trap T16), also after a restart; or an
+    /// answer above the floor would change, or be lost with a trimmed journal.
+    #[test]
+    fn a_pruned_node_says_so_and_keeps_the_rest() {
+        mark::take();
+        let begin =
+            || DependencyNode::new(Epoch(0), ModeTable::read_write()).beside_replica(NodeId(1));
+        let at = |seq| VertexId { seq, ..vertex(2) };
+        let depend = |seq| Depend {
+            vertex: at(seq),
+            ballot: Ballot::classic(at(seq)),
+            commands: write(),
+            base: DepSet::default(),
+        };
+        let mut live = begin();
+        tell(&mut live, NodeId(2), depend(1));
+        tell(&mut live, NodeId(2), depend(2));
+        let mut floor = DepSet::default();
+        floor.insert_below(at(0).column(), 2);
+        let prune = PruneDependency { floor: floor.clone() };
+        let mut effects = Effects::default();
+        let refused = live.handle(NodeId(2).into(), prune.clone().into(), &mut effects);
+        assert_eq!(refused, Err(Ignored::Misdirected));
+        let mut disk = outcome(tell(&mut live, NodeId(1), prune.clone())).0;
+        disk.extend(outcome(tell(&mut live, NodeId(1), prune)).0);
+        assert!(live.is_rewritten() && mark::take().contains(Mark::DependencyRewritten));
+        let deps: DepSet = [at(1)].into_iter().collect();
+        assert_eq!(
+            disk,
+            [
+                DependencyRecord::Pruned { floor: floor.clone() },
+                DependencyRecord::Depended { vertex: at(2), commands: write(), deps: deps.clone() },
+                DependencyRecord::Rewritten,
+            ]
+        );
+
+        let mut restored = begin();
+        disk.into_iter().for_each(|record| restored.restore(record));
+        for node in [&mut live, &mut restored] {
+            let inspect = Inspect { vertex: at(1), ballot: Ballot::classic(at(1)) };
+            for message in [inspect.into(), Message::from(depend(1))] {
+                let said = outcome(tell(node, NodeId(2), message));
+                assert_eq!(said, (vec![], vec![Pruned { vertex: at(1) }.into()]));
+                assert!(mark::take().contains(Mark::DependencyAskedOfPruned));
+            }
+            assert_eq!(node.len(), 1);
+            // Given before the prune: the same as then. Given after it: with the floor.
+            let ballot = Ballot::classic(at(2));
+            let again = outcome(tell(node, NodeId(2), depend(2))).1;
+            assert_eq!(again, [Depended { vertex: at(2), ballot, deps: deps.clone() }.into()]);
+            let mut deps = floor.clone();
+            deps.insert(at(2));
+            let (ballot, fresh) =
+                (Ballot::classic(at(3)), outcome(tell(node, NodeId(2), depend(3))).1);
+            assert_eq!(fresh, [Depended { vertex: at(3), ballot, deps }.into()]);
+        }
+    }
 }
