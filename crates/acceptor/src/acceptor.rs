@@ -18,7 +18,8 @@ pub struct Acceptor {
     registers: BTreeMap<VertexId, Register>,
     /// Its own node, if a replica runs there: the only one that may prune it.
     replica: Option<NodeId>,
-    /// What is forgotten: a prefix in each column. No vertex below has a register.
+    /// What is forgotten: a prefix in each column. A register below is one still to be taken out of
+    /// memory, and in no answer.
     floor: DepSet,
     /// Since the last prune, while not all that is kept is written again.
     rewriting: Option<Rewriting>,
@@ -75,7 +76,7 @@ impl Acceptor {
 
     /// The promise and vote of a vertex, if there are any.
     pub fn get(&self, vertex: VertexId) -> Option<&Register> {
-        self.registers.get(&vertex)
+        self.registers.get(&vertex).filter(|_| !self.is_pruned(vertex))
     }
 
     /// Below this it has forgotten everything: a prefix in each column.
@@ -215,8 +216,8 @@ impl Acceptor {
             self.rewrite(effects);
             return answer;
         }
-        self.forget(&floor);
         self.floor = floor.clone();
+        Rewriting::forget_some(&mut self.registers, &self.floor);
         self.rewriting = Some(Rewriting::default());
         effects.append([AcceptorRecord::Pruned { floor }]);
         Ok(())
@@ -233,6 +234,9 @@ impl Acceptor {
     /// Writes the next few of the registers again, if it was pruned.
     fn rewrite(&mut self, effects: &mut Effects<AcceptorRecord>) {
         let Some(rewriting) = &mut self.rewriting else { return };
+        if !Rewriting::forget_some(&mut self.registers, &self.floor) {
+            return;
+        }
         let write = |vertex, register: &Register, records: &mut Vec<AcceptorRecord>| {
             let (promised, vote) = (register.to_rewrite(vertex), register.vote().cloned());
             let len = vote.as_ref().map_or(0, |v| record_len(&v.value.commands, &v.value.deps));

@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 pub struct DependencyNode {
     epoch: Epoch,
     index: ConflictIndex,
-    /// None is below the index's floor.
+    /// One below the index's floor is still to be taken out of memory, and in no answer.
     held: BTreeMap<VertexId, Held>,
     /// Its own node, if a replica runs there: the only one that may prune it.
     replica: Option<NodeId>,
@@ -200,7 +200,7 @@ impl DependencyNode {
             return answer;
         }
         let floor = self.index.floor().clone();
-        self.held.retain(|vertex, _| !floor.contains(*vertex));
+        Rewriting::forget_some(&mut self.held, &floor);
         self.rewriting = Some(Rewriting::default());
         effects.append([DependencyRecord::Pruned { floor }]);
         Ok(())
@@ -214,6 +214,9 @@ impl DependencyNode {
     fn rewrite(&mut self, effects: &mut Effects<DependencyRecord>) {
         self.index.sweep();
         let Some(rewriting) = &mut self.rewriting else { return };
+        if !Rewriting::forget_some(&mut self.held, self.index.floor()) {
+            return;
+        }
         let write = |vertex, held: &Held, records: &mut Vec<DependencyRecord>| {
             let Held { commands, deps } = held.clone();
             let len = record_len(&commands, &deps);

@@ -42,7 +42,7 @@ pub struct Config {
 pub struct Voter {
     config: Config,
     index: ConflictIndex,
-    /// None is below the index's floor.
+    /// One below the index's floor is still to be taken out of memory, and in no answer.
     vertices: BTreeMap<VertexId, Vertex>,
     /// Since the last prune, while not all that is kept is written again.
     rewriting: Option<Rewriting>,
@@ -163,7 +163,8 @@ impl Voter {
 
     /// The committed vertices, ascending: what the replica on this node is told after a restart.
     pub fn committed(&self) -> impl Iterator<Item = (VertexId, &Value)> {
-        self.vertices.iter().filter_map(|(vertex, state)| match state {
+        let kept = self.vertices.iter().filter(|(vertex, _)| !self.is_pruned(**vertex));
+        kept.filter_map(|(vertex, state)| match state {
             Vertex::Committed(committed) => Some((*vertex, &committed.value)),
             Vertex::Open(_) => None,
         })
@@ -171,7 +172,7 @@ impl Voter {
 
     /// The promise and vote of a vertex that is not committed here.
     pub fn register(&self, vertex: VertexId) -> Option<&Register> {
-        match self.vertices.get(&vertex)? {
+        match self.vertices.get(&vertex).filter(|_| !self.is_pruned(vertex))? {
             Vertex::Open(open) => Some(&open.register),
             Vertex::Committed(_) => None,
         }
@@ -187,7 +188,7 @@ impl Voter {
         self.rewriting.is_none()
     }
 
-    /// How many vertices it knows of.
+    /// How many vertices are in memory, those counted that a prune has still to take out of it.
     pub fn len(&self) -> usize {
         self.vertices.len()
     }
@@ -542,7 +543,7 @@ impl Voter {
             return answer;
         }
         let floor = self.index.floor().clone();
-        self.forget(&floor);
+        Rewriting::forget_some(&mut self.vertices, &floor);
         if self.rewriting.replace(Rewriting::default()).is_some() {
             mark::hit(Mark::PrunedInRewriting);
         }
@@ -562,6 +563,9 @@ impl Voter {
     fn rewrite(&mut self, effects: &mut Effects<VoterRecord>) {
         self.index.sweep();
         let Some(rewriting) = &mut self.rewriting else { return };
+        if !Rewriting::forget_some(&mut self.vertices, self.index.floor()) {
+            return;
+        }
         let write = |vertex, state: &Vertex, records: &mut Vec<_>| match state {
             Vertex::Open(open) => open.write(vertex, records),
             Vertex::Committed(committed) => committed.write(vertex, records),

@@ -7,7 +7,7 @@ use althing_model::{
     VertexId,
 };
 use althing_voter::{Config, Voter};
-use althing_wire::limits::REWRITTEN_VERTICES_MAX;
+use althing_wire::limits::{FORGOTTEN_MAX, REWRITTEN_VERTICES_MAX};
 use althing_wire::{
     Accept, Chosen, Commit, Conclude, Depend, Depended, Effect, Effects, Ignored, Message,
     PreAccept, PreAccepted, Prepare, Promised, PruneAcceptor, Pruned, Vote, VoterRecord,
@@ -172,6 +172,25 @@ fn a_rewrite_goes_bit_by_bit_and_begins_again() {
         .chain([VoterRecord::Rewritten])
         .collect();
     assert_eq!(trimmed(&disk), all);
+}
+
+/// Broken: a prune of many vertices would stall the voter, or leave some in memory or in sight.
+#[test]
+fn what_is_forgotten_goes_bit_by_bit_and_is_out_of_sight_at_once() {
+    let mut voter = voter(true);
+    let len = 2 * FORGOTTEN_MAX as u64;
+    for seq in 0..=len {
+        let value = Value { commands: write(b"a"), deps: DepSet::default() };
+        tell(&mut voter, OTHER, Commit { vertex: vertex(OTHER, seq), value }).unwrap();
+    }
+    let mut disk = prune(&mut voter, [0, len]);
+    assert_eq!(voter.len(), 1 + FORGOTTEN_MAX);
+    assert_eq!(voter.committed().count(), 1);
+    let old = vertex(OTHER, len - 1);
+    let said = tell(&mut voter, OTHER, Prepare { vertex: old, ballot: ballot(2) }).unwrap();
+    assert_eq!(said, (vec![], vec![Pruned { vertex: old }.into()]));
+    finish(&mut voter, &mut disk);
+    assert_eq!((voter.len(), disk.len()), (1, 3));
 }
 
 /// Broken: after a trim and a restart a voter would vote below its promise, lose its vote, answer

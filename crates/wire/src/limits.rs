@@ -53,6 +53,9 @@ pub const CHUNK_LEN_MAX: usize = 256 << 10;
 /// Bytes of a snapshot: 16 TiB.
 pub const SNAPSHOT_LEN_MAX: u64 = 1 << 44;
 
+/// Vertices that a role that was pruned takes out of memory in one call.
+pub const FORGOTTEN_MAX: usize = 256;
+
 /// Vertices that a role writes down again in one call, after it was pruned.
 pub const REWRITTEN_VERTICES_MAX: usize = 64;
 

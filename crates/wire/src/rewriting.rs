@@ -1,8 +1,8 @@
 //! How a role that was pruned writes down again what it keeps, so that the journal can be trimmed.
 
 use crate::Effects;
-use crate::limits::{REWRITTEN_LEN_MAX, REWRITTEN_VERTICES_MAX};
-use althing_model::VertexId;
+use crate::limits::{FORGOTTEN_MAX, REWRITTEN_LEN_MAX, REWRITTEN_VERTICES_MAX};
+use althing_model::{DepSet, VertexId};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
@@ -18,6 +18,28 @@ pub struct Rewriting {
 }
 
 impl Rewriting {
+    /// Takes the next few vertices below `floor` out of memory; returns whether none is left. A role
+    /// answers for none of them any more, in memory or not, so this need not be done at once, which
+    /// would stall it.
+    pub fn forget_some<T>(kept: &mut BTreeMap<VertexId, T>, floor: &DepSet) -> bool {
+        let mut room = FORGOTTEN_MAX;
+        for (column, row) in floor.columns() {
+            let below: Vec<VertexId> = kept
+                .range(column.vertex(0)..column.vertex(row.below()))
+                .take(room)
+                .map(|(vertex, _)| *vertex)
+                .collect();
+            for vertex in &below {
+                kept.remove(vertex);
+            }
+            room -= below.len();
+            if room == 0 {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Appends the next few of `kept`, and `rewritten` behind the last. `write` adds the records of
     /// one vertex, and returns about how many bytes they take. Returns whether that was the last.
     pub fn step<T, R>(
