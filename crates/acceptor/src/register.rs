@@ -18,6 +18,19 @@ impl Register {
         Self { promised: Ballot::fast(vertex), vote: None }
     }
 
+    /// As it was written down in one record.
+    pub fn kept(promised: Ballot, vote: Option<Vote>) -> Self {
+        Self { promised, vote }
+    }
+
+    /// The promise to write down again after a prune.
+    pub fn to_rewrite(&self, vertex: VertexId) -> Ballot {
+        if is_planted(Mutant::PromiseNotRewritten) {
+            return self.vote.as_ref().map_or(Ballot::fast(vertex), |vote| vote.ballot);
+        }
+        self.promised
+    }
+
     /// The highest ballot promised; a vote promises its ballot too.
     pub fn promised(&self) -> Ballot {
         self.promised

@@ -11,6 +11,10 @@ use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Column, Commands, DepSet, Footprint, Mode, ModeTable, VertexId};
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::ops::Bound;
+
+/// Resources that one call of [`ConflictIndex::sweep`] looks at.
+const SWEPT_MAX: usize = 256;
 
 /// The conflicting vertices seen so far, one sequence number for each resource, column and mode.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -21,6 +25,18 @@ pub struct ConflictIndex {
     entered: BTreeMap<Column, u64>,
     /// Per column, the highest vertex over everything: it conflicts with whatever comes later.
     everything: BTreeMap<Column, u64>,
+    /// What is forgotten: a prefix in each column, and part of every answer in its stead (I6).
+    floor: DepSet,
+    /// While entries below the floor are still in memory.
+    sweep: Option<Sweep>,
+}
+
+/// How far entries below the floor are out of memory. That is no part of any answer, since the floor
+/// covers them, so it is done bit by bit: a voter with a million resources does not stall.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+struct Sweep {
+    /// The last resource that was looked at.
+    after: Option<Bytes>,
 }
 
 /// The latest vertex of a column in a mode on a resource: the one with the highest sequence number,
@@ -40,13 +56,16 @@ impl ConflictIndex {
             resources: BTreeMap::new(),
             entered: BTreeMap::new(),
             everything: BTreeMap::new(),
+            floor: DepSet::default(),
+            sweep: None,
         }
     }
 
     /// The vertices entered before that `commands` conflict with, as compact as the chain rules
-    /// allow.
+    /// allow, and all vertices below the floor.
     pub fn dependencies(&self, commands: &Commands) -> DepSet {
-        let mut deps = DepSet::default();
+        let is_left_out = is_planted(Mutant::FloorLeftOut);
+        let mut deps = if is_left_out { DepSet::default() } else { self.floor.clone() };
         if commands.is_noop() {
             return deps;
         }
@@ -72,9 +91,14 @@ impl ConflictIndex {
         deps
     }
 
-    /// Enters `vertex`: later conflicting commands depend on it. Entering it again changes nothing.
+    /// Enters `vertex`: later conflicting commands depend on it. Entering it again changes nothing,
+    /// nor does one below the floor, on which all depend anyway.
     pub fn enter(&mut self, vertex: VertexId, commands: &Commands) {
         if commands.is_noop() {
+            return;
+        }
+        if self.floor.contains(vertex) {
+            mark::hit(Mark::EnteredBelowFloor);
             return;
         }
         let column = vertex.column();
@@ -97,13 +121,72 @@ impl ConflictIndex {
         }
     }
 
-    /// How many resources have an entry.
+    /// Forgets what is below `floor`, of which the prefixes count, and names it in every answer from
+    /// now on. A floor only rises: this one is joined to the earlier. Returns whether it rose.
+    ///
+    /// Takes time proportional to the columns; memory comes back as [`Self::sweep`] is called.
+    pub fn prune(&mut self, floor: &DepSet) -> bool {
+        let mut risen = self.floor.clone();
+        risen.union(&floor.prefixes());
+        if risen == self.floor {
+            return false;
+        }
+        self.floor = risen;
+        // An end is one above an entry, so it is forgotten when the highest entry is.
+        self.entered.retain(|column, end| *end > self.floor.prefix(*column));
+        self.everything.retain(|column, seq| *seq >= self.floor.prefix(*column));
+        self.sweep = Some(Sweep::default());
+        self.sweep();
+        true
+    }
+
+    /// Takes entries of a few more resources out of memory, if any are below the floor. To be called
+    /// again and again, say with every message, while [`Self::is_swept`] is not so.
+    pub fn sweep(&mut self) {
+        let Some(sweep) = self.sweep.take() else { return };
+        let begin = sweep.after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let (mut emptied, mut looked_at, mut last) = (Vec::new(), 0, None);
+        for (resource, entries) in
+            self.resources.range_mut::<Bytes, _>((begin, Bound::Unbounded)).take(SWEPT_MAX)
+        {
+            entries.retain(|latest| latest.seq >= self.floor.prefix(latest.column));
+            entries.shrink_to_fit();
+            if entries.is_empty() {
+                emptied.push(resource.clone());
+            }
+            looked_at += 1;
+            last = Some(resource.clone());
+        }
+        for resource in emptied {
+            self.resources.remove(&resource);
+        }
+        if looked_at == SWEPT_MAX {
+            self.sweep = Some(Sweep { after: last });
+        }
+    }
+
+    /// Whether everything below the floor is out of memory.
+    pub fn is_swept(&self) -> bool {
+        self.sweep.is_none()
+    }
+
+    /// What is forgotten: a prefix in each column.
+    pub fn floor(&self) -> &DepSet {
+        &self.floor
+    }
+
+    /// How many resources have an entry, those counted that are still to be swept.
     pub fn resources(&self) -> usize {
         self.resources.len()
     }
 
     fn dependencies_on(&self, resource: &Bytes, mode: Mode, deps: &mut DepSet) {
         for latest in self.resources.get(resource).into_iter().flatten() {
+            if is_planted(Mutant::FloorLeftOut)
+                && self.floor.contains(latest.column.vertex(latest.seq))
+            {
+                continue;
+            }
             let is_missed = is_planted(Mutant::WriteIgnoresReads) && latest.mode < mode
                 || is_planted(Mutant::ReadIgnoresWrites) && latest.mode > mode;
             if !self.modes.commute(mode, latest.mode) && !is_missed {
@@ -199,5 +282,66 @@ mod tests {
         let marks = mark::take();
         assert!(marks.contains(Mark::EverythingEntered));
         assert!(marks.contains(Mark::DependsOnEverything));
+    }
+
+    fn floor(below: u64) -> DepSet {
+        DepSet::from_columns([(vertex(1, 0).column(), below, vec![])])
+    }
+
+    /// Broken: what is forgotten would be missing from answers (I6), or come back, or stay in memory.
+    #[test]
+    fn what_is_below_the_floor_is_named_and_no_more_kept() {
+        let mut index = index();
+        index.enter(vertex(1, 2), &on("a", WRITE));
+        index.enter(vertex(1, 3), &on("b", WRITE));
+        index.enter(vertex(1, 4), &on("c", WRITE));
+        index.enter(vertex(1, 1), &commands(Footprint::Everything));
+        index.enter(vertex(2, 0), &on("a", READ));
+        assert!(index.prune(&floor(4)));
+        assert_eq!((index.resources(), index.is_swept()), (2, true));
+        index.enter(vertex(1, 3), &on("b", WRITE));
+        assert!(mark::take().contains(Mark::EnteredBelowFloor));
+        assert_eq!(index.resources(), 2);
+
+        assert_eq!(index.dependencies(&on("b", WRITE)), floor(4));
+        assert_eq!(index.dependencies(&Commands::Noop), floor(4));
+        let mut of_a = floor(4);
+        of_a.insert(vertex(2, 0));
+        assert_eq!(index.dependencies(&on("a", WRITE)), of_a);
+        let mut whole = floor(5);
+        whole.insert(vertex(2, 0));
+        assert_eq!(index.dependencies(&commands(Footprint::Everything)), whole);
+    }
+
+    /// Broken: a floor that comes late or twice would bring back what is forgotten.
+    #[test]
+    fn a_floor_only_rises_and_is_a_prefix() {
+        let mut index = index();
+        let mut with_extra = floor(4);
+        with_extra.insert(vertex(1, 9));
+        assert!(index.prune(&with_extra));
+        assert_eq!(*index.floor(), floor(4));
+        assert!(!index.prune(&floor(3)) && !index.prune(&floor(4)));
+        assert_eq!(*index.floor(), floor(4));
+    }
+
+    /// Broken: a prune of a large index would stall its voter, or leave entries in memory for ever.
+    #[test]
+    fn a_large_index_is_swept_bit_by_bit() {
+        let mut index = index();
+        for seq in 0..3 * SWEPT_MAX as u64 {
+            let resource = Bytes::from(format!("{seq:06}"));
+            index.enter(vertex(1, seq), &commands(Footprint::of([(resource, WRITE)])));
+        }
+        let end = 3 * SWEPT_MAX as u64;
+        assert!(index.prune(&floor(end - 1)));
+        assert!(!index.is_swept());
+        assert_eq!(index.resources(), 2 * SWEPT_MAX);
+        // What is still in memory is not told apart from what is not.
+        assert_eq!(index.dependencies(&on("000300", WRITE)), floor(end - 1));
+        while !index.is_swept() {
+            index.sweep();
+        }
+        assert_eq!(index.resources(), 1);
     }
 }

@@ -174,16 +174,27 @@ marks! {
         VoteOverwrites "vote_overwrites" "a vote of a later round took the place of one of round 0" "a_later_round_and_an_early_answer";
         ComputedForRecovery "computed_for_recovery" "a voter that had not seen a command computed its dependencies for a recovery" "a_later_round_and_an_early_answer";
     }
+    "voter/tests/pruning.rs" {
+        AskedOfPruned "asked_of_pruned" "a voter was asked about a vertex below its floor" "below_the_floor_nothing_is_fresh";
+        CommitOfPruned "commit_of_pruned" "a commit came for a vertex below a voter's floor" "below_the_floor_nothing_is_fresh";
+        PrunedInRewriting "pruned_in_rewriting" "a voter was pruned while it wrote down again what it keeps" "a_rewrite_goes_bit_by_bit_and_begins_again";
+        VoterRewritten "voter_rewritten" "a voter had written down again all that it keeps" "a_rewrite_goes_bit_by_bit_and_begins_again";
+    }
     "acceptor/src/acceptor.rs" {
         AcceptorPrepareRefused "acceptor_prepare_refused" "classic: a promise was refused after a higher one" "refusals_leave_their_marks";
         AcceptorAcceptRefused "acceptor_accept_refused" "classic: a vote was refused after a promise" "refusals_leave_their_marks";
+        AcceptorAskedOfPruned "acceptor_asked_of_pruned" "classic: an acceptor was asked about a vertex below its floor" "a_pruned_acceptor_says_so_and_keeps_the_rest";
+        AcceptorRewritten "acceptor_rewritten" "classic: an acceptor had written down again all that it keeps" "a_pruned_acceptor_says_so_and_keeps_the_rest";
     }
     "dependency/src/node.rs" {
+        DependencyAskedOfPruned "dependency_asked_of_pruned" "classic: a dependency node was asked about a vertex below its floor" "a_pruned_node_says_so_and_keeps_the_rest";
+        DependencyRewritten "dependency_rewritten" "classic: a dependency node had written down again all that it keeps" "a_pruned_node_says_so_and_keeps_the_rest";
         ClassicDependRepeated "classic_depend_repeated" "classic: a dependency request came again" "answers_are_given_again_and_told";
         InspectedHeld "inspected_held" "classic: a recovery asked for a command that was held" "answers_are_given_again_and_told";
         InspectedUnknown "inspected_unknown" "classic: a recovery asked for a command that was not held" "answers_are_given_again_and_told";
     }
     "dependency/src/index.rs" {
+        EnteredBelowFloor "entered_below_floor" "a vertex below the floor was not entered" "what_is_below_the_floor_is_named_and_no_more_kept";
         EnteredLate "entered_late" "a vertex came after a later one of its proposer" "t17_latest_is_by_sequence_and_not_by_arrival";
         EverythingEntered "everything_entered" "a command over everything was entered" "everything_depends_on_all_and_all_depend_on_it";
         DependsOnEverything "depends_on_everything" "a command depended on one over everything" "everything_depends_on_all_and_all_depend_on_it";

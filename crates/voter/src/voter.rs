@@ -5,10 +5,11 @@ use althing_dependency::ConflictIndex;
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Ballot, Commands, DepSet, Epoch, ModeTable, NodeId, Value, VertexId};
+use althing_wire::limits::record_len;
 use althing_wire::{
     Accept, Accepted, Address, Chosen, Commit, Conclude, Concluded, Depend, Depended, Effects,
-    FastQuorum, Ignored, Learned, Message, PreAccept, PreAccepted, Prepare, Promised, Refused,
-    Vote, VoterRecord,
+    FastQuorum, Ignored, Learned, Message, PreAccept, PreAccepted, Prepare, Promised,
+    PruneAcceptor, Pruned, Refused, Rewriting, Vote, VoterRecord,
 };
 use std::collections::BTreeMap;
 
@@ -27,12 +28,24 @@ pub struct Config {
 
 /// A voter.
 ///
-/// Durable: promises, votes, dependency answers and commits. Rebuilt from them: the index.
+/// An answer given before a prune is given again after it as it was, without the new floor, and that
+/// is safe. The floor stands in an answer for what the index has forgotten, and this answer was
+/// computed before that: of the vertices now below the floor it holds, or leads to, each conflicting
+/// one that had been entered here. One that was entered here later holds this vertex itself, and so
+/// does everything that depends on it: then this vertex was executed before the floor was cut, since
+/// all that the floor reaches was. One that was never entered here is another member's to report,
+/// which every dependency quorum has (I2). Nothing that was forgotten is needed by whoever asks,
+/// without being named to it (I6).
+///
+/// Durable: promises, votes, dependency answers, commits and the floor. Rebuilt from them: the index.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Voter {
     config: Config,
     index: ConflictIndex,
+    /// One below the index's floor is still to be taken out of memory, and in no answer.
     vertices: BTreeMap<VertexId, Vertex>,
+    /// Since the last prune, while not all that is kept is written again.
+    rewriting: Option<Rewriting>,
 }
 
 /// What a voter knows of one vertex.
@@ -41,7 +54,15 @@ enum Vertex {
     /// Not known to be committed.
     Open(Open),
     /// Committed; nothing else can be said of it any more.
-    Committed(Value),
+    Committed(Committed),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Committed {
+    value: Value,
+    /// With which commands it stands in the index, if it was entered: they are not the value's where
+    /// a noop was committed. What is written again after a prune has to give the same index.
+    entered: Option<Commands>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -62,10 +83,17 @@ impl Voter {
     /// A voter that has seen nothing.
     pub fn new(config: Config) -> Self {
         let index = ConflictIndex::new(config.modes.clone());
-        Self { config, index, vertices: BTreeMap::new() }
+        Self { config, index, vertices: BTreeMap::new(), rewriting: None }
     }
 
     /// Takes back one record of a previous life.
+    ///
+    /// The records given are a suffix of all that were written, which begins not after the last
+    /// [`VoterRecord::Pruned`] that has a [`VoterRecord::Rewritten`] behind it (without one they are
+    /// all): a journal loses whole segments from its beginning. So in each vertex the promises rise,
+    /// from wherever they begin, and nothing but answers that change nothing comes after a commit.
+    /// What a suffix says of a vertex is its state or less, until [`VoterRecord::Kept`] puts the
+    /// whole state in its place, below which no later record is.
     pub fn restore(&mut self, record: VoterRecord) {
         match record {
             VoterRecord::Promised { .. } if is_planted(Mutant::VoterPromiseForgotten) => {}
@@ -90,36 +118,77 @@ impl Voter {
                 }
             }
             VoterRecord::Depended { vertex, ballot, commands, deps } => {
-                if let Some(open) = self.open(vertex) {
+                // Round 0: entered by a vote, committed since, and written again after a prune.
+                if ballot.round == 0 && is_planted(Mutant::VoterIndexForgotten) {
+                    return;
+                }
+                if let Some(open) = self.open(vertex)
+                    && ballot.round > 0
+                {
                     open.register.promise(ballot).expect("promises were recorded as they rose");
                 }
                 self.restore_computed(vertex, commands, deps);
             }
-            VoterRecord::Pruned { .. } | VoterRecord::Kept { .. } | VoterRecord::Rewritten => {}
+            VoterRecord::Pruned { floor } => {
+                self.forget(&floor);
+                if !is_planted(Mutant::FloorForgottenAtRestart) {
+                    self.index.prune(&floor);
+                }
+                // Should this life end before the next prune, it is as if the last had gone on.
+                self.rewriting = Some(Rewriting::default());
+            }
+            VoterRecord::Kept { vertex, promised, vote } => {
+                let is_round_0 = vote.as_ref().is_some_and(|vote| vote.fast.is_some());
+                let is_computed = is_round_0 && !is_planted(Mutant::VoterIndexForgotten);
+                let computed = vote.as_ref().filter(|_| is_computed).map(|vote| vote.value.clone());
+                let register = Register::kept(promised, vote);
+                // An answer is never another, so one that an earlier record holds is right, also
+                // where a crash left `Kept` without the answer behind it.
+                let answered = match self.vertices.remove(&vertex) {
+                    Some(Vertex::Open(open)) => open.computed,
+                    Some(Vertex::Committed(_)) | None => None,
+                };
+                self.vertices.insert(vertex, Vertex::Open(Open { register, computed: answered }));
+                if let Some(Value { commands, deps }) = computed {
+                    self.restore_computed(vertex, commands, deps);
+                }
+            }
+            VoterRecord::Rewritten => self.rewriting = None,
             VoterRecord::Committed { .. } if is_planted(Mutant::FastCommitForgotten) => {}
             VoterRecord::Committed { vertex, value } => {
-                self.vertices.insert(vertex, Vertex::Committed(value));
+                self.insert_committed(vertex, value);
             }
         }
     }
 
     /// The committed vertices, ascending: what the replica on this node is told after a restart.
     pub fn committed(&self) -> impl Iterator<Item = (VertexId, &Value)> {
-        self.vertices.iter().filter_map(|(vertex, state)| match state {
-            Vertex::Committed(value) => Some((*vertex, value)),
+        let kept = self.vertices.iter().filter(|(vertex, _)| !self.is_pruned(**vertex));
+        kept.filter_map(|(vertex, state)| match state {
+            Vertex::Committed(committed) => Some((*vertex, &committed.value)),
             Vertex::Open(_) => None,
         })
     }
 
     /// The promise and vote of a vertex that is not committed here.
     pub fn register(&self, vertex: VertexId) -> Option<&Register> {
-        match self.vertices.get(&vertex)? {
+        match self.vertices.get(&vertex).filter(|_| !self.is_pruned(vertex))? {
             Vertex::Open(open) => Some(&open.register),
             Vertex::Committed(_) => None,
         }
     }
 
-    /// How many vertices it knows of.
+    /// Below this it has forgotten everything: a prefix in each column.
+    pub fn floor(&self) -> &DepSet {
+        self.index.floor()
+    }
+
+    /// Whether all that it keeps stands behind its last [`VoterRecord::Pruned`].
+    pub fn is_rewritten(&self) -> bool {
+        self.rewriting.is_none()
+    }
+
+    /// How many vertices are in memory, those counted that a prune has still to take out of it.
     pub fn len(&self) -> usize {
         self.vertices.len()
     }
@@ -142,17 +211,61 @@ impl Voter {
         let Address::Node(from) = from else {
             return Err(Ignored::Misdirected);
         };
+        if let Message::PruneAcceptor(prune) = message {
+            return self.on_prune(from, prune, effects);
+        }
         let Some(vertex) = message.vertex() else {
             return Err(Ignored::Misdirected);
         };
         if vertex.epoch != self.config.epoch {
             return Err(Ignored::OtherEpoch);
         }
+        if self.is_pruned(vertex) {
+            return Self::on_pruned(from, vertex, &message, effects);
+        }
+        self.on_vertex(from, vertex, message, effects)?;
+        self.rewrite(effects);
+        Ok(())
+    }
+
+    /// Trap T16: below the floor nothing is recorded or entered, and nothing said as if the vertex
+    /// were fresh.
+    fn on_pruned(
+        from: NodeId,
+        vertex: VertexId,
+        message: &Message,
+        effects: &mut Effects<VoterRecord>,
+    ) -> Result<(), Ignored> {
+        match message {
+            Message::Commit(_) => {
+                mark::hit(Mark::CommitOfPruned);
+                Err(Ignored::Repeated)
+            }
+            Message::PreAccept(_)
+            | Message::Conclude(_)
+            | Message::Depend(_)
+            | Message::Prepare(_)
+            | Message::Accept(_) => {
+                mark::hit(Mark::AskedOfPruned);
+                effects.after_earlier().send(from, Pruned { vertex });
+                Ok(())
+            }
+            _ => Err(Ignored::Misdirected),
+        }
+    }
+
+    fn on_vertex(
+        &mut self,
+        from: NodeId,
+        vertex: VertexId,
+        message: Message,
+        effects: &mut Effects<VoterRecord>,
+    ) -> Result<(), Ignored> {
         if let Message::Commit(commit) = message {
             return self.on_commit(commit, effects);
         }
-        if let Some(Vertex::Committed(value)) = self.vertices.get(&vertex) {
-            Self::on_committed(from, vertex, value, &message, effects);
+        if let Some(Vertex::Committed(committed)) = self.vertices.get(&vertex) {
+            Self::on_committed(from, vertex, &committed.value, &message, effects);
             return Ok(());
         }
         match message {
@@ -373,7 +486,7 @@ impl Voter {
     ) -> Result<(), Ignored> {
         let Commit { vertex, value } = commit;
         if let Some(Vertex::Committed(known)) = self.vertices.get(&vertex) {
-            assert_eq!(*known, value, "two values committed in {vertex}");
+            assert_eq!(known.value, value, "two values committed in {vertex}");
             mark::hit(Mark::CommitRepeated);
             return Err(Ignored::Repeated);
         }
@@ -389,13 +502,77 @@ impl Voter {
         effects: &mut Effects<VoterRecord>,
         concluded_for: Option<NodeId>,
     ) {
-        self.vertices.insert(vertex, Vertex::Committed(value.clone()));
+        self.insert_committed(vertex, value.clone());
         let mut then = effects.append([VoterRecord::Committed { vertex, value: value.clone() }]);
         if let Some(proposer) = concluded_for {
             then = then.send(proposer, Concluded { vertex });
         }
         if self.config.has_replica {
             then.send(self.config.me, Learned { vertex, value });
+        }
+    }
+
+    /// A vertex is committed, whatever was known of it.
+    fn insert_committed(&mut self, vertex: VertexId, value: Value) {
+        let entered = match self.vertices.remove(&vertex) {
+            Some(Vertex::Open(open)) => open.computed.map(|computed| computed.commands),
+            Some(Vertex::Committed(earlier)) => earlier.entered,
+            None => None,
+        };
+        // Mostly they are equal, and need not be in memory twice.
+        let entered = entered.map(|commands| match commands == value.commands {
+            true => value.commands.clone(),
+            false => commands,
+        });
+        self.vertices.insert(vertex, Vertex::Committed(Committed { value, entered }));
+    }
+
+    fn on_prune(
+        &mut self,
+        from: NodeId,
+        prune: PruneAcceptor,
+        effects: &mut Effects<VoterRecord>,
+    ) -> Result<(), Ignored> {
+        if self.config.has_replica && from != self.config.me {
+            return Err(Ignored::Misdirected);
+        }
+        if !self.index.prune(&prune.floor) {
+            // Said from time to time: a voter that hears nothing else gets on by it.
+            let answer = if self.is_rewritten() { Err(Ignored::Repeated) } else { Ok(()) };
+            self.rewrite(effects);
+            return answer;
+        }
+        let floor = self.index.floor().clone();
+        Rewriting::forget_some(&mut self.vertices, &floor);
+        if self.rewriting.replace(Rewriting::default()).is_some() {
+            mark::hit(Mark::PrunedInRewriting);
+        }
+        effects.append([VoterRecord::Pruned { floor }]);
+        Ok(())
+    }
+
+    fn forget(&mut self, floor: &DepSet) {
+        self.vertices.retain(|vertex, _| !floor.contains(*vertex));
+    }
+
+    fn is_pruned(&self, vertex: VertexId) -> bool {
+        self.index.floor().contains(vertex) && !is_planted(Mutant::PrunedAnsweredAsFresh)
+    }
+
+    /// Writes the next few of the vertices again, if it was pruned.
+    fn rewrite(&mut self, effects: &mut Effects<VoterRecord>) {
+        self.index.sweep();
+        let Some(rewriting) = &mut self.rewriting else { return };
+        if !Rewriting::forget_some(&mut self.vertices, self.index.floor()) {
+            return;
+        }
+        let write = |vertex, state: &Vertex, records: &mut Vec<_>| match state {
+            Vertex::Open(open) => open.write(vertex, records),
+            Vertex::Committed(committed) => committed.write(vertex, records),
+        };
+        if rewriting.step(&self.vertices, write, VoterRecord::Rewritten, effects) {
+            mark::hit(Mark::VoterRewritten);
+            self.rewriting = None;
         }
     }
 
@@ -409,8 +586,11 @@ impl Voter {
 
     fn restore_computed(&mut self, vertex: VertexId, commands: Commands, deps: DepSet) {
         self.index.enter(vertex, &commands);
-        if let Some(open) = self.open(vertex) {
-            open.computed = Some(Computed { commands, deps });
+        let begin = || Vertex::Open(Open { register: Register::new(vertex), computed: None });
+        match self.vertices.entry(vertex).or_insert_with(begin) {
+            Vertex::Open(open) => open.computed = Some(Computed { commands, deps }),
+            // At a restart only: the vote is trimmed, the commit is not, and this is written again.
+            Vertex::Committed(committed) => committed.entered = Some(commands),
         }
     }
 
@@ -421,5 +601,39 @@ impl Voter {
             Vertex::Open(open) => Some(open),
             Vertex::Committed(_) => None,
         }
+    }
+}
+
+impl Open {
+    /// Adds the records from which it is restored; returns about how many bytes they take.
+    fn write(&self, vertex: VertexId, records: &mut Vec<VoterRecord>) -> usize {
+        let (promised, vote) = (self.register.to_rewrite(vertex), self.register.vote().cloned());
+        let mut len = vote.as_ref().map_or(0, |v| record_len(&v.value.commands, &v.value.deps));
+        let is_round_0 = vote.as_ref().is_some_and(|vote| vote.fast.is_some());
+        records.push(VoterRecord::Kept { vertex, promised, vote });
+        // A vote of round 0 holds the answer itself: after a promise there is none (trap T3), so the
+        // answer that the vote computed is the only one.
+        if let Some(Computed { commands, deps }) = self.computed.clone().filter(|_| !is_round_0) {
+            len += record_len(&commands, &deps);
+            records.push(VoterRecord::Depended { vertex, ballot: promised, commands, deps });
+        }
+        len
+    }
+}
+
+impl Committed {
+    /// Adds the records from which it and its entry in the index are restored; returns about how
+    /// many bytes they take.
+    fn write(&self, vertex: VertexId, records: &mut Vec<VoterRecord>) -> usize {
+        let value = self.value.clone();
+        let mut len = record_len(&value.commands, &value.deps);
+        if let Some(commands) = self.entered.clone() {
+            // Below every promise, so that it is in order behind whatever an earlier record says.
+            let (ballot, deps) = (Ballot::fast(vertex), value.deps.clone());
+            len += record_len(&commands, &deps);
+            records.push(VoterRecord::Depended { vertex, ballot, commands, deps });
+        }
+        records.push(VoterRecord::Committed { vertex, value });
+        len
     }
 }

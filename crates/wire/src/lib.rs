@@ -116,6 +116,7 @@ mod record;
 mod replica_to_acceptor;
 mod replica_to_proposer;
 mod replica_to_replica;
+mod rewriting;
 mod snapshot;
 mod voter_to_proposer;
 mod voter_to_replica;
@@ -141,6 +142,7 @@ pub use record::{
 pub use replica_to_acceptor::{PruneAcceptor, PruneDependency, PruneProposer};
 pub use replica_to_proposer::{BarrierDue, Demand, Executed, Recover, Served};
 pub use replica_to_replica::{Frontier, SnapshotAsk, SnapshotChunk, SnapshotOffer};
+pub use rewriting::Rewriting;
 pub use snapshot::SnapshotHeader;
 pub use voter_to_proposer::{Concluded, PreAccepted};
 pub use voter_to_replica::Learned;

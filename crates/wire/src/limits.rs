@@ -4,7 +4,7 @@
 //! does not look. The largest vertex within them fits a frame of [`crate::frame::BODY_LEN_MAX`];
 //! a decoded message takes at most about 20 MiB, whatever its sender put into the body.
 
-use althing_model::{Command, Footprint};
+use althing_model::{Command, Commands, DepSet, Footprint};
 
 /// Commands in one vertex. A decoded command takes about 100 bytes beside its data: 400 KiB.
 pub const COMMANDS_PER_VERTEX_MAX: usize = 4096;
@@ -56,6 +56,16 @@ pub const SNAPSHOT_LEN_MAX: u64 = 1 << 44;
 /// Bytes of a snapshot's digest.
 pub const DIGEST_LEN: usize = 32;
 
+/// Vertices that a role that was pruned takes out of memory in one call.
+pub const FORGOTTEN_MAX: usize = 256;
+
+/// Vertices that a role writes down again in one call, after it was pruned.
+pub const REWRITTEN_VERTICES_MAX: usize = 64;
+
+/// Bytes, counted roughly, after which a call writes no further vertex down again: 256 KiB, and at
+/// most one vertex more.
+pub const REWRITTEN_LEN_MAX: usize = 256 << 10;
+
 /// Sequence numbers, of vertices and of requests, are below this, and prefixes of them not above:
 /// adding to one cannot overflow.
 pub const SEQ_END: u64 = 1 << 62;
@@ -78,4 +88,12 @@ pub fn command_len(command: &Command) -> usize {
         Footprint::Everything => 0,
     };
     command.operation.payload_len() + names
+}
+
+/// About how many bytes commands and dependencies take in a record.
+pub fn record_len(commands: &Commands, deps: &DepSet) -> usize {
+    const FIXED: usize = 32;
+    let of_commands: usize =
+        commands.as_slice().iter().map(|command| FIXED + command_len(command)).sum();
+    FIXED + of_commands + size_of::<u64>() * deps.width()
 }
