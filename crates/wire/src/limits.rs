@@ -53,6 +53,11 @@ pub const CHUNK_LEN_MAX: usize = 256 << 10;
 /// Bytes of a snapshot: 16 TiB.
 pub const SNAPSHOT_LEN_MAX: u64 = 1 << 44;
 
+/// Requests of one session from the first that its client has not acknowledged: clients submit none
+/// beyond it, and proposers turn such away. Replicas keep the replies to all of them: 4096 times the
+/// length of a reply for each session.
+pub const SESSION_WINDOW: u64 = 4096;
+
 /// Sequence numbers, of vertices and of requests, are below this, and prefixes of them not above:
 /// adding to one cannot overflow.
 pub const SEQ_END: u64 = 1 << 62;
