@@ -4,6 +4,7 @@ use crate::{Failure, Outcome};
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Jitter, Micros, NodeId, Operation, Reply, RequestId, SeqSet, SessionId};
+use althing_wire::limits::SESSION_WINDOW;
 use althing_wire::{Answer, Outcome as Answered, Submit};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -89,6 +90,11 @@ enum What {
 
 const OPEN_TICKET: u64 = 0;
 
+/// The ticket of the request with that sequence.
+fn ticket_of(sequence: u64) -> u64 {
+    sequence + 1
+}
+
 impl Client {
     /// A client without a session; it opens one with its first operation.
     pub fn new(config: Config) -> Self {
@@ -117,12 +123,16 @@ impl Client {
     }
 
     /// Submits a command.
+    ///
+    /// Replicas keep the replies to all requests from the first that has not ended, so that one too
+    /// far from it ([`SESSION_WINDOW`]) is held back here until that one ends: within
+    /// [`Config::give_up`], for an operation that was given up has ended too.
     pub fn submit(&mut self, now: Micros, payload: Bytes, out: &mut Vec<Output>) -> OperationId {
         let operation = OperationId(self.next_operation);
         self.next_operation += 1;
         let sequence = self.next_sequence;
         self.next_sequence += 1;
-        let ticket = operation.0 + 1;
+        let ticket = ticket_of(sequence);
         let what = What::Apply { operation, sequence, payload };
         self.begin(now, ticket, what);
         if self.session.is_some() {
@@ -136,6 +146,7 @@ impl Client {
     /// A node answered.
     pub fn on_answer(&mut self, now: Micros, from: NodeId, answer: Answer, out: &mut Vec<Output>) {
         let Answer { ticket, outcome } = answer;
+        let window_end = self.window_end();
         if let Some(index) = self.index_of(from) {
             self.silent[index] = false;
         }
@@ -178,6 +189,7 @@ impl Client {
                 self.end(ticket, Outcome::Unknown, Some(from), out);
             }
         }
+        self.let_go(now, window_end, out);
     }
 
     /// A node's connection broke: what it was asked is asked of the next one, at once.
@@ -212,6 +224,7 @@ impl Client {
 
     /// Does what is due.
     pub fn on_deadline(&mut self, now: Micros, out: &mut Vec<Output>) {
+        let window_end = self.window_end();
         let due: Vec<u64> = self
             .in_flight
             .iter()
@@ -222,6 +235,8 @@ impl Client {
             let in_flight = &self.in_flight[&ticket];
             if in_flight.give_up_at <= now {
                 let outcome = match (in_flight.attempts, in_flight.turned_away) {
+                    // Held back all the time.
+                    (0, _) if self.session.is_some() => Outcome::Failed(Failure::Overloaded),
                     (0, _) => Outcome::Failed(Failure::Unreachable),
                     _ if is_planted(Mutant::UnknownTakenForFailed) => {
                         Outcome::Failed(Failure::Unreachable)
@@ -253,6 +268,30 @@ impl Client {
                 self.open_session(now, out);
             }
         }
+        self.let_go(now, window_end, out);
+    }
+
+    /// Sequences from this one up are held back.
+    fn window_end(&self) -> u64 {
+        self.ended.below() + SESSION_WINDOW
+    }
+
+    /// Submits what was held back, from sequence `held_from` up, and is within the window now.
+    fn let_go(&mut self, now: Micros, held_from: u64, out: &mut Vec<Output>) {
+        let window_end = self.window_end();
+        if self.session.is_none() || window_end == held_from {
+            return;
+        }
+        let tickets = ticket_of(held_from)..ticket_of(window_end);
+        let held: Vec<u64> = self
+            .in_flight
+            .range(tickets)
+            .filter(|(_, in_flight)| in_flight.attempts == 0)
+            .map(|(ticket, _)| *ticket)
+            .collect();
+        for ticket in held {
+            self.attempt(now, ticket, out);
+        }
     }
 
     fn begin(&mut self, now: Micros, ticket: u64, what: What) {
@@ -276,9 +315,14 @@ impl Client {
         }
     }
 
-    /// Submits an operation, again if it was before: then to the next node that is not down.
+    /// Submits an operation, again if it was before: then to the next node that is not down. One that
+    /// is beyond the session's window stays here.
     fn attempt(&mut self, now: Micros, ticket: u64, out: &mut Vec<Output>) {
         let count = self.config.nodes.len();
+        if ticket >= ticket_of(self.window_end()) {
+            mark::hit(Mark::ClientHeldBack);
+            return;
+        }
         let in_flight = self.in_flight.get_mut(&ticket).expect("only those in flight are tried");
         let first = match in_flight.attempts {
             // The nearest that answers: one slow answer is no reason to go far for all others.
@@ -303,7 +347,7 @@ impl Client {
             What::Apply { sequence, payload, .. } => {
                 let Some(session) = self.session else { return };
                 let is_new = is_planted(Mutant::RetryIsANewRequest) && in_flight.attempts > 1;
-                let sequence = sequence + if is_new { 1 << 32 } else { 0 };
+                let sequence = sequence + if is_new { SESSION_WINDOW / 2 } else { 0 };
                 let request = RequestId { session, sequence };
                 Operation::Apply { request, acknowledged_below: self.ended.below(), payload }
             }
@@ -389,6 +433,66 @@ mod tests {
             node: Some(NodeId(1)),
         };
         assert_eq!(out, [Output::Ended(ended)]);
+        assert_eq!(client.in_flight(), 0);
+    }
+
+    /// Broken: a client would be turned away for requests that replicas would have to remember beside
+    /// one that is lost, or one that is lost would stop it for ever.
+    #[test]
+    fn what_is_beyond_the_window_waits_for_the_first() {
+        let (mut client, mut out) = opened();
+        for _ in 1..SESSION_WINDOW + 2 {
+            client.submit(500, Bytes::from_static(b"x"), &mut out);
+        }
+        assert!(mark::take().contains(Mark::ClientHeldBack));
+        let sent: Vec<u64> = out.iter().map(|it| request(it).2.sequence).collect();
+        assert_eq!(sent, (0..SESSION_WINDOW).collect::<Vec<_>>());
+        out.clear();
+        let reply = Reply::Applied(Bytes::new());
+        // Later ones end, and nothing moves: the first may still be needed.
+        for sequence in 1..10 {
+            client.on_answer(600, NodeId(0), answer(ticket_of(sequence), reply.clone()), &mut out);
+        }
+        assert!(out.iter().all(|it| matches!(it, Output::Ended(_))));
+        out.clear();
+        // The first is given up, so that all below the tenth have ended.
+        client.on_deadline(1_000, &mut out);
+        let unknown = |it: &Output| {
+            matches!(it, Output::Ended(Ended { outcome: Outcome::Unknown, operation, .. })
+                if *operation == OperationId(0))
+        };
+        assert!(out.iter().any(unknown));
+        let held: Vec<_> = out
+            .iter()
+            .filter_map(|it| match it {
+                Output::Send(_, Submit { ticket, operation }) if *ticket > SESSION_WINDOW => {
+                    Some(operation.clone())
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(held.len(), 2);
+        for operation in held {
+            assert!(matches!(operation, Operation::Apply { acknowledged_below: 10, .. }));
+        }
+    }
+
+    /// Broken: a client would be told that no node could be reached, or that the outcome of an
+    /// operation that never left it is unknown.
+    #[test]
+    fn what_was_held_back_to_the_end_has_failed() {
+        let (mut client, mut out) = opened();
+        let mut last = OperationId(0);
+        for _ in 0..SESSION_WINDOW {
+            last = client.submit(0, Bytes::from_static(b"x"), &mut out);
+        }
+        out.clear();
+        client.on_deadline(1_000, &mut out);
+        let ended = out.iter().find_map(|it| match it {
+            Output::Ended(ended) if ended.operation == last => Some(&ended.outcome),
+            _ => None,
+        });
+        assert_eq!(ended, Some(&Outcome::Failed(Failure::Overloaded)));
         assert_eq!(client.in_flight(), 0);
     }
 

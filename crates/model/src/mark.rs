@@ -207,6 +207,16 @@ marks! {
         ForwardTurnedAway "forward_turned_away" "a proposer had no room for what was forwarded to it" "a_hub_proposes_what_it_is_given_once";
         ForwardTakenBack "forward_taken_back" "a forwarded command was proposed at home in the end" "what_takes_too_long_is_proposed_at_home";
     }
+    "proposer/tests/prune.rs" {
+        BarrierProposed "barrier_proposed" "a barrier was queued because it was due" "a_barrier_is_proposed_once_and_alone";
+        BarrierUnderWay "barrier_under_way" "a barrier was due while one was queued or in flight" "a_barrier_is_proposed_once_and_alone";
+        ProposerPruned "proposer_pruned" "a proposer forgot what was below its floor" "a_restart_keeps_the_floor";
+        PrunedInFlight "pruned_in_flight" "a proposer worked on a vertex that others had pruned" "t16_nothing_is_proposed_in_a_pruned_vertex";
+        PrunedUnanswered "pruned_unanswered" "a command whose reply was lost in an installation was proposed again" "what_lost_its_replies_is_proposed_again";
+        RecoveryOfPruned "recovery_of_pruned" "the recovery of a pruned vertex was asked for" "a_restart_keeps_the_floor";
+        RewrittenLater "rewritten_later" "a proposer wrote attempts again bit by bit" "t14_many_attempts_are_written_again_bit_by_bit";
+        SessionWindowFull "session_window_full" "a request was too far from its session's first unacknowledged one" "a_session_s_window";
+    }
     "replica/src/demand.rs" {
         DemandFull "demand_full" "a resource was not counted for want of room" "room_is_bounded_and_goes_to_what_is_contended";
     }
@@ -246,6 +256,7 @@ marks! {
     "client/src/client.rs" {
         ClientRetried "client_retried" "a client submitted a request again elsewhere" "a_retry_goes_elsewhere_under_the_same_id";
         ClientTurnedAway "client_turned_away" "a client was told to slow down" "outcomes_say_no_more_than_is_known";
+        ClientHeldBack "client_held_back" "a client held an operation back, since an earlier one had not ended" "what_is_beyond_the_window_waits_for_the_first";
         ClientGaveUp "client_gave_up" "a client gave up on a request whose outcome it does not know" "outcomes_say_no_more_than_is_known";
     }
 }

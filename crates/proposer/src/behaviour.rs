@@ -29,6 +29,8 @@ impl Proposer {
             recovery_backlog,
             rounds,
             rounds_floor,
+            floor,
+            rewriting,
             timers: _,
             links,
             // Models do not place commands elsewhere.
@@ -47,6 +49,7 @@ impl Proposer {
             (vertex, &unanswered.commands, &unanswered.submitters).hash(hasher);
         }
         (requests, recovery_backlog, rounds, rounds_floor, links).hash(hasher);
+        (floor, rewriting).hash(hasher);
         in_flight.len().hash(hasher);
         for (vertex, in_flight) in in_flight {
             (vertex, &in_flight.work).hash(hasher);

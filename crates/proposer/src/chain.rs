@@ -59,6 +59,19 @@ impl Chain {
         deps
     }
 
+    /// All own vertices below `below` are pruned: what it knows of them is forgotten.
+    ///
+    /// Rule C1 holds all the same: a resource whose latest vertex is forgotten was last touched below
+    /// `below`, and the next vertex on it depends on the whole prefix, that vertex included. So does
+    /// one after a vertex over everything that is forgotten: what is remembered is later than it, and
+    /// for the rest there is the prefix. It costs nothing to wait for, since all of it is executed, and
+    /// no width: dependency answers hold the floor anyway.
+    pub(crate) fn forget_below(&mut self, below: u64) {
+        self.latest.retain(|_, latest| *latest >= below);
+        self.everything = self.everything.filter(|everything| *everything >= below);
+        self.floor = self.floor.max(below);
+    }
+
     /// How many resources it remembers.
     pub(crate) fn len(&self) -> usize {
         self.latest.len()

@@ -1,6 +1,7 @@
 //! What a proposer is told at its start.
 
 use althing_model::{Membership, Micros, NodeId};
+use althing_wire::limits::SESSION_WINDOW;
 
 /// A proposer's settings.
 #[derive(Debug, Clone)]
@@ -69,6 +70,9 @@ pub struct Limits {
     pub chain_len_max: usize,
     /// Recoveries in flight at a time.
     pub recoveries_max: usize,
+    /// Requests of one session that its client has not acknowledged, from the first of them on:
+    /// replicas keep the replies to these. One beyond is turned away.
+    pub session_window: u64,
     /// Contended resources whose commands are proposed elsewhere, about 100 bytes each and the name;
     /// 0 for none: every command is proposed where its client submitted it.
     pub placements_max: usize,
@@ -85,6 +89,7 @@ impl Default for Limits {
             reserve_len: 128,
             chain_len_max: 1 << 20,
             recoveries_max: 256,
+            session_window: SESSION_WINDOW,
             placements_max: 0,
         }
     }

@@ -63,6 +63,11 @@ impl Forwarding {
         forwarded.map(|it| it.submitter = submitter).is_some()
     }
 
+    /// Whether a request is elsewhere.
+    pub(crate) fn has(&self, request: RequestId) -> bool {
+        self.forwarded.contains_key(&request)
+    }
+
     /// How many commands are elsewhere.
     pub(crate) fn len(&self) -> usize {
         self.forwarded.len()
@@ -141,6 +146,10 @@ impl Proposer {
         forward: Forward,
     ) -> Result<(), Ignored> {
         let Forward { mut operation } = forward;
+        if self.is_beyond_window(&operation) {
+            mark::hit(Mark::SessionWindowFull);
+            return Err(Ignored::Late);
+        }
         let Operation::Apply { request, payload, .. } = &mut operation else {
             return Err(Ignored::Contradiction);
         };

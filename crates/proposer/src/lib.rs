@@ -13,7 +13,7 @@
 //! Files: `submission` takes commands from clients and answers them, `chain` keeps rule C1, `links`
 //! chooses fast quorums, `placement`
 //! says where contended commands are best proposed and `forward` brings them there, `fast`, `classic` and `recovery` are the three ways, `ballot` is phase 2
-//! and commit, `timer` resends,
+//! and commit, `prune` forgets what is in snapshots and proposes their barriers, `timer` resends,
 //! `behaviour` tells states apart for model checkers.
 
 mod ballot;
@@ -26,6 +26,7 @@ mod forward;
 mod links;
 mod placement;
 mod proposer;
+mod prune;
 mod recovery;
 mod submission;
 mod timer;

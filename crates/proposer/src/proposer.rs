@@ -2,13 +2,14 @@
 
 use crate::chain::Chain;
 use crate::forward::Forwarding;
+use crate::prune::is_below;
 use crate::work::{InFlight, Work};
 use crate::{Config, Link};
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{
-    Ballot, Column, Commands, Conflicts, Jitter, Membership, Micros, NodeId, Path, RequestId, Role,
-    SeqSet, VertexId,
+    Ballot, Column, Commands, Conflicts, DepSet, Jitter, Membership, Micros, NodeId, Path,
+    RequestId, Role, SeqSet, VertexId,
 };
 use althing_wire::{Address, ClientId, Effects, Ignored, Message, ProposerRecord};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -16,8 +17,8 @@ use std::sync::Arc;
 
 /// A proposer.
 ///
-/// Durable: which of its sequence numbers may be in use, and which ballots it has used. Everything
-/// else is volatile: after a restart it fills what it left behind like anyone else, by recovery.
+/// Durable: which of its sequence numbers may be in use, which ballots it has used, and below which
+/// floor it does nothing any more. Everything else is volatile: after a restart it fills what it left behind like anyone else, by recovery.
 #[derive(Clone)]
 pub struct Proposer {
     pub(crate) config: Config,
@@ -49,6 +50,10 @@ pub struct Proposer {
     /// The highest round of vertices that are done with: it may have been used in any of them, so
     /// no new attempt uses it or a lower one (trap T14).
     pub(crate) rounds_floor: u32,
+    /// A prefix in each column: nothing is attempted in a vertex below it (trap T16).
+    pub(crate) floor: DepSet,
+    /// The attempts from this vertex up are still to be written behind the last record of pruning.
+    pub(crate) rewriting: Option<VertexId>,
     pub(crate) timers: BTreeSet<(Micros, VertexId)>,
     pub(crate) links: BTreeMap<NodeId, Link>,
     pub(crate) forwarding: Forwarding,
@@ -171,13 +176,27 @@ impl Proposer {
         let mut used_until = 0;
         let mut resolved = SeqSet::default();
         let mut rounds: BTreeMap<VertexId, u32> = BTreeMap::new();
+        let mut rounds_floor = 0;
+        let mut floor = DepSet::default();
         for record in records {
             match record {
                 ProposerRecord::Reserved { until, resolved: below } => {
                     used_until = used_until.max(until);
                     resolved.insert_below(below);
                 }
-                ProposerRecord::Pruned { .. } | ProposerRecord::Rewritten => {}
+                ProposerRecord::Pruned { floor: higher } => {
+                    floor.union(&higher.prefixes());
+                    // Nothing is attempted there again, so that no round needs to be known.
+                    rounds.retain(|vertex, _| !is_below(&floor, *vertex));
+                    let below = floor.prefix(column);
+                    used_until = used_until.max(below);
+                    resolved.insert_below(below);
+                }
+                ProposerRecord::Rewritten => {}
+                // Written again, it stands for all that were done with.
+                ProposerRecord::Attempted { vertex, ballot } if is_below(&floor, vertex) => {
+                    rounds_floor = rounds_floor.max(ballot.round);
+                }
                 ProposerRecord::Attempted { vertex, ballot } => {
                     let round = rounds.entry(vertex).or_default();
                     *round = (*round).max(ballot.round);
@@ -199,7 +218,9 @@ impl Proposer {
             own_in_flight: 0,
             recovery_backlog: BTreeSet::new(),
             rounds,
-            rounds_floor: 0,
+            rounds_floor,
+            floor,
+            rewriting: None,
             timers: BTreeSet::new(),
             links: BTreeMap::new(),
             forwarding: Forwarding::default(),
@@ -214,12 +235,7 @@ impl Proposer {
     /// Learns, before [`Self::start`], which of its own vertices are known to be committed, so that
     /// they need not be recovered.
     pub fn assume_committed(&mut self, own: &SeqSet) {
-        self.resolved.insert_below(own.below());
-        for (from, to) in own.ranges() {
-            (from..to).for_each(|seq| {
-                self.resolved.insert(seq);
-            });
-        }
+        self.resolved.union(own);
     }
 
     /// Begins: reserves sequence numbers, and recovers what an earlier life left behind, so that no
@@ -244,6 +260,7 @@ impl Proposer {
         message: Message,
         effects: &mut Effects<ProposerRecord>,
     ) -> Result<(), Ignored> {
+        self.rewrite_more(effects);
         if message.vertex().is_some_and(|vertex| vertex.epoch != self.column.epoch) {
             return Err(Ignored::OtherEpoch);
         }
@@ -280,6 +297,9 @@ impl Proposer {
                 Ok(())
             }
             (_, Message::Recover(m)) => self.on_recover(now, m, effects),
+            (node, Message::Pruned(m)) => self.on_pruned(now, node, m, effects),
+            (node, Message::PruneProposer(m)) => self.on_prune(now, node, m, effects),
+            (me, Message::BarrierDue(_)) if me == self.config.me => self.on_barrier_due(now),
             _ => Err(Ignored::Misdirected),
         }
     }
@@ -313,15 +333,17 @@ impl Proposer {
     /// What it holds that has a limit: a name, how much there is, and how much there may be.
     ///
     /// Own vertices are not among them, since those that an earlier life left are all recovered at
-    /// once; nor is what waits to be answered, which goes with the clients' patience.
-    pub fn sizes(&self) -> [(&'static str, usize, usize); 8] {
+    /// once; nor is what waits to be answered, which goes with the clients' patience; nor the rounds of
+    /// attempts that an earlier life left, which are forgotten when it is pruned.
+    pub fn sizes(&self) -> [(&'static str, usize, usize); 10] {
         let limits = &self.config.limits;
         // Commands of vertices that became noops, and those that are taken back, go into the queue,
-        // whatever is in it.
+        // whatever is in it; and one barrier.
         let again = limits
             .in_flight_max
             .saturating_mul(limits.batch_len_max)
-            .saturating_add(limits.in_flight_max);
+            .saturating_add(limits.in_flight_max)
+            .saturating_add(1);
         let recoveries = self.in_flight.len() - self.own_in_flight;
         let recoveries_max = limits.recoveries_max;
         [
@@ -337,6 +359,13 @@ impl Proposer {
             ("counts to place by", self.forwarding.demands_len(), limits.placements_max),
             ("placements", self.forwarding.placements_len(), limits.placements_max),
             ("timers", self.timers.len(), self.in_flight.len()),
+            // Whatever is not resolved between two that are is worked on.
+            ("gaps in what is resolved", self.resolved.fragments(), self.own_in_flight),
+            (
+                "columns of the floor",
+                self.floor.columns().count(),
+                self.membership().with(Role::Proposer).count(),
+            ),
         ]
     }
 
@@ -347,6 +376,7 @@ impl Proposer {
 
     /// Begins work on a vertex.
     pub(crate) fn begin(&mut self, now: Micros, vertex: VertexId, work: Work) {
+        assert!(!self.is_pruned(vertex), "{vertex} is pruned: nothing may be done in it");
         let in_flight = InFlight { work, since: now, timer: Micros::MAX, refusals: 0 };
         let earlier = self.in_flight.insert(vertex, in_flight);
         assert!(earlier.is_none(), "{vertex} is worked on already");

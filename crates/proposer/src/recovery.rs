@@ -21,6 +21,11 @@ impl Proposer {
         effects: &mut Effects<ProposerRecord>,
     ) -> Result<(), Ignored> {
         let vertex = recover.vertex;
+        if self.is_pruned(vertex) {
+            // It is committed, executed, and in snapshots: whoever is blocked by it installs one.
+            mark::hit(Mark::RecoveryOfPruned);
+            return Err(Ignored::Late);
+        }
         if self.in_flight.contains_key(&vertex) {
             mark::hit(Mark::RecoveryRepeated);
             return Err(Ignored::Repeated);
@@ -158,7 +163,7 @@ impl Proposer {
     }
 
     /// With a phase-1 quorum of promises, decides what to propose.
-    fn count_promises(
+    pub(crate) fn count_promises(
         &mut self,
         now: Micros,
         vertex: VertexId,

@@ -50,9 +50,13 @@ impl Proposer {
                 }
             },
         };
-        if self.queue.len() >= self.config.limits.queue_len_max {
+        let is_beyond_window = self.is_beyond_window(&operation);
+        if is_beyond_window || self.queue.len() >= self.config.limits.queue_len_max {
             self.counters.overloaded += 1;
-            mark::hit(Mark::QueueFull);
+            mark::hit(match is_beyond_window {
+                true => Mark::SessionWindowFull,
+                false => Mark::QueueFull,
+            });
             effects.send(client, Answer { ticket, outcome: Outcome::Overloaded });
             return;
         }
@@ -65,6 +69,18 @@ impl Proposer {
             self.requests.insert(request, None);
         }
         self.queue.push_back(Queued { command, submitter, since: now });
+    }
+
+    /// Whether a request is too far from the first one whose reply its client may still need: replicas
+    /// keep all replies between.
+    pub(crate) fn is_beyond_window(&self, operation: &Operation) -> bool {
+        match operation {
+            Operation::Apply { request, acknowledged_below, .. } => {
+                let window = self.config.limits.session_window;
+                request.sequence >= acknowledged_below.saturating_add(window)
+            }
+            Operation::OpenSession | Operation::CloseSessions(_) | Operation::Barrier => false,
+        }
     }
 
     /// Whether a session can have been opened: commands depend on the opening, and one that can
@@ -267,14 +283,22 @@ impl Proposer {
             let is_full = commands.len() >= self.config.limits.batch_len_max
                 || bytes > self.config.limits.batch_bytes_max.min(COMMANDS_LEN_MAX)
                 || resources > BATCH_RESOURCES_MAX
-                || matches!(queued.command.operation, Operation::CloseSessions(_));
+                || matches!(
+                    queued.command.operation,
+                    Operation::CloseSessions(_) | Operation::Barrier
+                );
             if is_full && !commands.is_empty() {
                 mark::hit(Mark::BatchFull);
                 break;
             }
             let queued = self.queue.pop_front().expect("it has a front");
+            // A snapshot is cut where a vertex ends: a barrier is alone in its own.
+            let is_barrier = queued.command.operation == Operation::Barrier;
             commands.push(queued.command);
             submitters.push(queued.submitter);
+            if is_barrier {
+                break;
+            }
         }
         let vertex = self.column.vertex(self.next_seq);
         self.next_seq += 1;

@@ -66,6 +66,11 @@ pub const REWRITTEN_VERTICES_MAX: usize = 64;
 /// most one vertex more.
 pub const REWRITTEN_LEN_MAX: usize = 256 << 10;
 
+/// Requests of one session from the first that its client has not acknowledged: clients submit none
+/// beyond it, and proposers turn such away. Replicas keep the replies to all of them: 4096 times the
+/// length of a reply for each session.
+pub const SESSION_WINDOW: u64 = 4096;
+
 /// Sequence numbers, of vertices and of requests, are below this, and prefixes of them not above:
 /// adding to one cannot overflow.
 pub const SEQ_END: u64 = 1 << 62;
