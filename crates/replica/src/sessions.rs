@@ -4,16 +4,21 @@ use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Operation, Reply, RequestId, SeqSet, SessionId, StateMachine, VertexId};
 use bytes::Bytes;
+use imbl::OrdMap;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+mod snapshot;
 
 /// The open sessions. Every replica has the same table at the same point of the execution order, as
 /// far as conflicting commands can tell.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Sessions {
-    open: BTreeMap<SessionId, Session>,
+    /// Shared with the snapshots that are being read: of these, a session is copied when it changes.
+    open: OrdMap<SessionId, Arc<Session>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Session {
     /// The sequences that took effect: not a highest one, since a client's commuting commands are
     /// executed in different orders by different replicas (trap T9).
@@ -35,7 +40,7 @@ impl Sessions {
             Operation::OpenSession => {
                 let slot = if is_planted(Mutant::SessionsOfABatchShared) { 0 } else { slot };
                 let session = SessionId { opened: vertex, slot };
-                self.open.insert(session, Session::default());
+                self.open.insert(session, Arc::default());
                 Reply::Opened(session)
             }
             Operation::CloseSessions(sessions) => {
@@ -78,6 +83,7 @@ impl Sessions {
         let Some(session) = self.open.get_mut(&request.session) else {
             return Reply::SessionUnknown;
         };
+        let session = Arc::make_mut(session);
         // Trap T8: the same request in a second vertex; never skipped for being below a watermark.
         let was_executed = if is_planted(Mutant::HighestSequencePerClient) {
             request.sequence < session.executed.end()
