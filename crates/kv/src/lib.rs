@@ -35,6 +35,7 @@
 mod command;
 mod conflicts;
 mod digest;
+mod entry;
 pub mod limits;
 mod number;
 mod reply;

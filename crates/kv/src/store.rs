@@ -1,28 +1,30 @@
 //! The state machine.
 
 use crate::digest::Digest;
+use crate::entry::Entry;
 use crate::limits::REPLY_LEN_MAX;
 use crate::{KvCommand, KvReply, number, snapshot};
 use althing_model::{Pieces, StateMachine, Unrestorable};
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use imbl::OrdSet;
 
-/// The store. Its memory is that of its entries: nothing here bounds their number.
+/// The store. Its memory is that of its entries: nothing here bounds their number. Cloning shares
+/// them, in no time, and each of the two copies what it changes.
 #[derive(Debug, Clone, Default)]
 pub struct Store {
-    entries: BTreeMap<Bytes, Bytes>,
+    entries: OrdSet<Entry>,
     digest: Digest,
 }
 
 impl Store {
     /// The key's value, if it has one.
-    pub fn get(&self, key: &[u8]) -> Option<&Bytes> {
-        self.entries.get(key)
+    pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
+        self.entries.get(key).map(Entry::value)
     }
 
     /// The entries, ascending by key.
-    pub fn iter(&self) -> impl Iterator<Item = (&Bytes, &Bytes)> {
-        self.entries.iter()
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.entries.iter().map(|entry| (entry.key(), entry.value()))
     }
 
     /// How many keys have a value.
@@ -38,17 +40,17 @@ impl Store {
     /// Executes one command.
     pub fn execute(&mut self, command: KvCommand) -> KvReply {
         match command {
-            KvCommand::Get { key } => KvReply::Value(self.entries.get(&key).cloned()),
+            KvCommand::Get { key } => KvReply::Value(self.shared(&key)),
             KvCommand::Put { key, value } => {
-                self.set(&key, Some(value));
+                self.set(&key, Some(&value));
                 KvReply::Done
             }
             KvCommand::Delete { key } => KvReply::Deleted(self.set(&key, None).is_some()),
             KvCommand::CompareAndSwap { key, expected, new } => {
-                let actual = self.entries.get(&key).cloned();
+                let actual = self.shared(&key);
                 let swapped = actual == expected;
                 if swapped {
-                    self.set(&key, new);
+                    self.set(&key, new.as_deref());
                 }
                 KvReply::Swapped { swapped, actual }
             }
@@ -57,7 +59,7 @@ impl Store {
                 Some(before) => match before.checked_add(by) {
                     None => KvReply::Overflow,
                     Some(sum) => {
-                        self.set(&key, Some(number::write(sum)));
+                        self.set(&key, Some(&number::write(sum)));
                         KvReply::Number(sum)
                     }
                 },
@@ -65,13 +67,13 @@ impl Store {
             KvCommand::Add { key, by } => match self.number(&key) {
                 None => KvReply::NotANumber,
                 Some(before) => {
-                    self.set(&key, Some(number::write(before.wrapping_add(by))));
+                    self.set(&key, Some(&number::write(before.wrapping_add(by))));
                     KvReply::Done
                 }
             },
             KvCommand::MultiPut { pairs } => {
                 for (key, value) in pairs {
-                    self.set(&key, Some(value));
+                    self.set(&key, Some(&value));
                 }
                 KvReply::Done
             }
@@ -81,39 +83,38 @@ impl Store {
 
     fn values(&self, keys: &[Bytes]) -> KvReply {
         // Judged by the state alone, so that every replica answers the same.
-        let values: Vec<_> = keys.iter().map(|key| self.entries.get(key)).collect();
-        let len: usize = values.iter().map(|value| value.map_or(0, |v| v.len())).sum();
+        let entries: Vec<_> = keys.iter().map(|key| self.entries.get(&key[..])).collect();
+        let len: usize = entries.iter().flatten().map(|entry| entry.value().len()).sum();
         // Each value takes up to ten bytes around it.
-        if len + 10 * values.len() + 10 > REPLY_LEN_MAX {
+        if len + 10 * entries.len() + 10 > REPLY_LEN_MAX {
             return KvReply::TooLong { len: len as u64 };
         }
-        KvReply::Values(values.into_iter().map(|value| value.cloned()).collect())
+        KvReply::Values(entries.into_iter().map(|entry| entry.map(Entry::value_shared)).collect())
+    }
+
+    fn shared(&self, key: &[u8]) -> Option<Bytes> {
+        self.entries.get(key).map(Entry::value_shared)
     }
 
     /// The number of a key, 0 where there is no value; `None` where the value is no number.
-    fn number(&self, key: &Bytes) -> Option<i64> {
-        match self.entries.get(key) {
+    fn number(&self, key: &[u8]) -> Option<i64> {
+        match self.get(key) {
             None => Some(0),
             Some(value) => number::read(value),
         }
     }
 
-    /// Sets or removes a key's value and returns the one before. Every change goes through here.
-    fn set(&mut self, key: &Bytes, value: Option<Bytes>) -> Option<Bytes> {
+    /// Sets or removes a key's value and returns its entry before. Every change goes through here.
+    fn set(&mut self, key: &[u8], value: Option<&[u8]>) -> Option<Entry> {
         let before = match value {
             Some(value) => {
-                self.digest.add(key, &value);
-                // Copies: what is stored for long keeps no payload alive.
-                let value = Bytes::copy_from_slice(&value);
-                match self.entries.get_mut(key) {
-                    Some(stored) => Some(std::mem::replace(stored, value)),
-                    None => self.entries.insert(Bytes::copy_from_slice(key), value),
-                }
+                self.digest.add(key, value);
+                self.entries.insert(Entry::new(key, value))
             }
             None => self.entries.remove(key),
         };
         if let Some(before) = &before {
-            self.digest.remove(key, before);
+            self.digest.remove(key, before.value());
         }
         before
     }
@@ -133,26 +134,22 @@ impl StateMachine for Store {
     }
 
     fn snapshot(&self) -> Pieces {
-        let entries = self.entries.clone().into_iter();
-        Box::new(snapshot::pieces(entries, self.entries.len(), self.digest))
+        Box::new(snapshot::pieces(self.entries.clone(), self.digest))
     }
 
     fn restore(&mut self, pieces: &mut dyn Iterator<Item = Bytes>) -> Result<(), Unrestorable> {
-        self.entries = BTreeMap::new();
-        self.digest = snapshot::restore(pieces, |key, value| {
-            // Copies: an entry keeps no piece alive.
-            let copy = |part: Bytes| Bytes::copy_from_slice(&part);
-            self.entries.insert(copy(key), copy(value));
-        })?;
+        // What goes makes room for what comes.
+        *self = Self::default();
+        (self.entries, self.digest) = snapshot::restore(pieces)?;
         Ok(())
     }
 }
 
-impl FromIterator<(Bytes, Bytes)> for Store {
-    fn from_iter<T: IntoIterator<Item = (Bytes, Bytes)>>(entries: T) -> Self {
+impl<K: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(K, V)> for Store {
+    fn from_iter<T: IntoIterator<Item = (K, V)>>(entries: T) -> Self {
         let mut store = Self::default();
         for (key, value) in entries {
-            store.set(&key, Some(value));
+            store.set(key.as_ref(), Some(value.as_ref()));
         }
         store
     }

@@ -110,6 +110,17 @@ impl SeqSet {
         }
     }
 
+    /// Adds the numbers from `start` up to `end` (exclusive), and is false, with nothing added, unless
+    /// there are any, all of them above every member and not adjacent to one: a set is copied by its
+    /// prefix and its [`Self::ranges`].
+    pub fn append(&mut self, start: u64, end: u64) -> bool {
+        let is_above = self.end() < start && start < end;
+        if is_above {
+            self.ranges.insert(start, end);
+        }
+        is_above
+    }
+
     /// The numbers from `from` up to `to` (exclusive) that are not members, ascending; the work is
     /// that of the ranges between, not of the members.
     pub fn missing(&self, from: u64, to: u64) -> impl Iterator<Item = u64> + '_ {
@@ -165,6 +176,14 @@ mod tests {
             prop_assert_eq!(missing, expected);
             prop_assert_eq!(ours.end(), plain.last().map_or(0, |last| last + 1));
             prop_assert!(!ours.contains(ours.below()));
+            let mut copy = SeqSet::default();
+            copy.insert_below(ours.below());
+            for (start, end) in ours.ranges() {
+                prop_assert!(copy.append(start, end));
+                prop_assert!(!copy.append(start, end + 1) && !copy.append(end, end + 1));
+            }
+            prop_assert!(!copy.append(50, 50));
+            prop_assert_eq!(&copy, &ours);
             let mut other = SeqSet::default();
             other.insert_range(3, 9);
             other.insert(44);

@@ -2,20 +2,23 @@
 
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
-use althing_model::{
-    Operation, Pieces, Reply, RequestId, SeqSet, SessionId, StateMachine, Unrestorable, VertexId,
-};
+use althing_model::{Operation, Reply, RequestId, SeqSet, SessionId, StateMachine, VertexId};
 use bytes::Bytes;
+use imbl::OrdMap;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+mod snapshot;
 
 /// The open sessions. Every replica has the same table at the same point of the execution order, as
 /// far as conflicting commands can tell.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Sessions {
-    open: BTreeMap<SessionId, Session>,
+    /// Shared with the snapshots that are being read: of these, a session is copied when it changes.
+    open: OrdMap<SessionId, Arc<Session>>,
 }
 
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Session {
     /// The sequences that took effect: not a highest one, since a client's commuting commands are
     /// executed in different orders by different replicas (trap T9).
@@ -37,7 +40,7 @@ impl Sessions {
             Operation::OpenSession => {
                 let slot = if is_planted(Mutant::SessionsOfABatchShared) { 0 } else { slot };
                 let session = SessionId { opened: vertex, slot };
-                self.open.insert(session, Session::default());
+                self.open.insert(session, Arc::default());
                 Reply::Opened(session)
             }
             Operation::Barrier => Reply::Passed,
@@ -51,61 +54,6 @@ impl Sessions {
                 self.apply(*request, *acknowledged_below, payload, machine)
             }
         }
-    }
-
-    /// The table in pieces.
-    pub fn snapshot(&self) -> Pieces {
-        let all = self.clone();
-        Box::new(all.open.into_iter().map(|(id, session)| {
-            let mut out = Vec::new();
-            let mut put = |number: u64| out.extend(number.to_be_bytes());
-            put(id.opened.epoch.0.into());
-            put(id.opened.proposer.0.into());
-            put(id.opened.seq);
-            put(id.slot.into());
-            put(session.executed.below());
-            put(session.executed.fragments() as u64);
-            session.executed.ranges().for_each(|(from, to)| {
-                put(from);
-                put(to);
-            });
-            for (sequence, reply) in &session.replies {
-                out.extend(sequence.to_be_bytes());
-                out.extend((reply.len() as u64).to_be_bytes());
-                out.extend(reply);
-            }
-            out.into()
-        }))
-    }
-
-    /// The table of a snapshot.
-    pub fn restore(pieces: &mut dyn Iterator<Item = Bytes>) -> Result<Self, Unrestorable> {
-        let mut new = Self::default();
-        for mut piece in pieces {
-            let mut get = || match piece.len() {
-                0..8 => Err(Unrestorable("a session is cut short".into())),
-                _ => Ok(u64::from_be_bytes(piece.split_to(8)[..].try_into().expect("8 bytes"))),
-            };
-            let opened = VertexId {
-                epoch: althing_model::Epoch(get()? as u32),
-                proposer: althing_model::NodeId(get()? as u32),
-                seq: get()?,
-            };
-            let id = SessionId { opened, slot: get()? as u32 };
-            let mut session = Session::default();
-            session.executed.insert_below(get()?);
-            for _ in 0..get()? {
-                let (from, to) = (get()?, get()?);
-                session.executed.insert_range(from, to);
-            }
-            while piece.len() >= 16 {
-                let sequence = u64::from_be_bytes(piece.split_to(8)[..].try_into().expect("8"));
-                let len = u64::from_be_bytes(piece.split_to(8)[..].try_into().expect("8"));
-                session.replies.insert(sequence, piece.split_to(len as usize));
-            }
-            new.open.insert(id, session);
-        }
-        Ok(new)
     }
 
     /// How many sessions are open.
@@ -136,6 +84,7 @@ impl Sessions {
         let Some(session) = self.open.get_mut(&request.session) else {
             return Reply::SessionUnknown;
         };
+        let session = Arc::make_mut(session);
         // Trap T8: the same request in a second vertex; never skipped for being below a watermark.
         let was_executed = if is_planted(Mutant::HighestSequencePerClient) {
             request.sequence < session.executed.end()
