@@ -6,11 +6,15 @@
 //! same answers leave the same image. Handles and locks taken before a crash
 //! are dead after it: a process that did not notice its own death can't write.
 
+mod crash;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::disk::{Disk, DiskFile, LockMode, SECTOR_BYTES};
+use crate::disk::{Disk, DiskFile, LockMode};
+
+pub use crash::Unsynced;
 
 /// A call that can be made to fail, and is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,48 +101,6 @@ impl MemoryDisk {
     /// An empty disk.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Loses power. `choose(n)` answers with a number below n, which decides
-    /// what of the unsynced survives: a prefix of the changed names; of each
-    /// write nothing, all, a prefix of its bytes, or any subset of its sectors.
-    /// A write over zeros may be cut at any byte, any other at a sector.
-    pub fn crash(&self, choose: &mut dyn FnMut(u64) -> u64) {
-        let mut state = self.state();
-        let state = &mut *state;
-        for content in state.contents.values_mut() {
-            for change in std::mem::take(&mut content.pending) {
-                content.survive(change, choose);
-            }
-        }
-        let kept = choose(state.names_pending.len() as u64 + 1) as usize;
-        for change in state.names_pending.drain(..).take(kept) {
-            change.apply(&mut state.names_durable);
-        }
-        state.restart();
-    }
-
-    /// Loses power when, of all unsynced writes in order of their files, just
-    /// this many bytes had arrived. Changed names survive.
-    pub fn crash_after_bytes(&self, bytes: u64) {
-        let mut left = usize::try_from(bytes).unwrap_or(usize::MAX);
-        let mut state = self.state();
-        for content in state.contents.values_mut() {
-            for change in std::mem::take(&mut content.pending) {
-                match change {
-                    Change::Write { offset, mut bytes } => {
-                        bytes.truncate(left);
-                        left -= bytes.len();
-                        write(&mut content.durable, &bytes, offset);
-                    }
-                    length => length.apply(&mut content.durable),
-                }
-            }
-        }
-        for change in std::mem::take(&mut state.names_pending) {
-            change.apply(&mut state.names_durable);
-        }
-        state.restart();
     }
 
     /// The process dies, the machine does not: everything written can be read
@@ -282,40 +244,6 @@ impl Content {
     fn room(&self, free: Option<u64>) -> usize {
         let free = free.map_or(usize::MAX, |free| usize::try_from(free).unwrap_or(usize::MAX));
         self.cached.len().saturating_add(free)
-    }
-
-    /// Lets the chosen part of an unsynced change become durable.
-    fn survive(&mut self, change: Change, choose: &mut dyn FnMut(u64) -> u64) {
-        let fate = choose(4);
-        let (offset, bytes) = match change {
-            Change::Write { offset, bytes } => (offset, bytes),
-            length if fate.is_multiple_of(2) => return length.apply(&mut self.durable),
-            Change::Length(_) => return,
-        };
-        match fate {
-            0 => {}
-            1 => write(&mut self.durable, &bytes, offset),
-            2 => {
-                let mut kept = choose(bytes.len() as u64 + 1) as usize;
-                let sector = (offset + kept) / SECTOR_BYTES * SECTOR_BYTES;
-                let old = self.durable.get(sector..).unwrap_or(&[]);
-                if old.iter().take(SECTOR_BYTES).any(|byte| *byte != 0) {
-                    kept = sector.saturating_sub(offset);
-                }
-                write(&mut self.durable, &bytes[..kept], offset);
-            }
-            _ => {
-                let mut at = 0;
-                while at < bytes.len() {
-                    let len = SECTOR_BYTES - (offset + at) % SECTOR_BYTES;
-                    let end = bytes.len().min(at + len);
-                    if choose(2) == 1 {
-                        write(&mut self.durable, &bytes[at..end], offset + at);
-                    }
-                    at = end;
-                }
-            }
-        }
     }
 }
 

@@ -5,8 +5,15 @@ mod crash;
 mod damage;
 mod format;
 mod full;
+#[path = "../../examples/crash_images/images.rs"]
+mod images;
+mod lives;
 mod model;
 mod refusal;
+#[path = "../../examples/crash_images/trace.rs"]
+mod trace;
+#[path = "../../examples/crash_images/traced.rs"]
+mod traced;
 
 use althing_journal::memory::MemoryDisk;
 use althing_journal::{Identity, Journal, OpenError, Options, Recovered};
