@@ -33,7 +33,10 @@ pub(crate) fn pieces(entries: OrdSet<Entry>, digest: Digest) -> impl Iterator<It
     let mut last: Option<Entry> = None;
     std::iter::from_fn(move || {
         let entries = rest.as_ref()?;
-        let mut piece = vec![VERSION, ENTRIES];
+        // The piece before was a full one, so this is, too, unless it is the last.
+        let expected = if last.is_some() { SNAPSHOT_PIECE_LEN + (4 << 10) } else { HEAD_LEN };
+        let mut piece = Vec::with_capacity(expected);
+        piece.extend([VERSION, ENTRIES]);
         let from = last.as_ref().map_or(Bound::Unbounded, |last| Bound::Excluded(last.key()));
         let mut range = entries.range::<_, [u8]>((from, Bound::Unbounded));
         let mut reached = None;
