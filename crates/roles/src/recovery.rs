@@ -64,9 +64,14 @@ impl Recovery {
         let modes = || conflicts.modes().clone();
         let voter = is(Party::Voter)
             .then(|| Voter::new(althing_voter::Config { me, epoch, modes: modes(), has_replica }));
-        let dependency =
-            is(Party::Node(Role::Dependency)).then(|| DependencyNode::new(epoch, modes()));
-        let acceptor = is(Party::Node(Role::Acceptor)).then(|| Acceptor::new(epoch));
+        let dependency = is(Party::Node(Role::Dependency)).then(|| {
+            let node = DependencyNode::new(epoch, modes());
+            if has_replica { node.beside_replica(me) } else { node }
+        });
+        let acceptor = is(Party::Node(Role::Acceptor)).then(|| {
+            let acceptor = Acceptor::new(epoch);
+            if has_replica { acceptor.beside_replica(me) } else { acceptor }
+        });
         let replica = has_replica.then(|| {
             let replica = althing_replica::Config {
                 me,
