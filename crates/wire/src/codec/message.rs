@@ -1,6 +1,6 @@
 //! Each message to and from its body.
 
-use super::{DecodeError, Fault, count, encode, parse, to_bytes};
+use super::{DecodeError, count, encode, parse, to_bytes};
 use crate::generated as pb;
 use crate::limits::{CHUNK_LEN_MAX, MICROS_MAX, SEQ_END, SNAPSHOT_LEN_MAX};
 use crate::*;
