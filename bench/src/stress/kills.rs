@@ -46,6 +46,12 @@ const DEAD_MS: Range<u64> = 0..400;
 /// From a start to the kill during start-up, in milliseconds.
 const STARTS_MS: Range<u64> = 0..300;
 
+/// How long a node may take to answer before a client asks the next one.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// How long nothing may be heard of a node before its clients take it for dead.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Kill processes at random moments, and check everything that clients saw.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -139,7 +145,7 @@ impl KillsArgs {
         let mut load = Load::new(tally.clone(), Some(recorder.clone()), None);
         let mut clients = Vec::new();
         for node in nodes.fronts() {
-            let kv = nodes.session(node, |_| {}).await?;
+            let kv = nodes.session(node, impatient).await?;
             for place in 0..self.clients {
                 let number = node as u64 * self.clients + place;
                 let commands = Promises::new(number, era.clone(), seed);
@@ -183,6 +189,12 @@ impl KillsArgs {
         nodes.cluster.check()?;
         Ok(kills)
     }
+}
+
+/// Clients that soon ask another node: each kill makes them send again what may have taken effect.
+fn impatient(config: &mut althing_sdk::Config) {
+    config.attempt_timeout = ATTEMPT_TIMEOUT;
+    config.transport.idle_timeout = IDLE_TIMEOUT;
 }
 
 /// Kills one after the other.

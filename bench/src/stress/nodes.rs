@@ -50,31 +50,26 @@ impl Nodes {
         (0..self.cluster.len()).filter(|node| self.cluster.roles(*node).contains(&role)).collect()
     }
 
-    /// A client that asks this node first.
-    pub(super) async fn client(
+    /// A client that asks this node first, with its session open: what that takes is no command's
+    /// latency.
+    pub(super) fn session<F: FnOnce(&mut althing_sdk::Config)>(
         &self,
         node: usize,
-        change: impl FnOnce(&mut althing_sdk::Config),
-    ) -> Result<KvClient, BenchError> {
+        change: F,
+    ) -> impl Future<Output = Result<KvClient, BenchError>> + Send + use<F> {
         let mut config = self.cluster.client(&self.cluster.routes_from(node));
         change(&mut config);
-        let client = Client::connect(config).await.map_err(|source| BenchError::Connect {
-            region: format!("node {node}"),
-            source: Arc::new(source),
-        })?;
-        Ok(KvClient::new(client))
-    }
-
-    /// The same with its session open: what that takes is no command's latency.
-    pub(super) async fn session(
-        &self,
-        node: usize,
-        change: impl FnOnce(&mut althing_sdk::Config),
-    ) -> Result<KvClient, BenchError> {
-        let kv = self.client(node, change).await?;
-        // If it fails, the first command shows why.
-        let _ = kv.get("session").await;
-        Ok(kv)
+        let connecting = Client::connect(config);
+        async move {
+            let client = connecting.await.map_err(|source| BenchError::Connect {
+                region: format!("node {node}"),
+                source: Arc::new(source),
+            })?;
+            let kv = KvClient::new(client);
+            // If it fails, the first command shows why.
+            let _ = kv.get("session").await;
+            Ok(kv)
+        }
     }
 
     /// What a node says of itself, if it can be asked.

@@ -292,16 +292,17 @@ impl OverloadArgs {
         let timeout = Duration::from_millis(self.timeout_ms);
         let mut all = Vec::new();
         for node in nodes.fronts() {
-            let mut sessions = Vec::new();
+            let mut opening = JoinSet::new();
             for _ in 0..self.sessions {
-                let once = |config: &mut althing_sdk::Config| {
+                let once = move |config: &mut althing_sdk::Config| {
                     config.in_flight_max = 1 << 20;
                     config.timeout = timeout;
                     config.attempt_timeout = timeout;
                     config.back_off = 2 * timeout;
                 };
-                sessions.push(nodes.session(node, once).await?);
+                opening.spawn(nodes.session(node, once));
             }
+            let sessions = opening.join_all().await.into_iter().collect::<Result<_, _>>()?;
             all.push((node, sessions));
         }
         Ok(all)

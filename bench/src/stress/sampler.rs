@@ -10,6 +10,12 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
+/// About how often every process is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How often it is asked whether it is time for that.
+const ASK_EVERY: Duration = Duration::from_millis(50);
+
 /// What one look found.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Sample {
@@ -37,24 +43,30 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    /// Looks at all nodes of a cluster, of which none is restarted meanwhile, now and then every so
-    /// often.
-    pub(super) fn start(nodes: &Nodes, tally: Arc<Tally>, every: Duration) -> Self {
+    /// Looks at all nodes of a cluster, of which none is restarted meanwhile: at once, about every
+    /// second, and whenever another so many commands are answered, however short the run.
+    pub(super) fn start(nodes: &Nodes, tally: Arc<Tally>, answers: u64) -> Self {
         let cluster = &nodes.cluster;
         let places: Vec<(Option<u32>, PathBuf)> = (0..cluster.len())
             .map(|node| (cluster.process_id(node), cluster.data_dir(node)))
             .collect();
         let (stop, mut stopped) = oneshot::channel();
         let samples = tokio::spawn(async move {
-            let mut ticks = interval(every);
+            let mut ticks = interval(ASK_EVERY);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            let mut samples = Vec::new();
+            let mut samples: Vec<Sample> = Vec::new();
             loop {
                 let is_last = tokio::select! {
                     _ = ticks.tick() => false,
                     _ = &mut stopped => true,
                 };
-                samples.push(look(&places, &tally));
+                let (now, answered) = (tally.now(), tally.answered());
+                let is_due = samples.last().is_none_or(|last| {
+                    now >= last.at + LOOK_EVERY || answered / answers > last.answered / answers
+                });
+                if is_last || is_due {
+                    samples.push(look(&places, &tally));
+                }
                 if is_last {
                     return samples;
                 }

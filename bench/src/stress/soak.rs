@@ -15,9 +15,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// About how often every process is looked at; more often in a run that would be over by then.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
 /// Pass many commands through a cluster of processes, and see whether memory, disk or throughput
 /// drift.
 #[derive(Debug, Clone, Args)]
@@ -113,7 +110,7 @@ impl SoakArgs {
             sessions.push((node, nodes.session(node, room).await?));
         }
         let tally = Arc::new(Tally::start(Some(self.commands)));
-        let sampler = Sampler::start(&nodes, tally.clone(), LOOK_EVERY);
+        let sampler = Sampler::start(&nodes, tally.clone(), self.commands / 10);
         let mut load = Load::new(tally.clone(), None, Some(self.commands));
         for (node, kv) in &sessions {
             (0..clients).for_each(|_| load.closed(*node, kv, source.client(), Duration::ZERO));
@@ -180,7 +177,7 @@ fn grew_most(samples: &[Sample], commands: u64, of: impl Fn(&Usage) -> u64) -> G
         end: highest(node, commands.saturating_sub(tenth), u64::MAX),
     };
     let all = (0..count).map(growth);
-    all.max_by_key(|growth| growth.end as i64 - growth.warm as i64).unwrap_or_default()
+    all.max_by_key(|it| (it.end as i64 - it.warm as i64, it.end)).unwrap_or_default()
 }
 
 /// The throughput of the last tenth of the commands over that of the first; none before all are done.

@@ -85,12 +85,14 @@ fn of_processes(course: &Course<'_>, of: impl Fn(&Usage) -> u64) -> Vec<Line> {
     (0..count).map(line).collect()
 }
 
-/// Answers a second in steps that can be read, each at its middle. The last one may be short.
+/// Answers a second in steps that can be read, each at its middle. The end of the last ones, which is
+/// not known to be a whole step, is left out.
 fn throughput(steps: &[u32]) -> Vec<(f64, f64)> {
+    let steps = &steps[..steps.len().saturating_sub(1)];
     let step = STEP.as_secs_f64();
     let wanted = round_step(steps.len() as f64 * step / STEPS_MAX).max(step);
     let together = (wanted / step).round() as usize;
-    let joined = steps.chunks(together).enumerate().map(|(index, steps)| {
+    let joined = steps.chunks_exact(together).enumerate().map(|(index, steps)| {
         let answers: u64 = steps.iter().map(|count| u64::from(*count)).sum();
         let from = (index * together) as f64 * step;
         let took = steps.len() as f64 * step;
@@ -109,7 +111,7 @@ mod tests {
     use std::time::Duration;
 
     fn samples(count: u64) -> Vec<Sample> {
-        let usage = |bytes| Usage { rss_bytes: bytes << 20, disk_bytes: 2 * bytes << 20 };
+        let usage = |bytes| Usage { rss_bytes: bytes << 20, disk_bytes: bytes << 21 };
         let sample = |at: u64| Sample {
             at: Duration::from_secs(at),
             answered: at,
