@@ -159,6 +159,14 @@ impl Cluster {
         }
     }
 
+    /// Starts every node.
+    pub async fn start_all(&mut self) {
+        for node in 0..self.nodes.len() {
+            self.try_start_node(node).unwrap();
+        }
+        self.until_ready().await;
+    }
+
     pub fn config(&self, node: usize) -> Config {
         Config::from_file(&self.files[node], self.dir.path()).unwrap()
     }
