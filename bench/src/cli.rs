@@ -1,6 +1,6 @@
 //! The command line of the geo benchmark: `althing bench geo`.
 
-use crate::real::{self, Told};
+use crate::real;
 use crate::sim::Settings;
 use crate::sweep::{self, Sweep};
 use crate::{BenchError, Crash, Keys, Load, Results, output};
@@ -238,23 +238,10 @@ pub fn run(way: &Way, sweep: &Sweep) -> Result<Results, BenchError> {
         }
         Way::Wan => {
             let binary = std::env::current_exe()?;
-            watched(|progress| real::sweep::emulate(sweep, binary, progress))
+            real::watched(|progress| real::sweep::emulate(sweep, binary, progress))
         }
-        Way::Cluster(file) => watched(|progress| real::sweep::measure(sweep, file, progress)),
+        Way::Cluster(file) => real::watched(|progress| real::sweep::measure(sweep, file, progress)),
     }
-}
-
-/// Runs something on real processes: on stderr what it says, and how many commands are answered.
-fn watched<T>(run: impl FnOnce(real::Progress<'_>) -> T) -> T {
-    let style = ProgressStyle::with_template("{spinner} {elapsed}  {pos} answers in this run");
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8));
-    let bar = bar.with_style(style.expect("it is a template"));
-    let done = run(&|told| match told {
-        Told::Said(text) => bar.suspend(|| eprintln!("{text}")),
-        Told::Answered(count) => bar.set_position(count),
-    });
-    bar.finish_and_clear();
-    done
 }
 
 /// Steps of progress for each run: many, since a long run tells of few at a time.

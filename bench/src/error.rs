@@ -99,6 +99,9 @@ pub enum BenchError {
     /// Results could not be written.
     #[error(transparent)]
     Output(Arc<OutputError>),
+    /// A cluster did not keep a promise, or did not come back.
+    #[error("{0}")]
+    Broken(String),
     /// Something else does not fit.
     #[error("{0}")]
     Invalid(String),

@@ -20,6 +20,7 @@ mod protocol;
 pub mod real;
 pub mod results;
 pub mod sim;
+pub mod stress;
 pub mod sweep;
 pub mod workload;
 

@@ -1,6 +1,7 @@
 //! `--out DIR`: everything as files.
 
 use super::archive::Archive;
+use super::plot::usage::Course;
 use super::series::run_names;
 use super::table::heading;
 use super::{OutputError, csv, histogram_log, html, plot};
@@ -28,6 +29,23 @@ pub(super) fn write(
     }
     let page = html::page(results, &figures, command);
     directory.write("report.html", Ok(page.into()))?;
+    Ok(directory.written)
+}
+
+/// What a soak took over time: its plots, and a page of them with the figures in `rows`.
+pub(crate) fn write_course(
+    course: &Course<'_>,
+    rows: &[(String, String)],
+    dir: &Path,
+    command: &str,
+) -> Result<Vec<PathBuf>, OutputError> {
+    let mut directory = Directory::make(dir)?;
+    let plots = plot::usage::plots(course)?;
+    for plot in &plots {
+        directory.write(&format!("{}.svg", plot.name), Ok(plot.svg.clone().into()))?;
+    }
+    let page = html::usage::page(rows, &plots, command);
+    directory.write("soak.html", Ok(page.into()))?;
     Ok(directory.written)
 }
 

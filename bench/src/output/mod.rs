@@ -18,6 +18,8 @@
 //! | `load-*.svg` | mean, p99 and throughput against clients or rate: with several loads |
 //! | `timeline-*.svg` | throughput and longest latency over time: with a crash |
 //! | `cdf-*.svg` | latency distributions, of all regions and of each |
+//!
+//! A soak writes `memory.svg`, `disk.svg`, `throughput.svg` and `soak.html`.
 
 mod archive;
 mod csv;
@@ -32,7 +34,9 @@ mod series;
 mod table;
 
 pub use error::OutputError;
+pub(crate) use files::write_course;
 pub use json::Report;
+pub(crate) use plot::usage::Course;
 pub use table::ruled;
 
 use crate::Results;

@@ -32,6 +32,8 @@ pub mod wan;
 pub use read_back::read_back;
 pub use recorder::{Recorder, Sample};
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
 /// What a run tells while it goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told<'a> {
@@ -45,9 +47,22 @@ pub enum Told<'a> {
 pub type Progress<'a> = &'a (dyn Fn(Told<'_>) + Sync);
 
 /// Threads for the clients of all regions; the nodes need the cores more.
-const CLIENT_THREADS: usize = 2;
+pub(crate) const CLIENT_THREADS: usize = 2;
 
 /// A runtime for clients.
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(CLIENT_THREADS).enable_all().build()
+}
+
+/// Runs something on real processes: on stderr what it says, and how many commands are answered.
+pub(crate) fn watched<T>(run: impl FnOnce(Progress<'_>) -> T) -> T {
+    let style = ProgressStyle::with_template("{spinner} {elapsed}  {pos} answers in this run");
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8));
+    let bar = bar.with_style(style.expect("it is a template"));
+    let done = run(&|told| match told {
+        Told::Said(text) => bar.suspend(|| eprintln!("{text}")),
+        Told::Answered(count) => bar.set_position(count),
+    });
+    bar.finish_and_clear();
+    done
 }

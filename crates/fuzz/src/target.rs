@@ -3,7 +3,7 @@
 use crate::Outcomes;
 use crate::targets::{
     acceptor, client, client_file, dependency, frame, identity, journal, kv, message, node_config,
-    planet, proposer, record, replica, voter,
+    planet, proposer, record, replica, snapshot, voter,
 };
 use arbitrary::Unstructured;
 
@@ -23,7 +23,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     frame::TARGET,
     message::TARGET,
     record::TARGET,
@@ -33,6 +33,7 @@ pub const TARGETS: [Target; 15] = [
     planet::TARGET,
     identity::TARGET,
     kv::TARGET,
+    snapshot::TARGET,
     voter::TARGET,
     dependency::TARGET,
     acceptor::TARGET,

@@ -50,6 +50,7 @@ fn well_formed_inputs_reach_what_targets_are_for() {
         ("planet", 6),
         ("identity", 9),
         ("kv", 16),
+        ("snapshot", 26),
         ("voter", 200),
         ("dependency", 20),
         ("acceptor", 20),

@@ -2,7 +2,7 @@
 //! from, so that it comes back the same.
 
 use crate::{LocalClusterError, Settings, ports};
-use althing_model::{ClusterId, Path};
+use althing_model::{ClusterId, Path, Role};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::Path as FilePath;
@@ -36,6 +36,19 @@ pub(crate) struct Place {
     pub(crate) address: SocketAddr,
     /// For operators, over TCP.
     pub(crate) admin: SocketAddr,
+    /// Its roles; none are named where it has all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) roles: Vec<String>,
+}
+
+impl Place {
+    /// Its roles.
+    pub(crate) fn roles(&self) -> Vec<Role> {
+        match &self.roles[..] {
+            [] => Role::ALL.to_vec(),
+            roles => roles.iter().map(|name| Role::from_name(name).expect("checked")).collect(),
+        }
+    }
 }
 
 impl Description {
@@ -51,6 +64,11 @@ impl Description {
             path: file,
             reason: error.message().to_owned(),
         })?;
+        let mut roles = kept.nodes.iter().flat_map(|place| &place.roles);
+        if let Some(name) = roles.find(|name| Role::from_name(name).is_none()) {
+            let reason = format!("{name:?} is no role");
+            return Err(LocalClusterError::Description { path: dir.join(FILE), reason });
+        }
         kept.check(settings, dir)?;
         Ok(kept)
     }
@@ -60,21 +78,35 @@ impl Description {
             return Err(LocalClusterError::NoNodes);
         }
         let free = || ports::free().map_err(LocalClusterError::file(dir));
-        let place = |region: &String| {
-            Ok(Place { region: region.clone(), address: free()?, admin: free()? })
+        let place = |(node, region): (usize, &String)| {
+            let roles = named(settings, node);
+            Ok(Place { region: region.clone(), address: free()?, admin: free()?, roles })
         };
         Ok(Self {
             cluster: ClusterId(*uuid::Uuid::new_v4().as_bytes()).to_string(),
             path: settings.path.name().to_owned(),
             f: settings.f,
             planet: settings.planet.as_ref().map(|planet| planet.name().to_owned()),
-            nodes: settings.regions.iter().map(place).collect::<Result<_, LocalClusterError>>()?,
+            nodes: settings
+                .regions
+                .iter()
+                .enumerate()
+                .map(place)
+                .collect::<Result<_, LocalClusterError>>()?,
         })
     }
 
     fn check(&self, asked: &Settings, dir: &FilePath) -> Result<(), LocalClusterError> {
         let planet = |name: Option<&str>| name.unwrap_or("none").to_owned();
         let regions: Vec<&str> = self.nodes.iter().map(|place| place.region.as_str()).collect();
+        let roles = |roles: Vec<String>| match &roles[..] {
+            [] => "all".to_owned(),
+            roles => roles.join(" and "),
+        };
+        let found_roles: Vec<String> =
+            self.nodes.iter().map(|place| roles(place.roles.clone())).collect();
+        let asked_roles: Vec<String> =
+            (0..asked.regions.len()).map(|node| roles(named(asked, node))).collect();
         for (what, found, asked) in [
             ("the path", self.path.clone(), asked.path.name().to_owned()),
             ("f =", self.f.to_string(), asked.f.to_string()),
@@ -84,6 +116,7 @@ impl Description {
                 planet(asked.planet.as_ref().map(|planet| planet.name())),
             ),
             ("the nodes", regions.join(", "), asked.regions.join(", ")),
+            ("the roles", found_roles.join(", "), asked_roles.join(", ")),
         ] {
             if found != asked {
                 return Err(LocalClusterError::Another {
@@ -130,4 +163,10 @@ impl Description {
             reason: format!("the path is fast or classic, not {:?}", self.path),
         })
     }
+}
+
+/// The names of the roles that a node is to have; none where it is to have all.
+fn named(settings: &Settings, node: usize) -> Vec<String> {
+    let roles = settings.roles.get(node).map(Vec::as_slice).unwrap_or_default();
+    roles.iter().map(|role| role.name().to_owned()).collect()
 }

@@ -4,7 +4,7 @@ use crate::description::Description;
 use crate::network::{Network, Route};
 use crate::{LocalClusterError, Settings};
 use althing_model::{ClusterId, NodeId, Role};
-use althing_node::config::{AdminEntry, LimitsEntry};
+use althing_node::config::{AdminEntry, JournalEntry, LimitsEntry};
 use althing_node::{Config, ConfigFile};
 use althing_sdk::{ClientFile, ClientNodeEntry, ClientTlsEntry};
 use althing_transport::certs::{ClusterAuthority, Tls};
@@ -13,10 +13,6 @@ use std::path::{Path, PathBuf};
 /// The name on the clients' certificate.
 const CLIENT: &str = "local";
 
-/// The length of a journal's segment file. Each node makes two ahead of time, and what is tried on
-/// one machine needs little.
-const SEGMENT_MIB: u64 = 16;
-
 /// A directory that holds a cluster.
 #[derive(Debug)]
 pub(crate) struct Layout {
@@ -24,6 +20,7 @@ pub(crate) struct Layout {
     pub(crate) cluster: ClusterId,
     pub(crate) description: Description,
     limits: LimitsEntry,
+    journal: JournalEntry,
     /// Removes it in the end, if it is not to be kept.
     _temporary: Option<tempfile::TempDir>,
 }
@@ -34,8 +31,8 @@ impl Layout {
         let (dir, temporary) = directory(settings.dir.as_deref())?;
         let description = Description::of(settings, &dir)?;
         let cluster = description.cluster(&dir)?;
-        let limits = settings.limits.clone();
-        let mut layout = Self { dir, cluster, description, limits, _temporary: temporary };
+        let (limits, journal) = (settings.limits.clone(), settings.journal.clone());
+        let mut layout = Self { dir, cluster, description, limits, journal, _temporary: temporary };
         layout.evade()?;
         layout.certify()?;
         Ok(layout)
@@ -54,7 +51,8 @@ impl Layout {
         }
         let authority = ClusterAuthority::create(self.cluster)?;
         for node in 0..self.len() {
-            authority.issue_node(id(node), &Role::ALL)?.write(&certs, true)?;
+            let roles = self.description.nodes[node].roles();
+            authority.issue_node(id(node), &roles)?.write(&certs, true)?;
         }
         authority.issue_client(CLIENT)?.write(&certs, true)?;
         // The last: where it is, the others are.
@@ -96,6 +94,7 @@ impl Layout {
             ConfigFile::example(self.cluster, id(node).0, &addresses, self.description.f, path);
         for (place, entry) in self.description.nodes.iter().zip(&mut config.nodes) {
             entry.region.clone_from(&place.region);
+            entry.roles = place.roles().iter().map(|role| role.name().to_owned()).collect();
         }
         if let Some(network) = network {
             for (other, entry) in config.nodes.iter_mut().enumerate() {
@@ -106,9 +105,9 @@ impl Layout {
         let admin = self.description.nodes[node].admin.to_string();
         config.admin = Some(AdminEntry { listen: admin });
         config.limits = self.limits.clone();
-        config.journal.segment_mib = SEGMENT_MIB;
+        config.journal = self.journal.clone();
         // A node that ran and lost its journal must not come back as if it had promised nothing.
-        config.journal.create = !self.dir.join(&config.data_dir).exists();
+        config.journal.create = !self.data_dir(node).exists();
         Config::from_file(&config, &self.dir)?;
         let file = self.config_file(node);
         std::fs::write(&file, config.to_toml()).map_err(LocalClusterError::file(&file))
@@ -126,7 +125,7 @@ impl Layout {
             cluster: self.cluster.to_string(),
             region: region.map(str::to_owned),
             tls: ClientTlsEntry { ca, cert, key },
-            nodes: routes.iter().map(node).collect(),
+            nodes: routes.iter().filter(|route| self.takes_commands(route)).map(node).collect(),
         };
         file.to_toml()
     }
@@ -147,6 +146,11 @@ impl Layout {
         route.collect()
     }
 
+    /// Whether clients may submit to the node at the end of a route.
+    pub(crate) fn takes_commands(&self, route: &Route) -> bool {
+        self.description.nodes[route.node.0 as usize].roles().contains(&Role::Proposer)
+    }
+
     /// The certificates of clients.
     pub(crate) fn tls(&self) -> Tls {
         Tls::of_client(&self.certs(), CLIENT)
@@ -162,6 +166,11 @@ impl Layout {
 
     pub(crate) fn config_file(&self, node: usize) -> PathBuf {
         self.dir.join(format!("node-{node}.toml"))
+    }
+
+    /// As the example of a configuration has it.
+    pub(crate) fn data_dir(&self, node: usize) -> PathBuf {
+        self.dir.join("data").join(node.to_string())
     }
 
     pub(crate) fn log_file(&self, node: usize) -> PathBuf {

@@ -49,9 +49,9 @@ pub use network::Route;
 pub use page::PageError;
 pub use planet::PlanetSourceError;
 
-use althing_model::{ClusterId, Path};
+use althing_model::{ClusterId, Path, Role};
 use althing_node::Status;
-use althing_node::config::LimitsEntry;
+use althing_node::config::{JournalEntry, LimitsEntry};
 use althing_planet::Planet;
 use althing_relay::Mesh;
 use althing_sdk::{NodeAddress, Prefer};
@@ -64,6 +64,10 @@ use std::time::{Duration, Instant};
 
 /// The region of a node where there is no planet.
 const NO_REGION: &str = "local";
+
+/// The length of a journal's segment file. Each node makes two ahead of time, and what is tried on
+/// one machine needs little.
+const SEGMENT_MIB: u64 = 16;
 
 /// How long a node may take until it could commit a command. It reads its journal before.
 const READY_PATIENCE: Duration = Duration::from_secs(60);
@@ -94,14 +98,40 @@ pub struct Settings {
     pub path: Path,
     /// How much each node holds at a time, batches among it.
     pub limits: LimitsEntry,
+    /// The journal of each node; whether a missing one is made is settled here.
+    pub journal: JournalEntry,
+    /// The roles of each node, in the order of the regions; a node without any named has all.
+    pub roles: Vec<Vec<Role>>,
 }
 
 impl Settings {
     /// A cluster of `nodes` nodes beside each other, of which one may fail; not kept.
     pub fn new(binary: PathBuf, nodes: usize) -> Self {
         let regions = vec![NO_REGION.to_owned(); nodes];
-        let limits = LimitsEntry::default();
-        Self { binary, dir: None, regions, planet: None, f: 1, path: Path::Fast, limits }
+        Self {
+            binary,
+            dir: None,
+            regions,
+            planet: None,
+            f: 1,
+            path: Path::Fast,
+            limits: LimitsEntry::default(),
+            journal: JournalEntry { segment_mib: SEGMENT_MIB, ..JournalEntry::default() },
+            roles: Vec::new(),
+        }
+    }
+
+    /// The same on the classic path with its roles apart: `f + 1` nodes that take commands and hold
+    /// the state, then `2 f + 1` dependency nodes, then as many acceptors, each a process of its own.
+    pub fn split(binary: PathBuf, f: usize) -> Self {
+        let several = |count: usize, roles: &[Role]| vec![roles.to_vec(); count];
+        let roles = [
+            several(f + 1, &[Role::Proposer, Role::Replica]),
+            several(2 * f + 1, &[Role::Dependency]),
+            several(2 * f + 1, &[Role::Acceptor]),
+        ]
+        .concat();
+        Self { f, path: Path::Classic, roles: roles.clone(), ..Self::new(binary, roles.len()) }
     }
 }
 
@@ -267,6 +297,16 @@ impl LocalCluster {
         &self.layout.dir
     }
 
+    /// The directory of a node's data.
+    pub fn data_dir(&self, node: usize) -> PathBuf {
+        self.layout.data_dir(node)
+    }
+
+    /// A node's roles.
+    pub fn roles(&self, node: usize) -> Vec<Role> {
+        self.layout.description.nodes[node].roles()
+    }
+
     /// Where a node's pages for operators are, HOST:PORT.
     pub fn page_address(&self, node: usize) -> String {
         self.layout.description.nodes[node].admin.to_string()
@@ -282,14 +322,16 @@ impl LocalCluster {
         self.layout.tls()
     }
 
-    /// The configuration of a client that reaches the nodes over these routes, the first first.
+    /// The configuration of a client that reaches the nodes over these routes, the first first; those
+    /// that take no commands are left out.
     pub fn client(&self, routes: &[Route]) -> althing_sdk::Config {
         let node = |route: &Route| NodeAddress {
             id: route.node,
             address: route.address.to_string(),
             region: route.region.clone(),
         };
-        let mut config = althing_sdk::Config::new(routes.iter().map(node).collect(), self.tls());
+        let routes = routes.iter().filter(|route| self.layout.takes_commands(route));
+        let mut config = althing_sdk::Config::new(routes.map(node).collect(), self.tls());
         config.cluster = Some(self.layout.cluster);
         config.prefer = Prefer::Listed;
         config

@@ -63,6 +63,29 @@ pub async fn status(address: &str, patience: Duration) -> Result<Status, PageErr
     })
 }
 
+/// The same as it stands on the page: also what this version does not know.
+///
+/// # Errors
+/// As [`status`].
+pub async fn status_as_json(
+    address: &str,
+    patience: Duration,
+) -> Result<serde_json::Value, PageError> {
+    let text = get(address, "/status", patience).await?;
+    serde_json::from_str(&text).map_err(|error| PageError::Stranger {
+        address: address.to_owned(),
+        reason: format!("it is no status: {error}"),
+    })
+}
+
+/// Whether the node with its pages at this address says that it could commit a command now.
+///
+/// # Errors
+/// When it does not, or cannot be asked in time.
+pub async fn ready(address: &str, patience: Duration) -> Result<(), PageError> {
+    get(address, "/health/ready", patience).await.map(|_| ())
+}
+
 /// The body of a page whose status is 200.
 pub(crate) async fn get(
     address: &str,

@@ -58,8 +58,7 @@ impl NodeProcess {
 
     /// Whether it could commit a command; if not, why.
     pub(crate) async fn ready(&self) -> Result<(), LocalClusterError> {
-        page::get(&self.admin.to_string(), "/health/ready", page::PATIENCE).await?;
-        Ok(())
+        Ok(page::ready(&self.admin.to_string(), page::PATIENCE).await?)
     }
 
     /// What there is to say when it never could.

@@ -131,7 +131,6 @@ impl Recovery {
             NodeRecord::Acceptor(record) => {
                 self.roles.acceptor.as_mut().ok_or(missing("acceptor"))?.restore(record);
             }
-            NodeRecord::Registry(_) => {}
             NodeRecord::Replica(record) => {
                 let replica = self.roles.replica.as_mut().ok_or(missing("replica"))?;
                 if let ReplicaRecord::Committed { vertex, value } = record {

@@ -115,8 +115,7 @@ impl Oracles {
             | NodeRecord::Acceptor(_)
             | NodeRecord::Replica(_)
             | NodeRecord::Proposer(_)
-            | NodeRecord::Dependency(_)
-            | NodeRecord::Registry(_) => Ok(()),
+            | NodeRecord::Dependency(_) => Ok(()),
         }
     }
 

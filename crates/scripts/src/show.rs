@@ -6,7 +6,7 @@ use althing_model::{
 };
 use althing_wire::{
     AcceptorRecord, DependencyRecord, FastQuorum, Message, NodeRecord, ProposerRecord,
-    RegistryRecord, ReplicaRecord, Vote, VoterRecord,
+    ReplicaRecord, Vote, VoterRecord,
 };
 use bytes::Bytes;
 
@@ -173,12 +173,6 @@ pub(crate) fn record(record: &NodeRecord) -> String {
         | NodeRecord::Dependency(DependencyRecord::Rewritten)
         | NodeRecord::Proposer(ProposerRecord::Rewritten)
         | NodeRecord::Replica(ReplicaRecord::Rewritten) => "rewritten".to_owned(),
-        NodeRecord::Registry(RegistryRecord::Known { node, incarnation }) => {
-            format!("node {} is {incarnation}", node.0)
-        }
-        NodeRecord::Registry(RegistryRecord::Admitted { incarnation }) => {
-            format!("admitted as {incarnation}")
-        }
         NodeRecord::Proposer(ProposerRecord::Attempted { vertex: v, ballot: b }) => {
             format!("attempt {} {}", vertex(*v), ballot(*b))
         }

@@ -19,8 +19,8 @@ pub struct Piece {
 }
 
 /// A snapshot that is being written. Nothing of it counts until
-/// [`Draft::finish`] returned; dropped before, it is removed when the next one
-/// is begun, or the store opened.
+/// [`Draft::finish`] returned. Dropped before, its file stays until the next one
+/// is begun or the store opened; [`Draft::abandon`] removes it at once.
 #[derive(Debug)]
 pub struct Draft<D: Disk> {
     claim: Claim<D>,
@@ -38,6 +38,7 @@ pub struct Draft<D: Disk> {
 
 impl<D: Disk> Draft<D> {
     pub(crate) fn begin(claim: Claim<D>, header: Header) -> Result<Self, SnapshotError> {
+        claim.store.check_room()?;
         let name = claim.name.text();
         let file = claim
             .store
@@ -73,7 +74,8 @@ impl<D: Disk> Draft<D> {
     ///
     /// # Errors
     /// A piece too long, or one too many: nothing is written, and the draft is as
-    /// before. A failing disk: the draft takes nothing more.
+    /// before. A disk nearly full, or failing: the draft takes nothing more, and
+    /// its file is removed.
     pub fn push(&mut self, piece: &Piece) -> Result<(), SnapshotError> {
         if let Some(failed) = &self.failed {
             return Err(failed.clone());
@@ -89,9 +91,21 @@ impl<D: Disk> Draft<D> {
         }
         let head = PieceHead::seal(&self.header, self.pieces, piece.kind, &piece.bytes);
         self.pieces += 1;
-        self.put(&head.0)
-            .and_then(|()| self.put(&piece.bytes))
-            .inspect_err(|failed| self.failed = Some(failed.clone()))
+        self.put(&head.0).and_then(|()| self.put(&piece.bytes)).inspect_err(|failed| {
+            self.failed = Some(failed.clone());
+            self.claim.discard();
+        })
+    }
+
+    /// Removes what was written, if the draft is not to be finished.
+    ///
+    /// # Errors
+    /// A failing disk.
+    pub fn abandon(self) -> Result<(), SnapshotError> {
+        match self.failed {
+            Some(_) => Ok(()),
+            None => self.claim.store.remove_file(self.claim.name),
+        }
     }
 
     /// Makes it a finished snapshot, durably, and then removes the oldest beyond
@@ -104,30 +118,40 @@ impl<D: Disk> Draft<D> {
         if let Some(failed) = self.failed {
             return Err(failed);
         }
+        match self.seal() {
+            Ok(listed) => {
+                let store = self.claim.store.clone();
+                store.install(self.claim, listed)?;
+                Ok(listed)
+            }
+            Err(failed) => {
+                self.claim.discard();
+                Err(failed)
+            }
+        }
+    }
+
+    /// Writes what is left and the tail, and syncs.
+    fn seal(&mut self) -> Result<Listed, SnapshotError> {
         if !self.chunk.is_empty() {
             self.write_chunk()?;
         }
         let layout = Layout { body_len: self.written };
-        let hashed = Footer::hashed(layout.body_len, self.pieces);
         let mut hasher = Hasher::new();
         hasher.update(&self.hashes);
-        hasher.update(&hashed);
+        hasher.update(&Footer::hashed(layout.body_len, self.pieces));
         let digest = hasher.finish();
         let footer = Footer { body_len: layout.body_len, pieces: self.pieces, digest };
-        let mut tail = self.hashes;
-        tail.extend_from_slice(&footer.encode());
+        self.hashes.extend_from_slice(&footer.encode());
 
         let name = self.claim.name.text();
         let failed = |operation| {
             let name = &name;
             move |source| SnapshotError::io(operation, name, source)
         };
-        self.file.write_at(&tail, layout.body_len).map_err(failed("write"))?;
+        self.file.write_at(&self.hashes, layout.body_len).map_err(failed("write"))?;
         self.file.sync().map_err(failed("sync"))?;
-        let listed = Listed { number: self.header.number, len: layout.len(), digest };
-        let store = self.claim.store.clone();
-        store.install(self.claim, listed)?;
-        Ok(listed)
+        Ok(Listed { number: self.header.number, len: layout.len(), digest })
     }
 
     /// Puts bytes into chunks, and writes those that are full.
@@ -157,6 +181,7 @@ impl<D: Disk> Draft<D> {
         if self.written - self.synced >= SYNC_BYTES {
             self.file.sync().map_err(failed("sync"))?;
             self.synced = self.written;
+            self.claim.store.check_room()?;
         }
         Ok(())
     }

@@ -122,8 +122,21 @@ pub enum SnapshotError {
         /// [`crate::limits::SNAPSHOT_BYTES_MAX`].
         max: u64,
     },
-    /// The system failed. A draft takes nothing more after that: drop it, and
-    /// begin again.
+    /// There is too little space. What was written of the draft is removed.
+    #[error(
+        "{location} has {free} bytes free, and a snapshot leaves {min} to the journal: make space, \
+         or keep fewer snapshots"
+    )]
+    Full {
+        /// The directory.
+        location: String,
+        /// Bytes free.
+        free: u64,
+        /// [`crate::limits::FREE_BYTES_MIN`].
+        min: u64,
+    },
+    /// The system failed. A draft takes nothing more after that, and its file is
+    /// removed: drop it, and begin again.
     #[error("cannot {operation} {file}: {source}; check the disk, its space and the permissions")]
     Io {
         /// What was tried.

@@ -36,6 +36,7 @@ impl<D: Disk> Incoming<D> {
     ) -> Result<Self, SnapshotError> {
         let claim = store.claim(Name::Fetch(offer.number, offer.digest))?;
         store.remove_abandoned(Some(claim.name))?;
+        store.check_room()?;
         let name = claim.name.text();
         let failed = |operation| {
             let name = &name;
@@ -89,6 +90,7 @@ impl<D: Disk> Incoming<D> {
         self.unsynced += bytes.len() as u64;
         if self.unsynced >= SYNC_BYTES {
             self.sync()?;
+            self.claim.store.check_room()?;
         }
         Ok(true)
     }

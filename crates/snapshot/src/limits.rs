@@ -15,6 +15,11 @@ pub const SNAPSHOT_BYTES_MAX: u64 = 64 << 30;
 /// in the kernel stays small, so that no commit of the journal waits for it.
 pub const SYNC_BYTES: u64 = 8 << 20;
 
+/// What a snapshot being written leaves free on the disk: 256 MiB, four of the
+/// journal's segments of 64 MiB. A node can do without one more snapshot, but not
+/// without its journal.
+pub const FREE_BYTES_MIN: u64 = 256 << 20;
+
 /// Chunks that a receiver has asked for and not got: 2 MiB on their way.
 pub const ASKS_MAX: usize = 8;
 

@@ -10,7 +10,7 @@ use crate::digest::{Digest, Hasher};
 use crate::draft::Draft;
 use crate::error::{Damage, SnapshotError};
 use crate::format::{FOOTER_BYTES, Footer, HEADER_BYTES, Header, Layout};
-use crate::limits::CHUNK_BYTES;
+use crate::limits::{CHUNK_BYTES, FREE_BYTES_MIN};
 use crate::name::Name;
 use crate::read::{Reader, read_exact};
 
@@ -116,7 +116,8 @@ impl<D: Disk> Store<D> {
     /// Begins to write the snapshot of this barrier.
     ///
     /// # Errors
-    /// One as new is finished; this one is being written; a failing disk.
+    /// One as new is finished; this one is being written; a disk nearly full, or
+    /// failing.
     pub fn begin(&self, number: u64) -> Result<Draft<D>, SnapshotError> {
         let claim = self.claim(Name::Draft(number))?;
         self.remove_abandoned(None)?;
@@ -189,6 +190,19 @@ impl<D: Disk> Store<D> {
         self.shared.cluster
     }
 
+    /// Refuses to write on when the disk is nearly full.
+    pub(crate) fn check_room(&self) -> Result<(), SnapshotError> {
+        let location = self.shared.disk.location();
+        let free = self.shared.disk.free();
+        let free = free.map_err(|source| SnapshotError::io("measure", &location, source))?;
+        match free {
+            Some(free) if free < FREE_BYTES_MIN => {
+                Err(SnapshotError::Full { location, free, min: FREE_BYTES_MIN })
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn disk(&self) -> &D {
         &self.shared.disk
     }
@@ -210,7 +224,10 @@ impl<D: Disk> Store<D> {
     pub(crate) fn install(&self, claim: Claim<D>, listed: Listed) -> Result<(), SnapshotError> {
         let mut state = self.state();
         // Another may have been finished while this one was written.
-        state.check_newer(listed.number)?;
+        if let Err(useless) = state.check_newer(listed.number) {
+            claim.discard();
+            return Err(useless);
+        }
         let (from, to) = (claim.name.text(), Name::Snapshot(listed.number).text());
         self.shared
             .disk
@@ -372,6 +389,14 @@ impl<D: Disk> Drop for Pin<D> {
 pub(crate) struct Claim<D: Disk> {
     pub(crate) store: Store<D>,
     pub(crate) name: Name,
+}
+
+impl<D: Disk> Claim<D> {
+    /// Removes the file after a failure, if it can be: the failure says more than
+    /// one of the removal.
+    pub(crate) fn discard(&self) {
+        let _ = self.store.remove_file(self.name);
+    }
 }
 
 impl<D: Disk> Drop for Claim<D> {

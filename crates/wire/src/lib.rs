@@ -113,6 +113,7 @@ mod proposer_to_proposer;
 mod proposer_to_replica;
 mod proposer_to_voter;
 mod record;
+mod registry;
 mod replica_to_acceptor;
 mod replica_to_proposer;
 mod replica_to_replica;
@@ -132,13 +133,13 @@ pub use node_to_node::{Register, Registered};
 pub use proposer_to_acceptor::{Accept, Prepare};
 pub use proposer_to_client::{Answer, Outcome};
 pub use proposer_to_dependency::{Depend, Inspect};
-pub use proposer_to_proposer::{Distances, Forward, Reserved};
+pub use proposer_to_proposer::{Distances, Forward, Relay, Relayed, Reserved};
 pub use proposer_to_replica::Commit;
 pub use proposer_to_voter::{Conclude, PreAccept};
 pub use record::{
-    AcceptorRecord, DependencyRecord, NodeRecord, ProposerRecord, RegistryRecord, ReplicaRecord,
-    VoterRecord,
+    AcceptorRecord, DependencyRecord, NodeRecord, ProposerRecord, ReplicaRecord, VoterRecord,
 };
+pub use registry::{RegistryState, Standing};
 pub use replica_to_acceptor::{PruneAcceptor, PruneDependency, PruneProposer};
 pub use replica_to_proposer::{BarrierDue, Demand, Executed, Recover, Served};
 pub use replica_to_replica::{Frontier, SnapshotAsk, SnapshotChunk, SnapshotOffer};

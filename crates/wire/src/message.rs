@@ -161,6 +161,10 @@ messages! {
     Forward = 61, Plain, [Node(Proposer)] => [Node(Proposer)];
     /// proposer -> proposer.
     Distances = 62, Plain, [Node(Proposer)] => [Node(Proposer)];
+    /// proposer that proposes nothing -> another proposer.
+    Relay = 63, Plain, [Node(Proposer)] => [Node(Proposer)];
+    /// the other proposer -> the one that relayed. It carries a reply, as an answer does.
+    Relayed = 64, Plain, [Node(Proposer)] => [Node(Proposer)];
     /// replica -> replica.
     SnapshotOffer = 70, Plain, [Node(Replica)] => [Node(Replica)];
     /// replica -> replica.
@@ -185,6 +189,8 @@ impl Message {
             | Self::Reserved(_)
             | Self::Forward(_)
             | Self::Distances(_)
+            | Self::Relay(_)
+            | Self::Relayed(_)
             | Self::PruneAcceptor(_)
             | Self::PruneDependency(_)
             | Self::PruneProposer(_)

@@ -1,5 +1,6 @@
 //! proposer -> proposer: a command for a better placed one, distances, and a note to itself.
 
+use crate::Outcome;
 use althing_model::{Micros, NodeId, Operation};
 
 /// A command of one of the sender's clients, for the receiver to propose: it is nearer to the others
@@ -24,4 +25,23 @@ pub struct Distances {
 pub struct Reserved {
     /// The end of the reservation.
     pub until: u64,
+}
+
+/// A submission of one of the sender's clients. The sender lost its disk, so it proposes nothing: the
+/// receiver treats it as its own client's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Relay {
+    /// Chosen by the sender; the answer carries it.
+    pub ticket: u64,
+    /// What to execute.
+    pub operation: Operation,
+}
+
+/// How a relayed submission ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Relayed {
+    /// The ticket of the relay.
+    pub ticket: u64,
+    /// How it ended.
+    pub outcome: Outcome,
 }

@@ -1,7 +1,7 @@
 //! What roles write to the journal: enough to be the same after a restart.
 
 use crate::Vote;
-use althing_model::{Ballot, Commands, DepSet, NodeId, Value, VertexId};
+use althing_model::{Ballot, Commands, DepSet, Value, VertexId};
 
 /// A voter's record: dependency node and acceptor in one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -161,23 +161,6 @@ pub enum ReplicaRecord {
     Rewritten,
 }
 
-/// What a node knows of incarnations, its own and others': a journal is made with a random number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RegistryRecord {
-    /// The first incarnation that it heard of another node.
-    Known {
-        /// The node.
-        node: NodeId,
-        /// The number.
-        incarnation: u64,
-    },
-    /// Enough others knew this node under no other number: it votes and proposes.
-    Admitted {
-        /// Its own number.
-        incarnation: u64,
-    },
-}
-
 /// A record of any role of a node: what one journal holds.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum NodeRecord {
@@ -191,8 +174,6 @@ pub enum NodeRecord {
     Voter(VoterRecord),
     /// Of its replica.
     Replica(ReplicaRecord),
-    /// Of the node itself.
-    Registry(RegistryRecord),
 }
 
 impl NodeRecord {
@@ -222,8 +203,7 @@ impl NodeRecord {
             | Self::Dependency(DependencyRecord::Pruned { .. } | DependencyRecord::Rewritten)
             | Self::Acceptor(AcceptorRecord::Pruned { .. } | AcceptorRecord::Rewritten)
             | Self::Voter(VoterRecord::Pruned { .. } | VoterRecord::Rewritten)
-            | Self::Replica(ReplicaRecord::Pruned { .. } | ReplicaRecord::Rewritten)
-            | Self::Registry(_) => None,
+            | Self::Replica(ReplicaRecord::Pruned { .. } | ReplicaRecord::Rewritten) => None,
         }
     }
 }
@@ -243,6 +223,5 @@ node_record!(
     DependencyRecord => Dependency,
     AcceptorRecord => Acceptor,
     VoterRecord => Voter,
-    ReplicaRecord => Replica,
-    RegistryRecord => Registry
+    ReplicaRecord => Replica
 );

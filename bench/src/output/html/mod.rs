@@ -3,6 +3,7 @@
 mod headline;
 mod limits;
 mod setup;
+pub(super) mod usage;
 
 use super::plot::palette::{self, Colour};
 use super::plot::{Figure, Kind};

@@ -11,6 +11,7 @@ pub(super) mod palette;
 mod steps;
 mod sweep;
 mod timeline;
+pub(super) mod usage;
 
 use super::OutputError;
 use crate::Results;

@@ -6,6 +6,9 @@ use super::canvas::{Canvas, Drawn};
 use super::frame::{self, FOOT_HEIGHT, Frame, HEAD_HEIGHT, HEIGHT, Name, WIDTH};
 use super::palette::{self, Colour};
 
+/// Dots of a curve with more points than these are a smear.
+const DOTS_MAX: usize = 50;
+
 /// One curve: what was varied, and what came of it.
 #[derive(Debug, Clone)]
 pub(super) struct Curve<'a> {
@@ -44,7 +47,7 @@ impl Sweep<'_> {
                 let pen = frame::curve_pen(colour, palette::is_dashed(&curve.series));
                 let points: Vec<_> = curve.points.iter().map(|(x, y)| frame.at(*x, *y)).collect();
                 canvas.path(&points, pen)?;
-                for point in &points {
+                for point in points.iter().filter(|_| points.len() <= DOTS_MAX) {
                     canvas.dot(*point, 4.0, colour)?;
                 }
                 let end = points[points.len() - 1];

@@ -14,4 +14,5 @@ pub(crate) mod planet;
 pub(crate) mod proposer;
 pub(crate) mod record;
 pub(crate) mod replica;
+pub(crate) mod snapshot;
 pub(crate) mod voter;

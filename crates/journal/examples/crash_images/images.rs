@@ -93,7 +93,8 @@ impl Known {
         let budget = if last { SUBSETS_LAST } else { SUBSETS };
         if last {
             match unsynced.parts {
-                0..=12 => self.figures.last_syncs_whole += 1,
+                0 => {}
+                1..=12 => self.figures.last_syncs_whole += 1,
                 _ => self.figures.last_syncs_sampled += 1,
             }
         }

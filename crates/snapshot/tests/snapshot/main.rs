@@ -2,6 +2,8 @@
 
 mod crash;
 mod damage;
+mod forged;
+mod full;
 mod serve;
 mod store;
 mod transfer;

@@ -72,7 +72,7 @@ const VERTEX_DEPS: Shape = &[(2, Within(DEPS))];
 /// Where a message of that kind repeats something.
 pub(super) fn shape(kind: Kind) -> Shape {
     match kind {
-        Kind::Submit => &[(2, Within(OPERATION))],
+        Kind::Submit | Kind::Relay => &[(2, Within(OPERATION))],
         Kind::PreAccept => &[(2, Within(COMMANDS)), (3, Within(DEPS)), (4, Within(QUORUM))],
         Kind::PreAccepted | Kind::Conclude => VERTEX_DEPS,
         Kind::Depend => VERTEX_BALLOT_COMMANDS_DEPS,
@@ -101,6 +101,7 @@ pub(super) fn shape(kind: Kind) -> Shape {
         | Kind::SnapshotOffer
         | Kind::SnapshotAsk
         | Kind::SnapshotChunk
+        | Kind::Relayed
         | Kind::Register
         | Kind::Registered
         | Kind::Reserved => PLAIN,

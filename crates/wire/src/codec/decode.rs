@@ -4,7 +4,7 @@
 use super::{DecodeError, Fault};
 use crate::generated as pb;
 use crate::limits::*;
-use crate::{FastQuorum, Held, Vote};
+use crate::{FastQuorum, Held, Outcome, Vote};
 use althing_model::{
     Ballot, Column, Command, Commands, DepSet, Epoch, Footprint, Mode, NodeId, Operation, Reply,
     RequestId, SessionId, Value, VertexId,
@@ -330,6 +330,16 @@ impl Body {
     pub(super) fn replies(self, replies: Vec<pb::Reply>) -> Result<Vec<Reply>> {
         self.at_most("replies", replies.len(), COMMANDS_PER_VERTEX_MAX)?;
         replies.into_iter().map(|reply| self.reply(reply)).collect()
+    }
+
+    pub(super) fn answer(self, answer: pb::Answer) -> Result<(u64, Outcome)> {
+        use pb::answer::Outcome as Coded;
+        let outcome = match self.required("outcome", answer.outcome)? {
+            Coded::Executed(reply) => Outcome::Executed(self.reply(reply)?),
+            Coded::Invalid(why) => Outcome::Invalid(self.reason(why)?),
+            Coded::Overloaded(pb::Nothing {}) => Outcome::Overloaded,
+        };
+        Ok((answer.ticket, outcome))
     }
 
     pub(super) fn reply(self, reply: pb::Reply) -> Result<Reply> {

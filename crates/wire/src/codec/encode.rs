@@ -5,7 +5,7 @@
 
 use crate::generated as pb;
 use crate::limits::REASON_LEN_MAX;
-use crate::{FastQuorum, Held, Vote};
+use crate::{FastQuorum, Held, Outcome, Vote};
 use althing_model::{
     Ballot, Command, Commands, DepSet, Footprint, NodeId, Operation, Reply, SessionId, Value,
     VertexId,
@@ -119,6 +119,16 @@ pub(super) fn vote(vote: &Vote) -> pb::Vote {
             .as_ref()
             .and_then(|FastQuorum { members, anchor }| quorum(members, *anchor)),
     }
+}
+
+pub(super) fn answer(ticket: u64, outcome: &Outcome) -> pb::Answer {
+    use pb::answer::Outcome as Coded;
+    let outcome = match outcome {
+        Outcome::Executed(it) => Coded::Executed(reply(it)),
+        Outcome::Invalid(why) => Coded::Invalid(reason(why)),
+        Outcome::Overloaded => Coded::Overloaded(pb::Nothing {}),
+    };
+    pb::Answer { ticket, outcome: Some(outcome) }
 }
 
 pub(super) fn reply(reply: &Reply) -> pb::Reply {

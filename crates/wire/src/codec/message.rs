@@ -1,6 +1,6 @@
 //! Each message to and from its body.
 
-use super::{DecodeError, Fault, count, encode, parse, to_bytes};
+use super::{DecodeError, count, encode, parse, to_bytes};
 use crate::generated as pb;
 use crate::limits::{CHUNK_LEN_MAX, MICROS_MAX, SEQ_END, SNAPSHOT_LEN_MAX};
 use crate::*;
@@ -20,14 +20,7 @@ impl Message {
                 ticket: m.ticket,
                 operation: encode::operation(&m.operation),
             }),
-            Self::Answer(m) => to_bytes(&pb::Answer {
-                ticket: m.ticket,
-                outcome: Some(match &m.outcome {
-                    Outcome::Executed(reply) => pb::answer::Outcome::Executed(encode::reply(reply)),
-                    Outcome::Invalid(why) => pb::answer::Outcome::Invalid(encode::reason(why)),
-                    Outcome::Overloaded => pb::answer::Outcome::Overloaded(pb::Nothing {}),
-                }),
-            }),
+            Self::Answer(m) => to_bytes(&encode::answer(m.ticket, &m.outcome)),
             Self::PreAccept(m) => to_bytes(&pb::PreAccept {
                 vertex: encode::vertex(m.vertex),
                 commands: encode::commands(&m.commands),
@@ -148,6 +141,13 @@ impl Message {
             Self::Forward(m) => {
                 to_bytes(&pb::Forward { operation: encode::operation(&m.operation) })
             }
+            Self::Relay(m) => to_bytes(&pb::Relay {
+                ticket: m.ticket,
+                operation: encode::operation(&m.operation),
+            }),
+            Self::Relayed(m) => {
+                to_bytes(&pb::Relayed { answer: Some(encode::answer(m.ticket, &m.outcome)) })
+            }
             Self::Distances(m) => {
                 to_bytes(&pb::Distances { round_trips_us: encode::nodes(&m.round_trips) })
             }
@@ -166,17 +166,9 @@ impl Message {
                 Self::Submit(Submit { ticket: m.ticket, operation: body.operation(m.operation)? })
             }
             Kind::Answer => {
-                use pb::answer::Outcome as Coded;
                 let (body, m): (_, pb::Answer) = parse(name, body, shape)?;
-                Self::Answer(Answer {
-                    ticket: m.ticket,
-                    outcome: match m.outcome {
-                        Some(Coded::Executed(reply)) => Outcome::Executed(body.reply(reply)?),
-                        Some(Coded::Invalid(why)) => Outcome::Invalid(body.reason(why)?),
-                        Some(Coded::Overloaded(pb::Nothing {})) => Outcome::Overloaded,
-                        None => return body.fault("outcome", Fault::Missing),
-                    },
-                })
+                let (ticket, outcome) = body.answer(m)?;
+                Self::Answer(Answer { ticket, outcome })
             }
             Kind::PreAccept => {
                 let (body, m): (_, pb::PreAccept) = parse(name, body, shape)?;
@@ -386,6 +378,15 @@ impl Message {
             Kind::Forward => {
                 let (body, m): (_, pb::Forward) = parse(name, body, shape)?;
                 Self::Forward(Forward { operation: body.operation(m.operation)? })
+            }
+            Kind::Relay => {
+                let (body, m): (_, pb::Relay) = parse(name, body, shape)?;
+                Self::Relay(Relay { ticket: m.ticket, operation: body.operation(m.operation)? })
+            }
+            Kind::Relayed => {
+                let (body, m): (_, pb::Relayed) = parse(name, body, shape)?;
+                let (ticket, outcome) = body.answer(body.required("answer", m.answer)?)?;
+                Self::Relayed(Relayed { ticket, outcome })
             }
             Kind::Distances => {
                 let (body, m): (_, pb::Distances) = parse(name, body, shape)?;

@@ -18,6 +18,7 @@ mod encode;
 mod error;
 mod message;
 mod record;
+mod registry;
 mod snapshot;
 
 pub use error::{DecodeError, Fault};

@@ -4,10 +4,8 @@ use super::{DecodeError, Fault, count, encode, parse, to_bytes};
 use crate::generated as pb;
 use crate::limits::SEQ_END;
 use crate::{
-    AcceptorRecord, DependencyRecord, NodeRecord, ProposerRecord, RegistryRecord, ReplicaRecord,
-    VoterRecord,
+    AcceptorRecord, DependencyRecord, NodeRecord, ProposerRecord, ReplicaRecord, VoterRecord,
 };
-use althing_model::NodeId;
 use bytes::Bytes;
 
 // A number is never used again for another record.
@@ -33,8 +31,6 @@ const VOTER_REWRITTEN: u8 = 36;
 const REPLICA_COMMITTED: u8 = 40;
 const REPLICA_PRUNED: u8 = 41;
 const REPLICA_REWRITTEN: u8 = 42;
-const REGISTRY_KNOWN: u8 = 50;
-const REGISTRY_ADMITTED: u8 = 51;
 
 impl NodeRecord {
     /// Every kind of record: the number that stands in the journal, and its name.
@@ -63,8 +59,6 @@ impl NodeRecord {
     /// | 40 | [`ReplicaRecord::Committed`] |
     /// | 41 | [`ReplicaRecord::Pruned`] |
     /// | 42 | [`ReplicaRecord::Rewritten`] |
-    /// | 50 | [`RegistryRecord::Known`] |
-    /// | 51 | [`RegistryRecord::Admitted`] |
     pub const KINDS: &'static [(u8, &'static str)] = &[
         (PROPOSER_RESERVED, "ProposerReserved"),
         (PROPOSER_ATTEMPTED, "ProposerAttempted"),
@@ -88,8 +82,6 @@ impl NodeRecord {
         (REPLICA_COMMITTED, "ReplicaCommitted"),
         (REPLICA_PRUNED, "ReplicaPruned"),
         (REPLICA_REWRITTEN, "ReplicaRewritten"),
-        (REGISTRY_KNOWN, "RegistryKnown"),
-        (REGISTRY_ADMITTED, "RegistryAdmitted"),
     ];
 
     /// The record's kind: its number in [`Self::KINDS`].
@@ -117,8 +109,6 @@ impl NodeRecord {
             Self::Replica(ReplicaRecord::Committed { .. }) => REPLICA_COMMITTED,
             Self::Replica(ReplicaRecord::Pruned { .. }) => REPLICA_PRUNED,
             Self::Replica(ReplicaRecord::Rewritten) => REPLICA_REWRITTEN,
-            Self::Registry(RegistryRecord::Known { .. }) => REGISTRY_KNOWN,
-            Self::Registry(RegistryRecord::Admitted { .. }) => REGISTRY_ADMITTED,
         }
     }
 
@@ -210,12 +200,6 @@ impl NodeRecord {
             | Self::Acceptor(AcceptorRecord::Rewritten)
             | Self::Voter(VoterRecord::Rewritten)
             | Self::Replica(ReplicaRecord::Rewritten) => to_bytes(&pb::RewrittenRecord {}),
-            Self::Registry(RegistryRecord::Known { node, incarnation }) => {
-                to_bytes(&pb::RegistryKnownRecord { node: node.0, incarnation: *incarnation })
-            }
-            Self::Registry(RegistryRecord::Admitted { incarnation }) => {
-                to_bytes(&pb::RegistryAdmittedRecord { incarnation: *incarnation })
-            }
         }
     }
 
@@ -358,15 +342,6 @@ impl NodeRecord {
                     VOTER_REWRITTEN => Self::Voter(VoterRecord::Rewritten),
                     _ => Self::Replica(ReplicaRecord::Rewritten),
                 }
-            }
-            REGISTRY_KNOWN => {
-                let (_, r): (_, pb::RegistryKnownRecord) = parse(name, body, count::PLAIN)?;
-                let (node, incarnation) = (NodeId(r.node), r.incarnation);
-                Self::Registry(RegistryRecord::Known { node, incarnation })
-            }
-            REGISTRY_ADMITTED => {
-                let (_, r): (_, pb::RegistryAdmittedRecord) = parse(name, body, count::PLAIN)?;
-                Self::Registry(RegistryRecord::Admitted { incarnation: r.incarnation })
             }
             _ => unreachable!("every known kind has its arm"),
         })

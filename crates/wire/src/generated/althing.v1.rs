@@ -427,6 +427,19 @@ pub struct Registered {
     #[prost(uint64, tag = "1")]
     pub incarnation: u64,
 }
+/// A submission to a node that proposes nothing itself.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Relay {
+    #[prost(uint64, tag = "1")]
+    pub ticket: u64,
+    #[prost(message, optional, tag = "2")]
+    pub operation: ::core::option::Option<Operation>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Relayed {
+    #[prost(message, optional, tag = "1")]
+    pub answer: ::core::option::Option<Answer>,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Reserved {
     #[prost(uint64, tag = "1")]
@@ -466,6 +479,18 @@ pub struct Forward {
 pub struct Distances {
     #[prost(message, repeated, tag = "1")]
     pub round_trips_us: ::prost::alloc::vec::Vec<NodeNumber>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RegistryState {
+    /// The random number that this node's journal was made with.
+    #[prost(uint64, tag = "1")]
+    pub incarnation: u64,
+    /// 0 asking, 1 admitted, 2 lost.
+    #[prost(uint32, tag = "2")]
+    pub standing: u32,
+    /// The first number heard of each other node, ascending by node.
+    #[prost(message, repeated, tag = "3")]
+    pub known: ::prost::alloc::vec::Vec<NodeNumber>,
 }
 /// The first piece of a snapshot.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -584,18 +609,6 @@ pub struct VoterCommittedRecord {
     pub vertex: ::core::option::Option<VertexId>,
     #[prost(message, optional, tag = "2")]
     pub value: ::core::option::Option<Value>,
-}
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RegistryKnownRecord {
-    #[prost(uint32, tag = "1")]
-    pub node: u32,
-    #[prost(uint64, tag = "2")]
-    pub incarnation: u64,
-}
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RegistryAdmittedRecord {
-    #[prost(uint64, tag = "1")]
-    pub incarnation: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct VoterKeptRecord {

@@ -120,6 +120,8 @@ pub(crate) fn messages() -> Vec<(String, Message)> {
             }
             .into(),
         ),
+        ("relay", Relay { ticket: 5, operation: apply(b"set z") }.into()),
+        ("relayed", Relayed { ticket: 5, outcome: Outcome::Overloaded }.into()),
         ("register", Register { incarnation: 99 }.into()),
         ("registered", Registered { incarnation: 98 }.into()),
         ("reserved", Reserved { until: 1024 }.into()),
@@ -184,8 +186,6 @@ pub(crate) fn records() -> Vec<(String, NodeRecord)> {
         VoterRecord::Rewritten.into(),
         ReplicaRecord::Pruned { floor: floor() }.into(),
         ReplicaRecord::Rewritten.into(),
-        RegistryRecord::Known { node: NodeId(4), incarnation: 99 }.into(),
-        RegistryRecord::Admitted { incarnation: 98 }.into(),
         AcceptorRecord::Promised { vertex, ballot }.into(),
         AcceptorRecord::Voted { vertex, ballot, value: value() }.into(),
         VoterRecord::Promised { vertex, ballot }.into(),

@@ -109,6 +109,12 @@ pub(crate) fn message_of(kind: Kind) -> BoxedStrategy<Message> {
                 SnapshotChunk { number, offset, checksum, bytes }.into()
             })
             .boxed(),
+        Kind::Relay => (any::<u64>(), operation())
+            .prop_map(|(ticket, operation)| Relay { ticket, operation }.into())
+            .boxed(),
+        Kind::Relayed => (any::<u64>(), outcome())
+            .prop_map(|(ticket, outcome)| Relayed { ticket, outcome }.into())
+            .boxed(),
         Kind::Register => {
             any::<u64>().prop_map(|incarnation| Register { incarnation }.into()).boxed()
         }
@@ -178,10 +184,6 @@ pub(crate) fn record() -> impl Strategy<Value = NodeRecord> {
             Just(VoterRecord::Rewritten.into()),
             Just(ReplicaRecord::Rewritten.into()),
         ],
-        (number(), any::<u64>()).prop_map(|(node, incarnation)| {
-            RegistryRecord::Known { node: NodeId(node), incarnation }.into()
-        }),
-        any::<u64>().prop_map(|incarnation| RegistryRecord::Admitted { incarnation }.into()),
     ]
 }
 
