@@ -32,7 +32,7 @@ async fn add(client: &mut Client, session: SessionId, sequences: std::ops::Range
         let operation = Operation::Apply {
             request: RequestId { session, sequence },
             acknowledged_below: sequence,
-            payload: Bytes::from(format!("add {:0len$}", sequence % 8)),
+            payload: Bytes::from(format!("add {}{}", sequence % 8, "x".repeat(len))),
         };
         let outcome = client.submit(operation).await;
         assert!(matches!(outcome, Outcome::Executed(_)), "{outcome:?}");
