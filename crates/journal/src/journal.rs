@@ -225,6 +225,18 @@ impl<D: Disk> Journal<D> {
         self.segments.front().expect("a journal has a segment").1
     }
 
+    /// Segment files, and the bytes that they take about: those of an earlier life may have had
+    /// another length.
+    pub fn size(&self) -> (u64, u64) {
+        let segments = self.segments.len() as u64;
+        (segments, segments * self.sectors * SECTOR_BYTES as u64)
+    }
+
+    /// Where it is.
+    pub fn disk(&self) -> &D {
+        &self.disk
+    }
+
     /// Bytes, as on disk, that wait for a commit.
     pub fn waiting_bytes(&self) -> usize {
         self.waiting.bytes_len()

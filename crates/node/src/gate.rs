@@ -3,10 +3,11 @@
 use crate::inbox::Input;
 use crate::limits;
 use crate::route::Router;
-use althing_model::{Membership, NodeId, Role};
+use crate::status::Published;
+use althing_model::{Membership, NodeId, Operation, Role};
 use althing_transport::certs::{Identity, Subject};
 use althing_transport::{Gate, Inbound, Inbox, PeerAddress, PeerHandle, Refusal};
-use althing_wire::{Address, ClientId, Kind, Message, Party};
+use althing_wire::{Address, Answer, ClientId, Kind, Message, Outcome, Party, Submit};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -50,7 +51,7 @@ impl Admission {
 
 /// Messages between the roles of one node never cross the network.
 fn is_internal(kind: Kind) -> bool {
-    matches!(kind, Kind::Learned | Kind::Reserved | Kind::Served | Kind::Demand)
+    matches!(kind, Kind::Learned | Kind::Reserved | Kind::Served | Kind::Demand | Kind::BarrierDue)
 }
 
 fn is_certified(from: &Identity, party: Party) -> bool {
@@ -78,12 +79,23 @@ impl Gate for Admission {
 pub(crate) struct Delivery {
     router: Arc<Router>,
     is_closing: Arc<AtomicBool>,
+    published: Arc<Published>,
 }
 
 impl Delivery {
     /// Once `is_closing`, what comes in is dropped: the roles that would take it are ending.
-    pub(crate) fn new(router: Arc<Router>, is_closing: Arc<AtomicBool>) -> Self {
-        Self { router, is_closing }
+    pub(crate) fn new(
+        router: Arc<Router>,
+        is_closing: Arc<AtomicBool>,
+        published: Arc<Published>,
+    ) -> Self {
+        Self { router, is_closing, published }
+    }
+
+    /// With little room left on the disk nothing new is begun, except what gives room back.
+    fn is_refused(&self, submit: &Submit) -> bool {
+        self.published.is_disk_low()
+            && !matches!(submit.operation, Operation::Barrier | Operation::CloseSessions { .. })
     }
 }
 
@@ -100,9 +112,15 @@ impl Inbox for Delivery {
         }
         let bytes = inbound.body.len();
         if !inbox.has_room(bytes) {
-            return Err(inbound);
+            // Whoever needs it asks again; no commit is to wait for it.
+            let may_be_lost = matches!(kind, Kind::SnapshotAsk | Kind::SnapshotChunk);
+            return if may_be_lost { Ok(()) } else { Err(inbound) };
         }
         match Message::decode(kind, inbound.body) {
+            Ok(Message::Submit(submit)) if self.is_refused(&submit) => {
+                let answer = Answer { ticket: submit.ticket, outcome: Outcome::Overloaded };
+                self.router.answer(inbound.from.address, answer);
+            }
             Ok(message) => {
                 inbox.put(Input::Message { from: address(inbound.from.address), message, bytes })
             }

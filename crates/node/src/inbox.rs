@@ -1,5 +1,6 @@
 //! What waits for a role.
 
+use crate::snapshots::{Done, Task};
 use althing_model::NodeId;
 use althing_proposer::Link;
 use althing_wire::{Address, ClientId, Message};
@@ -18,6 +19,10 @@ pub(crate) enum Input {
     ClientGone(ClientId),
     /// Someone wants the state machine's digest.
     Digest(oneshot::Sender<u64>),
+    /// What the snapshots' thread is to do for the replica.
+    Task(Task),
+    /// What became of it, for the replica.
+    Done(Done),
     /// The node is shutting down: nothing that comes after this is handled.
     Stop,
 }

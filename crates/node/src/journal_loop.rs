@@ -5,13 +5,17 @@ use crate::limits;
 use crate::metrics::JournalMetrics;
 use crate::route::Outbox;
 use crate::status::{JournalStatus, Published};
-use althing_journal::{AppendError, Disk, Journal, Recovered};
+use althing_journal::{AppendError, Disk, Journal, Lsn, Recovered};
+use althing_roles::Trim;
 use althing_wire::{Address, Effect, Effects, Message, NodeRecord};
 use bytes::Bytes;
-use crossbeam::channel::{Receiver, Sender};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
+
+/// Kept free beside two segments and a snapshot, unless the configuration says how much.
+const DISK_RESERVE_LEAST: u64 = 64 << 20;
 
 /// What a role appended in one turn, and what is to be sent once that, and all that it appended
 /// before, is on disk.
@@ -76,6 +80,10 @@ impl JournalSender {
 /// The journal's thread.
 pub(crate) struct JournalLoop<D: Disk> {
     journal: Journal<D>,
+    trim: Trim,
+    /// When the journal was trimmed and the disk looked at last.
+    tended: Instant,
+    disk_reserve: Option<u64>,
     queue: Receiver<Append>,
     outbox: Outbox,
     sync_delay: Duration,
@@ -86,10 +94,11 @@ pub(crate) struct JournalLoop<D: Disk> {
 
 impl<D: Disk> JournalLoop<D> {
     pub(crate) fn new(
-        (journal, recovered): (Journal<D>, Recovered),
+        (journal, recovered, trim): (Journal<D>, Recovered, Trim),
         queue: Receiver<Append>,
         outbox: Outbox,
         sync_delay: Duration,
+        disk_reserve: Option<u64>,
         published: Arc<Published>,
     ) -> Self {
         let status = JournalStatus {
@@ -100,6 +109,9 @@ impl<D: Disk> JournalLoop<D> {
         };
         let mut new = Self {
             journal,
+            trim,
+            tended: Instant::now(),
+            disk_reserve,
             queue,
             outbox,
             sync_delay,
@@ -108,20 +120,33 @@ impl<D: Disk> JournalLoop<D> {
             published,
         };
         // Whoever asks before the thread has run is told what was found.
+        new.look_at_disk();
         new.publish();
         new
     }
 
     /// Runs until every role has ended, then closes the journal.
     pub(crate) fn run(mut self) {
-        while let Ok(first) = self.queue.recv() {
+        loop {
+            let first = match self.queue.recv_timeout(limits::TRIM_EVERY) {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.tend();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
             let rest = self.queue.try_iter().take(limits::JOURNAL_DRAIN_LEN - 1);
             let entries: Vec<Append> = std::iter::once(first).chain(rest).collect();
             let records = entries.iter().flat_map(|entry| &entry.records);
             let mut count = 0;
             for (kind, body) in records {
                 count += 1;
-                append(&mut self.journal, &mut self.status, *kind, body);
+                let lsn = append(&mut self.journal, &mut self.status, *kind, body);
+                if Trim::is_of_interest(*kind) {
+                    let record = NodeRecord::decode(*kind, body.clone());
+                    self.trim.on_record(lsn.0, &record.expect("it was encoded here"));
+                }
             }
             if count > 0 {
                 let begun = Instant::now();
@@ -145,22 +170,76 @@ impl<D: Disk> JournalLoop<D> {
             if let Err(fatal) = self.journal.prepare() {
                 die(&fatal);
             }
+            if self.tended.elapsed() >= limits::TRIM_EVERY {
+                self.tend();
+            }
         }
         if let Err(fatal) = self.journal.close() {
             die(&fatal);
         }
     }
 
+    /// Removes segments that no role needs any more, and sees how much room there is.
+    fn tend(&mut self) {
+        self.tended = Instant::now();
+        if let Some(keep) = self.trim.keep() {
+            match self.journal.trim(Lsn(keep)) {
+                Ok(0) => {}
+                Ok(removed) => {
+                    self.status.segments_trimmed += removed;
+                    tracing::info!("{removed} segments of the journal are not needed any more");
+                }
+                Err(fatal) => die(&fatal),
+            }
+        }
+        self.look_at_disk();
+        self.publish();
+    }
+
+    /// Below the reserve no client's command is taken; a little above it they are again.
+    fn look_at_disk(&mut self) {
+        let free = self.journal.disk().free().unwrap_or_else(|error| {
+            tracing::warn!("how much room the disk has cannot be told: {error}");
+            None
+        });
+        let (segments, bytes) = self.journal.size();
+        let two_segments = 2 * bytes / segments.max(1);
+        let reserve = self
+            .disk_reserve
+            .unwrap_or_else(|| two_segments + self.published.snapshot_bytes() + DISK_RESERVE_LEAST);
+        let was_low = self.status.disk_low;
+        let needed = if was_low { reserve.saturating_add(reserve / 8) } else { reserve };
+        self.status.disk_low = free.is_some_and(|free| free < needed);
+        self.status.disk_free_bytes = free;
+        self.status.disk_reserve_bytes = reserve;
+        if self.status.disk_low != was_low {
+            let free = free.unwrap_or_default();
+            match self.status.disk_low {
+                true => tracing::error!(
+                    "the disk has {free} bytes left, under the reserve of {reserve}: clients' \
+                     commands are refused until there is more; votes and snapshots go on"
+                ),
+                false => tracing::info!("the disk has {free} bytes left: commands are taken again"),
+            }
+        }
+    }
+
     fn publish(&mut self) {
         self.status.lsn = self.journal.durable().0;
-        self.metrics.records.absolute(self.status.records);
-        self.metrics.bytes.absolute(self.status.bytes);
+        self.status.first_lsn = self.journal.first().0;
+        (self.status.segments, self.status.disk_bytes) = self.journal.size();
+        self.metrics.publish(&self.status);
         self.metrics.queue.set(self.queue.len() as f64);
         self.published.set_journal(self.status);
     }
 }
 
-fn append<D: Disk>(journal: &mut Journal<D>, status: &mut JournalStatus, kind: u8, body: &[u8]) {
+fn append<D: Disk>(
+    journal: &mut Journal<D>,
+    status: &mut JournalStatus,
+    kind: u8,
+    body: &[u8],
+) -> Lsn {
     let appended = match journal.append(kind, body) {
         Err(AppendError::Full { .. }) => {
             commit(journal, status);
@@ -168,8 +247,9 @@ fn append<D: Disk>(journal: &mut Journal<D>, status: &mut JournalStatus, kind: u
         }
         appended => appended,
     };
-    if let Err(error) = appended {
-        die(&error);
+    match appended {
+        Ok(lsn) => lsn,
+        Err(error) => die(&error),
     }
 }
 
@@ -183,7 +263,7 @@ fn commit<D: Disk>(journal: &mut Journal<D>, status: &mut JournalStatus) {
 
 /// What was not written cannot be promised, and what was promised before cannot be taken back: the
 /// process ends here and now, before anything more is sent (see the journal's documentation).
-fn die(error: &dyn std::error::Error) -> ! {
+pub(crate) fn die(error: &dyn std::error::Error) -> ! {
     tracing::error!("{error}");
     eprintln!("althing: {error}");
     std::process::abort();
@@ -209,7 +289,7 @@ mod tests {
         let inboxes: BTreeMap<_, _> =
             every.map(|party| (party, Arc::new(Inbox::new(10, 10)))).collect();
         let inbox = inboxes[&Party::Node(Role::Proposer)].clone();
-        let router = Arc::new(Router::new(ME, &membership, inboxes));
+        let router = Arc::new(Router::new(ME, &membership, inboxes, None));
         let (sender, queue) = bounded(10);
         (inbox, router, JournalSender::new(sender), queue)
     }
@@ -251,11 +331,15 @@ mod tests {
             })
             .unwrap()
         };
+        let (journal, recovered) = open(&mut |_| panic!("a new journal holds nothing"));
+        let membership = Membership::colocated(3, 1, Path::Fast).unwrap();
+        let new_journal = (journal, recovered, Trim::new(&membership, ME));
         let journal_loop = JournalLoop::new(
-            open(&mut |_| panic!("a new journal holds nothing")),
+            new_journal,
             queue,
             Outbox::new(router),
             Duration::ZERO,
+            None,
             Arc::default(),
         );
         let outstanding = sender.outstanding.clone();

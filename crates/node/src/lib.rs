@@ -54,6 +54,7 @@ mod recovery;
 mod role_loop;
 mod roles;
 mod route;
+mod snapshots;
 mod start;
 mod status;
 
@@ -63,5 +64,6 @@ pub use metrics::install as install_metrics;
 pub use panic::abort_on_panic;
 pub use start::{Node, StartError};
 pub use status::{
-    CommitCounts, JournalStatus, LinkStatus, ProposerStatus, ReplicaStatus, RoundTripStatus, Status,
+    CommitCounts, DiskBudget, FetchStatus, JournalStatus, LinkStatus, ProposerStatus,
+    ReplicaStatus, RoundTripStatus, SnapshotStatus, Status,
 };

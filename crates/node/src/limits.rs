@@ -65,6 +65,36 @@ pub const IO_THREADS: usize = 2;
 /// whenever the commands on it have doubled.
 pub const PLACEMENTS: usize = 256;
 
+/// Parts of snapshots, and asks for them, that wait for the snapshots' thread. Nobody has more on the way
+/// than [`althing_snapshot::limits::ASKS_MAX`], 2 MiB; what comes when it is full is dropped, and asked
+/// for again, so that no lane is held up.
+pub const SNAPSHOT_INBOX_LEN: usize = 1024;
+
+/// Bytes of them.
+pub const SNAPSHOT_INBOX_BYTES: usize = 8 << 20;
+
+/// Bytes of a snapshot that are written before other nodes are answered.
+pub const SAVE_TURN_BYTES: u64 = 256 << 10;
+
+/// How long a snapshot is kept for a node that fetches it and has stopped asking.
+pub const PIN_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long nothing is fetched after the disk failed.
+pub const FETCH_AGAIN: Duration = Duration::from_secs(1);
+
+/// Snapshots kept unless the configuration says otherwise.
+pub const SNAPSHOTS_KEPT: usize = 2;
+
+/// Vertices executed between two barriers unless the configuration says otherwise: each role holds about
+/// 1 KiB a vertex for two such spans, 100 MiB.
+pub const BARRIER_VERTICES: u64 = 50_000;
+
+/// How often the journal is trimmed, and the disk looked at, at most.
+pub const TRIM_EVERY: Duration = Duration::from_secs(1);
+
+/// How far a replica may be behind before that is worth a word.
+pub const LAG_TOLD: u64 = 1000;
+
 /// The longest body of a message of that kind: known before a byte of it is read.
 pub fn body_len_max(kind: Kind) -> u32 {
     // Numbers, ids and lengths around the data of a message.

@@ -39,6 +39,9 @@ pub(crate) async fn watch(router: Arc<Router>, down_after: Duration) {
                     inbox.put(Input::Link(link.node, now));
                 }
             }
+            if let Some(inbox) = router.snapshots() {
+                inbox.put(Input::Link(link.node, now));
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 //! They go to whatever recorder the process has. [`install`] gives it a Prometheus exporter, which
 //! the admin pages render; a program that embeds a node and has a recorder of its own keeps that one.
 
-use crate::status::{ProposerStatus, ReplicaStatus};
+use crate::status::{JournalStatus, ProposerStatus, ReplicaStatus, SnapshotStatus};
 use althing_model::Micros;
 use althing_proposer::CommitPath;
 use althing_wire::Ignored;
@@ -94,6 +94,18 @@ fn describe() {
             ),
             ("althing_journal_records_total", Unit::Count, "Records made durable"),
             ("althing_journal_bytes_total", Unit::Bytes, "Bytes written, framing included"),
+            ("althing_journal_segments_trimmed_total", Unit::Count, "Segments removed"),
+            ("althing_replica_barriers_total", Unit::Count, "Barriers executed, ever"),
+            ("althing_replica_snapshots_cut_total", Unit::Count, "Snapshots cut"),
+            (
+                "althing_replica_snapshots_installed_total",
+                Unit::Count,
+                "Snapshots of other nodes installed",
+            ),
+            ("althing_snapshot_saved_total", Unit::Count, "Snapshots written"),
+            ("althing_snapshot_failed_total", Unit::Count, "Snapshots not written or not fetched"),
+            ("althing_snapshot_fetched_total", Unit::Count, "Snapshots fetched from other nodes"),
+            ("althing_snapshot_served_bytes_total", Unit::Bytes, "Sent to other nodes"),
             (
                 "althing_node_unroutable_total",
                 Unit::Count,
@@ -127,6 +139,40 @@ fn describe() {
             ),
             ("althing_replica_sessions", Unit::Count, "Open sessions"),
             ("althing_journal_queue_len", Unit::Count, "Entries that wait for the journal"),
+            ("althing_journal_segments", Unit::Count, "Segment files"),
+            ("althing_journal_disk_bytes", Unit::Bytes, "Bytes that they take"),
+            ("althing_journal_first_lsn", Unit::Count, "The first record kept"),
+            ("althing_journal_last_lsn", Unit::Count, "The last durable record"),
+            ("althing_journal_disk_free_bytes", Unit::Bytes, "Free on the disk"),
+            (
+                "althing_journal_disk_low",
+                Unit::Count,
+                "1 while clients' commands are refused for want of room",
+            ),
+            ("althing_replica_floor_vertices", Unit::Count, "Vertices forgotten everywhere"),
+            (
+                "althing_replica_lag_vertices",
+                Unit::Count,
+                "Vertices that others have committed and this one has not executed",
+            ),
+            ("althing_replica_log_vertices", Unit::Count, "Values kept for other replicas"),
+            ("althing_replica_log_bytes", Unit::Bytes, "Their bytes, about"),
+            (
+                "althing_replica_snapshot_pause_seconds_max",
+                Unit::Seconds,
+                "The longest that cutting a snapshot kept the replica",
+            ),
+            ("althing_snapshot_kept", Unit::Count, "Snapshots on disk"),
+            ("althing_snapshot_bytes", Unit::Bytes, "Their bytes"),
+            ("althing_snapshot_newest", Unit::Count, "Barriers executed in the newest"),
+            (
+                "althing_snapshot_newest_time_seconds",
+                Unit::Seconds,
+                "When the newest was written, since 1970",
+            ),
+            ("althing_snapshot_writing", Unit::Count, "1 while one is being written"),
+            ("althing_snapshot_fetch_received_bytes", Unit::Bytes, "Of the one being fetched"),
+            ("althing_snapshot_fetch_total_bytes", Unit::Bytes, "Length of the one being fetched"),
         ];
         for (name, unit, text) in gauges {
             metrics::describe_gauge!(*name, *unit, *text);
@@ -283,6 +329,14 @@ pub(crate) struct ReplicaMetrics {
     blocked_age: Gauge,
     sessions: Gauge,
     component_size: Histogram,
+    barriers: Counter,
+    snapshots_cut: Counter,
+    snapshots_installed: Counter,
+    snapshot_pause_max: Gauge,
+    floor: Gauge,
+    lag: Gauge,
+    log_vertices: Gauge,
+    log_bytes: Gauge,
 }
 
 impl ReplicaMetrics {
@@ -299,6 +353,14 @@ impl ReplicaMetrics {
             blocked_age: gauge!("althing_replica_blocked_age_seconds"),
             sessions: gauge!("althing_replica_sessions"),
             component_size: histogram!(COMPONENT_SIZE),
+            barriers: counter!("althing_replica_barriers_total"),
+            snapshots_cut: counter!("althing_replica_snapshots_cut_total"),
+            snapshots_installed: counter!("althing_replica_snapshots_installed_total"),
+            snapshot_pause_max: gauge!("althing_replica_snapshot_pause_seconds_max"),
+            floor: gauge!("althing_replica_floor_vertices"),
+            lag: gauge!("althing_replica_lag_vertices"),
+            log_vertices: gauge!("althing_replica_log_vertices"),
+            log_bytes: gauge!("althing_replica_log_bytes"),
         }
     }
 
@@ -316,6 +378,14 @@ impl ReplicaMetrics {
         self.blocked.set(status.blocked as f64);
         self.blocked_age.set(status.blocked_age_ms as f64 / 1e3);
         self.sessions.set(status.sessions as f64);
+        self.barriers.absolute(status.barriers);
+        self.snapshots_cut.absolute(status.snapshots_cut);
+        self.snapshots_installed.absolute(status.snapshots_installed);
+        self.snapshot_pause_max.set(status.snapshot_pause_us_max as f64 / 1e6);
+        self.floor.set(status.floor as f64);
+        self.lag.set(status.lag as f64);
+        self.log_vertices.set(status.log_vertices as f64);
+        self.log_bytes.set(status.log_bytes as f64);
     }
 }
 
@@ -323,9 +393,16 @@ impl ReplicaMetrics {
 pub(crate) struct JournalMetrics {
     pub(crate) sync: Histogram,
     pub(crate) batch_records: Histogram,
-    pub(crate) records: Counter,
-    pub(crate) bytes: Counter,
+    records: Counter,
+    bytes: Counter,
     pub(crate) queue: Gauge,
+    trimmed: Counter,
+    segments: Gauge,
+    disk_bytes: Gauge,
+    first_lsn: Gauge,
+    last_lsn: Gauge,
+    disk_free: Gauge,
+    disk_low: Gauge,
 }
 
 impl JournalMetrics {
@@ -337,7 +414,75 @@ impl JournalMetrics {
             records: counter!("althing_journal_records_total"),
             bytes: counter!("althing_journal_bytes_total"),
             queue: gauge!("althing_journal_queue_len"),
+            trimmed: counter!("althing_journal_segments_trimmed_total"),
+            segments: gauge!("althing_journal_segments"),
+            disk_bytes: gauge!("althing_journal_disk_bytes"),
+            first_lsn: gauge!("althing_journal_first_lsn"),
+            last_lsn: gauge!("althing_journal_last_lsn"),
+            disk_free: gauge!("althing_journal_disk_free_bytes"),
+            disk_low: gauge!("althing_journal_disk_low"),
         }
+    }
+
+    pub(crate) fn publish(&self, status: &JournalStatus) {
+        self.records.absolute(status.records);
+        self.bytes.absolute(status.bytes);
+        self.trimmed.absolute(status.segments_trimmed);
+        self.segments.set(status.segments as f64);
+        self.disk_bytes.set(status.disk_bytes as f64);
+        self.first_lsn.set(status.first_lsn as f64);
+        self.last_lsn.set(status.lsn as f64);
+        self.disk_free.set(status.disk_free_bytes.map_or(f64::NAN, |free| free as f64));
+        self.disk_low.set(f64::from(u8::from(status.disk_low)));
+    }
+}
+
+/// Of the snapshots' thread.
+pub(crate) struct SnapshotMetrics {
+    saved: Counter,
+    failed: Counter,
+    fetched: Counter,
+    served_bytes: Counter,
+    kept: Gauge,
+    bytes: Gauge,
+    newest: Gauge,
+    newest_time: Gauge,
+    writing: Gauge,
+    received: Gauge,
+    total: Gauge,
+}
+
+impl SnapshotMetrics {
+    pub(crate) fn new() -> Self {
+        describe();
+        Self {
+            saved: counter!("althing_snapshot_saved_total"),
+            failed: counter!("althing_snapshot_failed_total"),
+            fetched: counter!("althing_snapshot_fetched_total"),
+            served_bytes: counter!("althing_snapshot_served_bytes_total"),
+            kept: gauge!("althing_snapshot_kept"),
+            bytes: gauge!("althing_snapshot_bytes"),
+            newest: gauge!("althing_snapshot_newest"),
+            newest_time: gauge!("althing_snapshot_newest_time_seconds"),
+            writing: gauge!("althing_snapshot_writing"),
+            received: gauge!("althing_snapshot_fetch_received_bytes"),
+            total: gauge!("althing_snapshot_fetch_total_bytes"),
+        }
+    }
+
+    pub(crate) fn publish(&self, status: &SnapshotStatus) {
+        self.saved.absolute(status.saved);
+        self.failed.absolute(status.failed);
+        self.fetched.absolute(status.fetched);
+        self.served_bytes.absolute(status.served_bytes);
+        self.kept.set(status.kept as f64);
+        self.bytes.set(status.bytes as f64);
+        self.newest.set(status.newest.unwrap_or_default() as f64);
+        self.newest_time.set(status.newest_at_unix_ms.unwrap_or_default() as f64 / 1e3);
+        self.writing.set(f64::from(u8::from(status.writing.is_some())));
+        let fetching = status.fetching;
+        self.received.set(fetching.map_or(0, |fetch| fetch.received) as f64);
+        self.total.set(fetching.map_or(0, |fetch| fetch.total) as f64);
     }
 }
 

@@ -1,16 +1,19 @@
-//! From the journal to the roles of a node that was there before.
+//! From the newest snapshot and the journal to the roles of a node that was there before.
 
 use crate::bounded_conflicts::BoundedConflicts;
 use crate::config::Config;
+use crate::snapshots::offer;
 use crate::start::StartError;
 use althing_journal::{FileDisk, Identity, Journal, Recovered};
-use althing_model::{Conflicts, StateMachine};
+use althing_model::{Conflicts, Role, StateMachine};
 use althing_replica::Replica;
-use althing_roles::{Recovery, Roles};
+use althing_roles::{Recovery, Roles, Trim};
+use althing_snapshot::{DIRECTORY, Listed, SnapshotError, Store};
 use althing_wire::NodeRecord;
 use bytes::Bytes;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How often a long recovery says how far it is.
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
@@ -18,12 +21,25 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 /// Steps of the replica are let go this often: each holds a value and its replies.
 const STEPS_KEPT: u64 = 1024;
 
-/// Opens the journal and makes the roles what they were.
+/// Bytes of a record beside its body.
+const RECORD_HEADER_BYTES: u64 = 17;
+
+/// A node as it was.
+pub(crate) struct Restored {
+    pub(crate) roles: Roles,
+    pub(crate) journal: Journal<FileDisk>,
+    pub(crate) recovered: Recovered,
+    pub(crate) trim: Trim,
+    /// Its snapshots, if it has a replica, and when the newest was written.
+    pub(crate) store: Option<(Store<FileDisk>, Option<SystemTime>)>,
+}
+
+/// Opens the snapshots and the journal, and makes the roles what they were.
 pub(crate) fn recover(
     config: &Config,
     machine: Box<dyn StateMachine>,
     conflicts: Arc<dyn Conflicts>,
-) -> Result<(Roles, Journal<FileDisk>, Recovered), StartError> {
+) -> Result<Restored, StartError> {
     let roles = althing_roles::Config {
         me: config.me,
         membership: config.membership.clone(),
@@ -34,16 +50,21 @@ pub(crate) fn recover(
         replica_limits: config.replica_limits,
     };
     let mut recovery = Recovery::new(roles, Arc::new(BoundedConflicts(conflicts)), machine);
+    let has_replica = config.membership.has(config.me, Role::Replica);
+    let store = has_replica.then(|| open_store(config, &mut recovery)).transpose()?;
+    let mut trim = Trim::new(&config.membership, config.me);
     let identity = Identity { cluster: config.cluster.0, node: config.me.0 };
-    let mut progress = Progress::start();
+    let mut progress = Progress::start(&config.data_dir);
     let (journal, recovered) = Journal::open(
         FileDisk::new(&config.data_dir),
         identity,
         config.journal.clone(),
         |record| {
+            let (lsn, len) = (record.lsn.0, record.body.len());
             let body = Bytes::copy_from_slice(record.body);
             let record = NodeRecord::decode(record.kind, body)?;
-            progress.count(recovery.replica_mut());
+            progress.count(len, recovery.replica_mut());
+            trim.on_record(lsn, &record);
             recovery.restore(record)?;
             Ok(())
         },
@@ -52,7 +73,98 @@ pub(crate) fn recover(
         drop(replica.take_steps());
     }
     progress.end(&recovered);
-    Ok((recovery.finish(), journal, recovered))
+    Ok(Restored { roles: recovery.finish(), journal, recovered, trim, store })
+}
+
+/// Opens the store and restores the newest snapshot of it that is in order.
+fn open_store(
+    config: &Config,
+    recovery: &mut Recovery,
+) -> Result<(Store<FileDisk>, Option<SystemTime>), StartError> {
+    let directory = config.data_dir.join(DIRECTORY);
+    let (store, listed) =
+        Store::open(FileDisk::new(&directory), config.cluster.0, config.snapshots_keep)?;
+    let mut unreadable = store.unusable();
+    for listed in listed {
+        // All of it is read before any of it is restored: a half restored state is of no use.
+        match store.verify(listed.number) {
+            Ok(_) => {
+                told(&unreadable);
+                restore(&store, listed, recovery)?;
+                return Ok((store, written_at(&directory)));
+            }
+            Err(error) => {
+                // So that another of its number may come. What cannot be read now may be later.
+                if matches!(error, SnapshotError::Damaged { .. })
+                    && let Err(error) = store.remove(listed.number)
+                {
+                    tracing::warn!("snapshot {} stays: {error}", listed.number);
+                }
+                unreadable.push(error);
+            }
+        }
+    }
+    told(&unreadable);
+    if !unreadable.is_empty() {
+        tracing::error!(
+            "no snapshot of {} is readable: this node goes on without, and catches up from the others",
+            directory.display()
+        );
+    }
+    Ok((store, None))
+}
+
+fn told(unreadable: &[SnapshotError]) {
+    for error in unreadable {
+        tracing::error!("a snapshot is passed over: {error}");
+    }
+}
+
+fn restore(
+    store: &Store<FileDisk>,
+    listed: Listed,
+    recovery: &mut Recovery,
+) -> Result<(), StartError> {
+    let (begun, mut told, mut read) = (Instant::now(), Instant::now(), 0);
+    let mut reader = store.read(listed.number)?;
+    let mut failed = None;
+    let mut pieces = std::iter::from_fn(|| match reader.next()? {
+        Ok(piece) => {
+            read += piece.bytes.len();
+            if told.elapsed() >= PROGRESS_EVERY {
+                told = Instant::now();
+                let (number, len) = (listed.number, listed.len);
+                tracing::info!("restoring snapshot {number}: {read} of {len} bytes");
+            }
+            Some((piece.kind, piece.bytes))
+        }
+        Err(error) => {
+            failed = Some(error);
+            None
+        }
+    });
+    let restored = recovery.restore_snapshot(offer(listed), &mut pieces);
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    restored.map_err(|source| StartError::Unrestorable { number: listed.number, source })?;
+    tracing::info!(
+        "restored snapshot {}: {} bytes in {:?}",
+        listed.number,
+        listed.len,
+        begun.elapsed()
+    );
+    Ok(())
+}
+
+/// When the newest file of the directory was last written.
+fn written_at(directory: &Path) -> Option<SystemTime> {
+    let entries = std::fs::read_dir(directory).ok()?;
+    entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("snapshot-"))
+        .filter_map(|entry| entry.metadata().ok()?.modified().ok())
+        .max()
 }
 
 /// Tells whoever waits for a node with a long journal that it is at work.
@@ -60,16 +172,25 @@ struct Progress {
     begun: Instant,
     told: Instant,
     records: u64,
+    bytes: u64,
+    /// What the journal's files have room for.
+    bytes_max: u64,
 }
 
 impl Progress {
-    fn start() -> Self {
+    fn start(directory: &Path) -> Self {
         let begun = Instant::now();
-        Self { begun, told: begun, records: 0 }
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+        let bytes_max = entries
+            .filter(|entry| entry.file_name().to_string_lossy().ends_with(".segment"))
+            .filter_map(|entry| Some(entry.metadata().ok()?.len()))
+            .sum();
+        Self { begun, told: begun, records: 0, bytes: 0, bytes_max }
     }
 
-    fn count(&mut self, replica: Option<&mut Replica>) {
+    fn count(&mut self, len: usize, replica: Option<&mut Replica>) {
         self.records += 1;
+        self.bytes += RECORD_HEADER_BYTES + len as u64;
         if !self.records.is_multiple_of(STEPS_KEPT) {
             return;
         }
@@ -78,7 +199,11 @@ impl Progress {
         }
         if self.told.elapsed() >= PROGRESS_EVERY {
             self.told = Instant::now();
-            tracing::info!("recovering: {} records of the journal", self.records);
+            let Self { records, bytes, bytes_max, .. } = self;
+            tracing::info!(
+                "recovering: {bytes} bytes, {records} records, of a journal with files of \
+                 {bytes_max} bytes"
+            );
         }
     }
 

@@ -7,6 +7,7 @@ use crate::journal_loop::JournalSender;
 use crate::limits;
 use crate::metrics::LoopMetrics;
 use crate::route::Outbox;
+use crate::snapshots::Done;
 use althing_model::{Micros, NodeId};
 use althing_proposer::Link;
 use althing_wire::{Address, ClientId, Effects, Ignored, Message, NodeRecord};
@@ -43,6 +44,11 @@ pub(crate) trait Driven: Send + 'static {
 
     /// Tells the state machine's digest.
     fn on_digest(&self, _answer: oneshot::Sender<u64>) {}
+
+    /// The snapshots' thread did something for it.
+    fn on_done(&mut self, _now: Micros, done: Done, _effects: &mut Effects<Self::Record>) {
+        unreachable!("{done:?} is for the replica");
+    }
 
     /// When [`Self::on_deadline`] has something to do.
     fn deadline(&self) -> Option<Micros> {
@@ -97,6 +103,8 @@ impl<R: Driven> RoleLoop<R> {
                     Input::Link(node, link) => self.role.on_link(now, node, link),
                     Input::ClientGone(client) => self.role.on_client_gone(client),
                     Input::Digest(answer) => self.role.on_digest(answer),
+                    Input::Done(done) => self.role.on_done(now, done, &mut effects),
+                    Input::Task(task) => unreachable!("{task:?} is for the snapshots' thread"),
                 }
                 if is_ending || bytes >= limits::DRAIN_BYTES {
                     break;

@@ -2,10 +2,11 @@
 
 use crate::inbox::{Inbox, Input};
 use crate::metrics::RouteMetrics;
-use althing_model::{Membership, NodeId, VertexId};
+use althing_model::{Membership, NodeId};
 use althing_transport::certs::Tls;
+use althing_transport::limits::BULK_STRIPE;
 use althing_transport::{Endpoint, Error, Link, PeerAddress, Refusal};
-use althing_wire::{Address, ClientId, Kind, Message, Party};
+use althing_wire::{Address, Answer, ClientId, Kind, Message, Party};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,6 +17,8 @@ pub(crate) struct Router {
     inboxes: BTreeMap<Party, Arc<Inbox>>,
     /// By a kind's number: the inbox that takes it here.
     receivers: Vec<Option<Arc<Inbox>>>,
+    /// The inbox of the snapshots' thread, on a node with a replica.
+    snapshots: Option<Arc<Inbox>>,
     /// None before the endpoint is opened and once it is closed: nothing is sent then.
     endpoint: RwLock<Option<Endpoint>>,
     metrics: RouteMetrics,
@@ -26,13 +29,26 @@ impl Router {
         me: NodeId,
         membership: &Membership,
         inboxes: BTreeMap<Party, Arc<Inbox>>,
+        snapshots: Option<Arc<Inbox>>,
     ) -> Self {
         let mut receivers = vec![None; usize::from(u8::MAX) + 1];
         for kind in Kind::ALL {
             receivers[*kind as usize] =
                 kind.receiver_at(membership, me).map(|party| inboxes[&party].clone());
         }
-        Self { me, inboxes, receivers, endpoint: RwLock::new(None), metrics: RouteMetrics::new() }
+        if let Some(snapshots) = &snapshots {
+            for kind in [Kind::SnapshotAsk, Kind::SnapshotChunk] {
+                receivers[kind as usize] = Some(snapshots.clone());
+            }
+        }
+        Self {
+            me,
+            inboxes,
+            receivers,
+            snapshots,
+            endpoint: RwLock::new(None),
+            metrics: RouteMetrics::new(),
+        }
     }
 
     /// The inbox of the role that takes messages of that kind here.
@@ -45,9 +61,14 @@ impl Router {
         self.inboxes.get(&party)
     }
 
-    /// Every role's inbox.
+    /// The inbox of the snapshots' thread, on a node with a replica.
+    pub(crate) fn snapshots(&self) -> Option<&Arc<Inbox>> {
+        self.snapshots.as_ref()
+    }
+
+    /// The inbox of every thread that has one.
     pub(crate) fn inboxes(&self) -> impl Iterator<Item = &Arc<Inbox>> {
-        self.inboxes.values()
+        self.inboxes.values().chain(&self.snapshots)
     }
 
     pub(crate) fn open(&self, endpoint: Endpoint) {
@@ -77,6 +98,12 @@ impl Router {
     fn with_endpoint<T>(&self, act: impl FnOnce(&Endpoint) -> T) -> Option<T> {
         let endpoint = self.endpoint.read().unwrap_or_else(PoisonError::into_inner);
         endpoint.as_ref().map(act)
+    }
+
+    /// Answers a submission that no proposer takes.
+    pub(crate) fn answer(&self, to: PeerAddress, answer: Answer) {
+        let message = Message::from(answer);
+        self.put_there(to, message.kind(), 0, message.encode());
     }
 
     fn put_here(&self, message: Message) {
@@ -109,7 +136,7 @@ impl Outbox {
         match to {
             Address::Node(node) if node == self.router.me => self.router.put_here(message),
             Address::Node(node) => {
-                let (kind, stripe) = (message.kind(), stripe(message.vertex()));
+                let (kind, stripe) = (message.kind(), stripe(&message));
                 let body = self.encode(message);
                 self.router.put_there(PeerAddress::Node(node), kind, stripe, body);
             }
@@ -137,13 +164,14 @@ impl Outbox {
     }
 }
 
-/// Messages about one vertex stay in order.
-fn stripe(vertex: Option<VertexId>) -> u64 {
-    match vertex {
+/// Messages about one vertex stay in order; parts of snapshots go when nothing else does.
+fn stripe(message: &Message) -> u64 {
+    match (message.vertex(), message) {
         // A proposer's vertices count up by one, so that any odd step keeps proposers apart.
-        Some(vertex) => {
+        (Some(vertex), _) => {
             vertex.seq.wrapping_add(u64::from(vertex.proposer.0).wrapping_mul(0x9e37_79b9))
         }
-        None => 0,
+        (None, Message::SnapshotChunk(_)) => BULK_STRIPE,
+        (None, _) => 0,
     }
 }

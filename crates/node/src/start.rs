@@ -10,13 +10,16 @@ use crate::journal_loop::{JournalLoop, JournalSender};
 use crate::limits;
 use crate::links;
 use crate::metrics;
-use crate::recovery;
+use crate::recovery::{self, Restored};
 use crate::role_loop::{Driven, RoleLoop};
 use crate::roles::{DrivenAcceptor, DrivenDependency, DrivenProposer, DrivenReplica, DrivenVoter};
 use crate::route::{Outbox, Router};
+use crate::snapshots::SnapshotLoop;
 use crate::status::{Observer, Published};
-use althing_model::{Conflicts, Role, StateMachine};
+use althing_journal::FileDisk;
+use althing_model::{Conflicts, Role, StateMachine, Unrestorable};
 use althing_roles::Roles;
+use althing_snapshot::Store;
 use althing_transport::{Endpoint, Peer};
 use althing_wire::Party;
 use crossbeam::channel;
@@ -24,6 +27,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
 
 /// One process of a cluster. See [`Node::start`].
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +42,20 @@ pub enum StartError {
     /// The journal cannot be opened: another node's, damaged, in use, ..
     #[error("journal: {0}")]
     Journal(#[from] althing_journal::OpenError),
+    /// The snapshots cannot be opened: another cluster's, in use, a failing disk, ..
+    #[error("snapshots: {0}")]
+    Snapshots(#[from] althing_snapshot::SnapshotError),
+    /// A snapshot that is in order does not fit the state machine.
+    #[error(
+        "snapshot {number} is whole, but cannot be restored: {source}; start the program that \
+         wrote it"
+    )]
+    Unrestorable {
+        /// Of which barrier.
+        number: u64,
+        /// What the replica or the state machine said.
+        source: Unrestorable,
+    },
     /// The endpoint cannot be opened: certificates, or an address in use.
     #[error(transparent)]
     Transport(#[from] althing_transport::Error),
@@ -74,10 +92,16 @@ impl Node {
     ) -> Result<NodeHandle, StartError> {
         let exporter = metrics::install();
         let clock = Clock::start();
-        let (roles, journal, recovered) = recovery::recover(&config, machine, conflicts)?;
+        let Restored { roles, journal, recovered, trim, store } =
+            recovery::recover(&config, machine, conflicts)?;
         let config = Arc::new(config);
         let runtime = Io::start()?;
-        let router = Arc::new(Router::new(config.me, &config.membership, inboxes(&config)));
+        let router = Arc::new(Router::new(
+            config.me,
+            &config.membership,
+            inboxes(&config),
+            store.as_ref().map(|_| Arc::new(snapshot_inbox())),
+        ));
         let published = Arc::new(Published::default());
         let is_closing = Arc::new(AtomicBool::new(false));
         let observer = Arc::new(Observer {
@@ -90,7 +114,7 @@ impl Node {
         let entered = runtime.runtime().enter();
         // Both listeners before any thread: an address in use leaves nothing behind.
         let admin = config.admin.map(admin::bind).transpose()?;
-        let delivery = Delivery::new(router.clone(), is_closing.clone());
+        let delivery = Delivery::new(router.clone(), is_closing.clone(), published.clone());
         let admission = Admission::new(config.me, &config.membership);
         let endpoint =
             Endpoint::bind(endpoint_config(&config), Arc::new(admission), Arc::new(delivery))?;
@@ -108,15 +132,16 @@ impl Node {
         let mut threads = Threads::new();
         let (sender, queue) = channel::bounded(limits::JOURNAL_QUEUE_LEN);
         let journal_loop = JournalLoop::new(
-            (journal, recovered),
+            (journal, recovered, trim),
             queue,
             Outbox::new(router.clone()),
             config.sync_delay,
+            config.disk_reserve,
             published.clone(),
         );
         threads.spawn("journal", move || journal_loop.run())?;
         let spawn = Spawn { router: &router, sender: &sender, clock, threads: &mut threads };
-        spawn.roles(roles, &published)?;
+        spawn.roles(roles, store, &published)?;
         // Only the roles hold the journal's queue now: it ends when they have.
         drop(sender);
         tracing::info!(
@@ -127,6 +152,11 @@ impl Node {
         );
         NodeHandle::new(Running { threads, router, is_closing, runtime, observer, addresses })
     }
+}
+
+/// The inbox of the snapshots' thread.
+fn snapshot_inbox() -> Inbox {
+    Inbox::new(limits::SNAPSHOT_INBOX_LEN, limits::SNAPSHOT_INBOX_BYTES)
 }
 
 /// An inbox for each role that this node has.
@@ -167,16 +197,38 @@ struct Spawn<'a> {
 }
 
 impl Spawn<'_> {
-    fn roles(mut self, roles: Roles, published: &Arc<Published>) -> Result<(), StartError> {
+    fn roles(
+        mut self,
+        roles: Roles,
+        store: Option<(Store<FileDisk>, Option<SystemTime>)>,
+        published: &Arc<Published>,
+    ) -> Result<(), StartError> {
         let Roles { proposer, voter, dependency, acceptor, replica } = roles;
         let published = || published.clone();
+        if let (Some(replica), Some(store)) = (replica, store) {
+            let tasks = self.router.snapshots().expect("a node with a replica has it").clone();
+            let done = self.router.inbox(Party::Node(Role::Replica));
+            let snapshots = SnapshotLoop::new(
+                store.clone(),
+                tasks.clone(),
+                done.expect("each role has an inbox").clone(),
+                Outbox::new(self.router.clone()),
+                self.clock,
+                published(),
+            );
+            self.threads.spawn("snapshots", move || snapshots.run())?;
+            let replica = DrivenReplica::new(replica, store.0, tasks, published());
+            self.role(Party::Node(Role::Replica), Some(replica))?;
+        }
+        self.role(Party::Voter, voter.map(|voter| DrivenVoter::new(voter, published())))?;
         self.role(
-            Party::Node(Role::Replica),
-            replica.map(|replica| DrivenReplica::new(replica, published())),
+            Party::Node(Role::Dependency),
+            dependency.map(|dependency| DrivenDependency::new(dependency, published())),
         )?;
-        self.role(Party::Voter, voter.map(DrivenVoter::new))?;
-        self.role(Party::Node(Role::Dependency), dependency.map(DrivenDependency::new))?;
-        self.role(Party::Node(Role::Acceptor), acceptor.map(DrivenAcceptor::new))?;
+        self.role(
+            Party::Node(Role::Acceptor),
+            acceptor.map(|acceptor| DrivenAcceptor::new(acceptor, published())),
+        )?;
         // The last, since it begins by asking the others.
         self.role(
             Party::Node(Role::Proposer),

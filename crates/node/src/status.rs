@@ -11,8 +11,9 @@ use althing_proposer::CommitPath;
 use althing_transport::RoundTrips;
 use althing_wire::Party;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 
 /// A node's state, as `/status` renders it.
@@ -49,6 +50,79 @@ pub struct Status {
     pub links: Vec<LinkStatus>,
     /// Its journal.
     pub journal: JournalStatus,
+    /// Its snapshots, if it has a replica.
+    #[serde(default)]
+    pub snapshots: Option<SnapshotStatus>,
+    /// Vertices that its voter, dependency node and acceptor hold something of, by role: those above
+    /// the floor, and below it what is not forgotten yet.
+    #[serde(default)]
+    pub vertices: BTreeMap<String, u64>,
+    /// What a node that is behind the others waits for.
+    #[serde(default)]
+    pub waiting_for: Option<String>,
+    /// What this configuration allows on disk with a snapshot as large as the newest: see
+    /// [`DiskBudget`].
+    #[serde(default)]
+    pub disk_budget: DiskBudget,
+}
+
+/// What a node may take on disk, while its snapshots can be written and f + 1 replicas are up. While
+/// they are not, nothing may be forgotten, and the journal grows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskBudget {
+    /// The journal: what is executed between four barriers (the floor follows two later, and what is
+    /// kept is written again), each value up to three times, and four segments of slack.
+    pub journal_bytes: u64,
+    /// The snapshots that are kept, one being written, and one being fetched.
+    pub snapshot_bytes: u64,
+    /// Both.
+    pub total_bytes: u64,
+}
+
+/// What the snapshots' thread says of itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotStatus {
+    /// Snapshots on disk.
+    pub kept: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How many barriers are executed in the newest.
+    pub newest: Option<u64>,
+    /// Its bytes.
+    pub newest_bytes: u64,
+    /// When it was written: milliseconds since 1970.
+    pub newest_at_unix_ms: Option<u64>,
+    /// How long ago that was.
+    pub newest_age_ms: Option<u64>,
+    /// Written since the start.
+    pub saved: u64,
+    /// How long the last one took.
+    pub saving_took_ms: u64,
+    /// Not written, or not fetched, since the start.
+    pub failed: u64,
+    /// Fetched from others since the start.
+    pub fetched: u64,
+    /// Bytes sent to others since the start.
+    pub served_bytes: u64,
+    /// The one that is being written.
+    pub writing: Option<u64>,
+    /// Bytes of it so far.
+    pub written_bytes: u64,
+    /// The one that is being fetched.
+    pub fetching: Option<FetchStatus>,
+}
+
+/// A snapshot on its way here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchStatus {
+    /// How many barriers are executed in it.
+    pub number: u64,
+    /// Which node is asked.
+    pub source: u32,
+    /// Bytes that are here.
+    pub received: u64,
+    /// Bytes in all.
+    pub total: u64,
 }
 
 /// What a proposer says of itself.
@@ -131,6 +205,30 @@ pub struct ReplicaStatus {
     pub recoveries_asked: u64,
     /// Vertices sent to replicas that lacked them.
     pub caught_up: u64,
+    /// Barriers executed, ever.
+    #[serde(default)]
+    pub barriers: u64,
+    /// Snapshots cut.
+    #[serde(default)]
+    pub snapshots_cut: u64,
+    /// Snapshots of other nodes installed.
+    #[serde(default)]
+    pub snapshots_installed: u64,
+    /// The longest that cutting one, with what was executed in the same call, kept the replica.
+    #[serde(default)]
+    pub snapshot_pause_us_max: u64,
+    /// Vertices below the floor: in snapshots of f + 1 nodes, and forgotten.
+    #[serde(default)]
+    pub floor: u64,
+    /// Vertices that others are known to have committed and this one has not executed.
+    #[serde(default)]
+    pub lag: u64,
+    /// Vertices whose values are kept for other replicas.
+    #[serde(default)]
+    pub log_vertices: u64,
+    /// Their bytes, about.
+    #[serde(default)]
+    pub log_bytes: u64,
 }
 
 /// What a journal says of itself.
@@ -150,6 +248,27 @@ pub struct JournalStatus {
     pub recovered_bytes: u64,
     /// Segment files at the start.
     pub segments_at_start: u64,
+    /// The first record that is kept.
+    #[serde(default)]
+    pub first_lsn: u64,
+    /// Segment files.
+    #[serde(default)]
+    pub segments: u64,
+    /// Bytes that they take.
+    #[serde(default)]
+    pub disk_bytes: u64,
+    /// Segments removed since the start.
+    #[serde(default)]
+    pub segments_trimmed: u64,
+    /// What is free on the disk, if that can be told.
+    #[serde(default)]
+    pub disk_free_bytes: Option<u64>,
+    /// Below this no client's command is taken.
+    #[serde(default)]
+    pub disk_reserve_bytes: u64,
+    /// Whether that is so.
+    #[serde(default)]
+    pub disk_low: bool,
 }
 
 /// The link to another node.
@@ -210,6 +329,8 @@ struct State {
     proposer: Option<ProposerStatus>,
     replica: Option<ReplicaStatus>,
     journal: JournalStatus,
+    snapshots: Option<SnapshotStatus>,
+    vertices: [(&'static str, u64); 3],
 }
 
 impl Published {
@@ -225,8 +346,62 @@ impl Published {
         self.with(|state| state.journal = status);
     }
 
+    pub(crate) fn set_snapshots(&self, status: SnapshotStatus) {
+        self.with(|state| state.snapshots = Some(status));
+    }
+
+    /// How many vertices a role holds something of.
+    pub(crate) fn set_vertices(&self, role: &'static str, vertices: u64) {
+        self.with(|state| {
+            let place = state.vertices.iter_mut().find(|(of, _)| of.is_empty() || *of == role);
+            *place.expect("three roles hold vertices") = (role, vertices);
+        });
+    }
+
+    /// Whether the disk has too little room for clients' commands.
+    pub(crate) fn is_disk_low(&self) -> bool {
+        self.with(|state| state.journal.disk_low)
+    }
+
+    /// The length of the newest snapshot.
+    pub(crate) fn snapshot_bytes(&self) -> u64 {
+        self.with(|state| state.snapshots.map_or(0, |snapshots| snapshots.newest_bytes))
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl DiskBudget {
+    /// With snapshots of that length.
+    fn of(config: &Config, newest_bytes: u64) -> Self {
+        let barrier_bytes = config.replica_limits.barrier_bytes;
+        let journal_bytes = 4 * 3 * barrier_bytes + 4 * config.journal.segment_bytes;
+        let snapshot_bytes = (config.snapshots_keep as u64 + 2) * newest_bytes;
+        Self { journal_bytes, snapshot_bytes, total_bytes: journal_bytes + snapshot_bytes }
+    }
+}
+
+/// What a node that is behind the others waits for.
+fn waiting_for(
+    replica: Option<&ReplicaStatus>,
+    snapshots: Option<&SnapshotStatus>,
+) -> Option<String> {
+    if let Some(fetch) = snapshots.and_then(|snapshots| snapshots.fetching) {
+        let FetchStatus { source, received, total, .. } = fetch;
+        let of = mib(total);
+        return Some(format!("a snapshot from node {source}: {} of {of}", mib(received)));
+    }
+    let lag = replica.map_or(0, |replica| replica.lag);
+    (lag >= limits::LAG_TOLD).then(|| format!("{lag} vertices that others have"))
+}
+
+/// In MiB, with a decimal where that says more.
+fn mib(bytes: u64) -> String {
+    match bytes >> 20 {
+        0..10 => format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),
+        whole => format!("{whole} MiB"),
     }
 }
 
@@ -246,7 +421,15 @@ impl Observer {
         let links = self.links();
         let not_ready_because = self.not_ready(&links);
         let digest = self.digest().await;
-        let State { proposer, replica, journal } = self.published.with(|state| *state);
+        let State { proposer, replica, journal, mut snapshots, vertices } =
+            self.published.with(|state| *state);
+        if let Some(snapshots) = &mut snapshots {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let age = |at| (now.as_millis() as u64).saturating_sub(at);
+            snapshots.newest_age_ms = snapshots.newest_at_unix_ms.map(age);
+        }
+        let waiting_for = waiting_for(replica.as_ref(), snapshots.as_ref());
+        let vertices = vertices.into_iter().filter(|(role, _)| !role.is_empty());
         let names = |roles: &[Role]| roles.iter().map(|role| role.name().to_owned()).collect();
         Status {
             node: config.me.0,
@@ -264,6 +447,10 @@ impl Observer {
             digest: digest.map(|digest| format!("{digest:016x}")),
             links,
             journal,
+            waiting_for,
+            vertices: vertices.map(|(role, count)| (role.to_owned(), count)).collect(),
+            disk_budget: DiskBudget::of(config, snapshots.map_or(0, |it| it.newest_bytes)),
+            snapshots,
         }
     }
 
@@ -293,6 +480,18 @@ impl Observer {
     }
 
     fn not_ready(&self, links: &[LinkStatus]) -> Option<String> {
+        let State { journal, snapshots, replica, .. } = self.published.with(|state| *state);
+        if journal.disk_low {
+            return Some(format!(
+                "the disk has {} left, under the reserve of {}: make room",
+                mib(journal.disk_free_bytes.unwrap_or_default()),
+                mib(journal.disk_reserve_bytes)
+            ));
+        }
+        if snapshots.is_some_and(|snapshots| snapshots.fetching.is_some()) {
+            return waiting_for(replica.as_ref(), snapshots.as_ref())
+                .map(|what| format!("it waits for {what}"));
+        }
         let membership = &self.config.membership;
         let is_up = |node: NodeId| {
             node == self.config.me || links.iter().any(|link| link.node == node.0 && link.up)

@@ -46,6 +46,13 @@ impl Trim {
         Self { roles: roles.collect() }
     }
 
+    /// Whether a record of this kind means anything here: the others need not be decoded.
+    pub fn is_of_interest(kind: u8) -> bool {
+        let name =
+            NodeRecord::KINDS.iter().find(|(number, _)| *number == kind).map(|(_, name)| *name);
+        name.is_some_and(|name| name.ends_with("Pruned") || name.ends_with("Rewritten"))
+    }
+
     /// A record was appended, or read back, at that position; positions ascend.
     pub fn on_record(&mut self, position: u64, record: &NodeRecord) {
         let (party, is_done) = match record {
@@ -114,6 +121,27 @@ mod tests {
         assert_eq!(trim.keep(), Some(5));
         trim.on_record(12, &voter(VoterRecord::Rewritten));
         assert_eq!(trim.keep(), Some(7));
+    }
+
+    /// Broken: a journal is never trimmed, since its driver does not look at the records that say so.
+    #[test]
+    fn what_moves_the_trim_is_of_interest() {
+        let floor = DepSet::default;
+        let records: [NodeRecord; 10] = [
+            VoterRecord::Pruned { floor: floor() }.into(),
+            VoterRecord::Rewritten.into(),
+            ProposerRecord::Pruned { floor: floor() }.into(),
+            ProposerRecord::Rewritten.into(),
+            AcceptorRecord::Pruned { floor: floor() }.into(),
+            AcceptorRecord::Rewritten.into(),
+            DependencyRecord::Pruned { floor: floor() }.into(),
+            DependencyRecord::Rewritten.into(),
+            ReplicaRecord::Pruned { floor: floor() }.into(),
+            ReplicaRecord::Rewritten.into(),
+        ];
+        assert!(records.iter().all(|record| Trim::is_of_interest(record.kind())));
+        let kinds = NodeRecord::KINDS.iter().filter(|(kind, _)| Trim::is_of_interest(*kind));
+        assert_eq!(kinds.count(), records.len());
     }
 
     /// Broken: a journal that begins within a rewrite would be trimmed to before its beginning, or

@@ -36,6 +36,9 @@ const CONTROL: usize = 0;
 /// The priority of the control lane's stream over the others' 0.
 const CONTROL_PRIORITY: i32 = 3;
 
+/// The priority of the bulk lane's stream: after all others.
+const BULK_PRIORITY: i32 = -1;
+
 /// Chunks taken from a stream at a time; each is the payload of a packet.
 const CHUNKS: usize = 32;
 
@@ -121,8 +124,11 @@ impl Channel {
         match self.lanes.len() {
             1 => CONTROL,
             lanes => {
+                if stripe == limits::BULK_STRIPE {
+                    return lanes - 1;
+                }
                 let hash = stripe.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-                1 + (hash % (lanes as u64 - 1)) as usize
+                1 + (hash % u64::from(limits::PROTOCOL_LANES)) as usize
             }
         }
     }
@@ -308,7 +314,12 @@ impl From<Refusal> for Over {
 
 async fn open_lane(channel: &Channel, lane: usize) -> Result<SendStream, ConnectionError> {
     assert!(lane < channel.lanes.len());
-    channel.connection.open_uni().await
+    let stream = channel.connection.open_uni().await?;
+    if lane > usize::from(limits::PROTOCOL_LANES) {
+        // An error means that the stream is gone, which the next write tells.
+        let _ = stream.set_priority(BULK_PRIORITY);
+    }
+    Ok(stream)
 }
 
 fn header_of(channel: &Channel, lane: usize) -> [u8; STREAM_HEADER_LEN] {

@@ -50,8 +50,9 @@
 //!   connection and nothing else ([`Refusal`]).
 //!
 //! # Lanes
-//! A link between nodes has five streams each way that live as long as it does: one for control
-//! (heartbeats; it goes first) and four for messages, chosen by the hash of a message's stripe. One
+//! A link between nodes has six streams each way that live as long as it does: one for control
+//! (heartbeats; it goes first), four for messages, chosen by the hash of a message's stripe, and one
+//! for what is long and may wait ([`limits::BULK_STRIPE`]; it goes last). One
 //! long stream carries several times the messages of a stream each; several of them confine a lost
 //! packet to a quarter of the traffic.
 //!

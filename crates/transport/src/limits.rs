@@ -2,8 +2,8 @@
 //! to change are the defaults of [`crate::Settings`].
 //!
 //! The worst case of one **node** link, when that peer stops reading and floods us at once:
-//! lane queues 5 x 4 MiB, data sent and not acknowledged 16 MiB, data received and not read
-//! 5 x 4 MiB: 56 MiB. A healthy link holds next to nothing.
+//! lane queues 6 x 4 MiB, data sent and not acknowledged 16 MiB, data received and not read
+//! 6 x 4 MiB: 64 MiB. A healthy link holds next to nothing.
 //!
 //! The worst case of one **client** link: queue 256 KiB, sent 256 KiB, received 256 KiB, one
 //! message being put together; with 512 clients all stalled 384 MiB, plus their messages (each at
@@ -17,8 +17,12 @@ use std::time::Duration;
 /// Messages of one stripe share a lane and stay in order; one lost packet holds up one lane.
 pub const PROTOCOL_LANES: u8 = 4;
 
-/// All lanes of a link between nodes: control and protocol.
-pub const NODE_LANES: u8 = PROTOCOL_LANES + 1;
+/// The stripe of what is long and may wait, such as parts of snapshots: it has a lane of its own,
+/// which sends only when no other lane has anything to send.
+pub const BULK_STRIPE: u64 = u64::MAX;
+
+/// All lanes of a link between nodes: control, protocol, bulk.
+pub const NODE_LANES: u8 = PROTOCOL_LANES + 2;
 
 /// The lanes of a client's link.
 pub const CLIENT_LANES: u8 = 1;
@@ -26,7 +30,7 @@ pub const CLIENT_LANES: u8 = 1;
 /// Frames waiting in one lane of a node: with [`QUEUE_BYTES_MAX`], whichever is reached first.
 pub const QUEUE_FRAMES_MAX: usize = 16_384;
 
-/// Bytes waiting in one lane of a node; five lanes a link.
+/// Bytes waiting in one lane of a node; six lanes a link.
 pub const QUEUE_BYTES_MAX: usize = 4 << 20;
 
 /// Bytes waiting for one client.

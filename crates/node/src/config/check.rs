@@ -48,7 +48,7 @@ pub(super) fn check(file: &ConfigFile, base: &FilePath) -> Result<Config, Vec<Pr
         return Err(check.problems);
     };
     let micros = |ms: u64| ms * 1000;
-    let (timeouts, numbers) = (&file.timeouts, &file.limits);
+    let (timeouts, numbers, snapshots) = (&file.timeouts, &file.limits, &file.snapshots);
     Ok(Config {
         cluster,
         membership,
@@ -77,15 +77,23 @@ pub(super) fn check(file: &ConfigFile, base: &FilePath) -> Result<Config, Vec<Pr
         replica_timing: althing_replica::Timing {
             recover: micros(timeouts.recover_ms),
             catch_up: micros(timeouts.catch_up_ms),
+            barrier_least: micros(snapshots.barrier_least_ms),
+            barrier_most: micros(snapshots.barrier_most_s * 1000),
             ..althing_replica::Timing::default()
         },
         replica_limits: althing_replica::Limits {
             demand_len_max: numbers.placements,
+            barrier_len: snapshots.barrier_vertices,
+            barrier_bytes: snapshots.barrier_mib << 20,
+            log_len_max: snapshots.log_vertices,
+            log_bytes_max: snapshots.log_mib << 20,
             ..althing_replica::Limits::default()
         },
         down_after: Duration::from_millis(timeouts.down_after_ms),
         inbox_len_max: numbers.inbox,
         inbox_bytes_max: numbers.inbox_mib << 20,
+        snapshots_keep: snapshots.keep,
+        disk_reserve: file.journal.reserve_mib.map(|mib| mib << 20),
         journal: journal_options(file),
         sync_delay: Duration::from_micros(file.journal.sync_delay_us),
         admin,
@@ -286,7 +294,15 @@ impl Check<'_> {
             );
             self.problem("timeouts.down_after_ms", text);
         }
-        let l = &file.limits;
+        let (l, s) = (&file.limits, &file.snapshots);
+        if s.barrier_most_s.saturating_mul(1000) < s.barrier_least_ms {
+            let (most, least) = (s.barrier_most_s, s.barrier_least_ms);
+            let text = format!(
+                "{most} s is less than snapshots.barrier_least_ms, {least} ms: a barrier would be due \
+                 before it may be"
+            );
+            self.problem("snapshots.barrier_most_s", text);
+        }
         let payload = wire::PAYLOAD_LEN_MAX as u64;
         for (key, found, range) in [
             ("limits.in_flight", l.in_flight as u64, 1..=1 << 20),
@@ -311,6 +327,14 @@ impl Check<'_> {
                 limits::SEGMENT_MIB_MIN..=limits::SEGMENT_MIB_MAX,
             ),
             ("journal.sync_delay_us", file.journal.sync_delay_us, 0..=10_000_000),
+            ("journal.reserve_mib", file.journal.reserve_mib.unwrap_or_default(), 0..=1 << 30),
+            ("snapshots.keep", s.keep as u64, 1..=64),
+            ("snapshots.barrier_vertices", s.barrier_vertices, 0..=10_000_000),
+            ("snapshots.barrier_mib", s.barrier_mib, 1..=1 << 16),
+            ("snapshots.barrier_least_ms", s.barrier_least_ms, 0..=limits::TIMEOUT_MS_MAX),
+            ("snapshots.barrier_most_s", s.barrier_most_s, 1..=31_536_000),
+            ("snapshots.log_vertices", s.log_vertices as u64, 0..=100_000_000),
+            ("snapshots.log_mib", s.log_mib as u64, 0..=1 << 20),
         ] {
             self.range(key, found, range);
         }

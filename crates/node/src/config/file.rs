@@ -40,6 +40,9 @@ pub struct ConfigFile {
     /// The journal.
     #[serde(default)]
     pub journal: JournalEntry,
+    /// Snapshots, and how often they are cut.
+    #[serde(default)]
+    pub snapshots: SnapshotsEntry,
     /// The pages for operators; none without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin: Option<AdminEntry>,
@@ -177,6 +180,10 @@ pub struct JournalEntry {
     /// Whether a directory without a journal gets a new one. Say `false` once the node has run: one
     /// that lost its journal must not come back as if it had promised nothing.
     pub create: bool,
+    /// What is kept free on the disk, in MiB: with less, clients' commands are refused while the node
+    /// votes, executes and writes snapshots. Without it: two segments, the newest snapshot, 64 MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reserve_mib: Option<u64>,
 }
 
 impl Default for JournalEntry {
@@ -185,6 +192,51 @@ impl Default for JournalEntry {
             segment_mib: althing_journal::Options::default().segment_bytes >> 20,
             sync_delay_us: 0,
             create: true,
+            reserve_mib: None,
+        }
+    }
+}
+
+/// `[snapshots]`: all state, at a barrier, in one file; what is in those of f + 1 nodes is forgotten
+/// everywhere else.
+///
+/// Memory: each role keeps what was executed since the last barrier but one, about 1 KiB a vertex and
+/// its payloads. Disk: the snapshots kept, one being written, one being fetched, and in the journal
+/// about twelve times `barrier_mib` and four segments. `/status` tells the sum as `disk_budget`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SnapshotsEntry {
+    /// How many are kept. Two let another node finish fetching one while the next is written.
+    pub keep: usize,
+    /// Vertices executed since the last barrier that make the next one due; 0 for no barriers: then
+    /// memory, journal and restart grow with history.
+    pub barrier_vertices: u64,
+    /// The same in MiB, payloads and about 300 bytes a vertex.
+    pub barrier_mib: u64,
+    /// The least time between two barriers, in milliseconds, unless memory presses: at four times
+    /// the above one is due at once.
+    pub barrier_least_ms: u64,
+    /// The time after which a barrier is due however little was executed, in seconds.
+    pub barrier_most_s: u64,
+    /// Values kept for nodes that were away; beyond it those that a snapshot here holds go, and
+    /// such nodes fetch a snapshot.
+    pub log_vertices: usize,
+    /// The same in MiB: this much memory.
+    pub log_mib: usize,
+}
+
+impl Default for SnapshotsEntry {
+    fn default() -> Self {
+        let limits = althing_replica::Limits::default();
+        let timing = althing_replica::Timing::default();
+        Self {
+            keep: crate::limits::SNAPSHOTS_KEPT,
+            barrier_vertices: crate::limits::BARRIER_VERTICES,
+            barrier_mib: limits.barrier_bytes >> 20,
+            barrier_least_ms: timing.barrier_least / 1000,
+            barrier_most_s: timing.barrier_most / 1_000_000,
+            log_vertices: limits.log_len_max,
+            log_mib: limits.log_bytes_max >> 20,
         }
     }
 }
@@ -270,6 +322,7 @@ impl ConfigFile {
             timeouts: TimeoutsEntry::default(),
             limits: LimitsEntry::default(),
             journal: JournalEntry::default(),
+            snapshots: SnapshotsEntry::default(),
             admin: Some(AdminEntry { listen: "127.0.0.1:0".to_owned() }),
             transport: TransportEntry::default(),
         }

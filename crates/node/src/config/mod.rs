@@ -6,8 +6,8 @@ mod file;
 mod problem;
 
 pub use file::{
-    AdminEntry, ConfigFile, JournalEntry, LimitsEntry, NodeEntry, TimeoutsEntry, TlsEntry,
-    TransportEntry,
+    AdminEntry, ConfigFile, JournalEntry, LimitsEntry, NodeEntry, SnapshotsEntry, TimeoutsEntry,
+    TlsEntry, TransportEntry,
 };
 pub use problem::{ConfigError, Problem};
 
@@ -51,6 +51,10 @@ pub struct Config {
     pub inbox_bytes_max: usize,
     /// The journal's sizes.
     pub journal: althing_journal::Options,
+    /// Snapshots that are kept.
+    pub snapshots_keep: usize,
+    /// Bytes kept free on the disk; none for what two segments and a snapshot take.
+    pub disk_reserve: Option<u64>,
     /// Added to each sync of the journal.
     pub sync_delay: Duration,
     /// Where the pages for operators are (TCP); none without it.

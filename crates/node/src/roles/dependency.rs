@@ -2,18 +2,21 @@
 
 use crate::metrics::HoldMetrics;
 use crate::role_loop::Driven;
+use crate::status::Published;
 use althing_dependency::DependencyNode;
 use althing_model::Micros;
 use althing_wire::{Address, DependencyRecord, Effects, Ignored, Message};
+use std::sync::Arc;
 
 pub(crate) struct DrivenDependency {
     dependency: DependencyNode,
     metrics: HoldMetrics,
+    published: Arc<Published>,
 }
 
 impl DrivenDependency {
-    pub(crate) fn new(dependency: DependencyNode) -> Self {
-        Self { dependency, metrics: HoldMetrics::new(Self::NAME) }
+    pub(crate) fn new(dependency: DependencyNode, published: Arc<Published>) -> Self {
+        Self { dependency, metrics: HoldMetrics::new(Self::NAME), published }
     }
 }
 
@@ -33,5 +36,6 @@ impl Driven for DrivenDependency {
 
     fn publish(&mut self, _now: Micros) {
         self.metrics.publish(self.dependency.len());
+        self.published.set_vertices(Self::NAME, self.dependency.len() as u64);
     }
 }

@@ -83,7 +83,8 @@ impl Conflicts for NumbersConflicts {
             Some(("get", name)) => (Mode(0), name),
             _ => return Err(CommandInvalid(format!("{text:?} is neither add nor get"))),
         };
-        let name = Bytes::copy_from_slice(name.as_bytes());
+        // Long names are for long values; their beginnings tell them apart.
+        let name = Bytes::copy_from_slice(&name.as_bytes()[..name.len().min(64)]);
         Ok(Footprint::of([(name, mode)]))
     }
 }
@@ -157,6 +158,14 @@ impl Cluster {
             cluster.until_ready().await;
             return cluster;
         }
+    }
+
+    /// Starts every node.
+    pub async fn start_all(&mut self) {
+        for node in 0..self.nodes.len() {
+            self.try_start_node(node).unwrap();
+        }
+        self.until_ready().await;
     }
 
     pub fn config(&self, node: usize) -> Config {

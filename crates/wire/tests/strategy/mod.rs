@@ -159,7 +159,8 @@ pub(crate) fn record() -> impl Strategy<Value = NodeRecord> {
             vote
         }
         .into())),
-        (attempt(1), commands(), deps()).prop_map(|((vertex, ballot), commands, deps)| {
+        // Round 0 too: what a voter writes again after a prune.
+        (attempt(0), commands(), deps()).prop_map(|((vertex, ballot), commands, deps)| {
             VoterRecord::Depended { vertex, ballot, commands, deps }.into()
         }),
         (vertex(), value())
