@@ -298,7 +298,7 @@ impl NodeRecord {
                 let vertex = body.vertex(r.vertex)?;
                 Self::Voter(VoterRecord::Depended {
                     vertex,
-                    ballot: body.ballot(r.ballot, vertex, 1)?,
+                    ballot: body.ballot(r.ballot, vertex, 0)?,
                     commands: body.commands(r.commands)?,
                     deps: body.deps("deps", r.deps)?,
                 })

@@ -153,7 +153,7 @@ pub(crate) fn record() -> impl Strategy<Value = NodeRecord> {
             vote
         }
         .into())),
-        (attempt(1), commands(), deps()).prop_map(|((vertex, ballot), commands, deps)| {
+        (attempt(0), commands(), deps()).prop_map(|((vertex, ballot), commands, deps)| {
             VoterRecord::Depended { vertex, ballot, commands, deps }.into()
         }),
         (vertex(), value())
