@@ -96,8 +96,8 @@ their own, each value once, and read. In the end every key is read back. Checked
   states          whether all replicas have one state (digest) in the end
 
 The JSON: `seed`, `kills`, `under_load`, `during_start_up`, `second_node`, `seconds`, `operations`,
-`unknown`, `failed`, `linearizable` (null: too many operations to decide), `lost`, `applied_twice`,
-`digests_equal`, `ready_seconds_max`.
+`unknown`, `failed`, `latency_ms` (`p50`, `p99`, `max`), `linearizable` (null: too many operations to
+decide), `lost`, `applied_twice`, `digests_equal`, `ready_seconds_max`.
 
 Exit codes: 0 every promise was kept, 1 one was broken, or a node ended on its own or did not get
 ready, 2 wrong usage, 4 a node cannot start.";
@@ -114,12 +114,21 @@ struct Kills {
     operations: usize,
     unknown: u64,
     failed: u64,
+    latency_ms: Latency,
     linearizable: Option<bool>,
     lost: u64,
     applied_twice: u64,
     digests_equal: bool,
     /// The longest from a start to being ready.
     ready_seconds_max: f64,
+}
+
+/// Of the answered operations; null where there are none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+struct Latency {
+    p50: Option<f64>,
+    p99: Option<f64>,
+    max: Option<f64>,
 }
 
 impl KillsArgs {
@@ -169,6 +178,9 @@ impl KillsArgs {
         let ledgers = attend(load.finish(), &mut nodes, &tally, progress).await?;
         let ledger = Ledger::merged(ledgers.into_iter().map(Promises::into_ledger));
         kills.seconds = rounded(tally.now().as_secs_f64());
+        let percentile = |percentile| tally.phase(0).percentile_ms(percentile);
+        let [p50, p99, max] = [50.0, 99.0, 100.0].map(percentile);
+        kills.latency_ms = Latency { p50, p99, max };
 
         let Broken { lost, twice } = audit(&recorder, &ledger, &clients).await;
         kills.digests_equal = nodes.settled(SETTLE_PATIENCE).await.is_some();
@@ -297,6 +309,9 @@ impl Outcome for Kills {
             ("operations", self.operations.to_string()),
             ("of unknown outcome", self.unknown.to_string()),
             ("failed for sure", self.failed.to_string()),
+            ("latency, p50", figure(self.latency_ms.p50, "ms")),
+            ("latency, p99", figure(self.latency_ms.p99, "ms")),
+            ("latency, the longest", figure(self.latency_ms.max, "ms")),
             ("linearizable", linearizable.to_owned()),
             ("acknowledged and lost", self.lost.to_string()),
             ("applied twice", self.applied_twice.to_string()),

@@ -78,7 +78,8 @@ fn a_restarted_node_has_its_state_again() {
 #[test]
 fn an_overloaded_cluster_sheds_what_it_cannot_do() {
     let asked = ["overload", "--seconds", "2", "--factor", "4", "--queue", "16"];
-    let (result, exit) = bench(&[&asked[..], &["--timeout-ms", "1500"]].concat());
+    let (result, exit) =
+        bench(&[&asked[..], &["--timeout-ms", "1500", "--sessions", "3"]].concat());
     assert_eq!(exit, Some(0), "{result}");
     let share = &result["share"];
     let shares = ["answered", "failed", "shed", "unknown"];
@@ -96,6 +97,7 @@ fn killed(arguments: &[&str]) {
     let (result, exit) = bench(&[&["kills", "--kills", "3", "--clients", "2"], arguments].concat());
     assert_eq!(exit, Some(0), "{result}");
     assert_eq!(result["kills"], 3);
+    assert_eq!(keys(&result["latency_ms"]), ["max", "p50", "p99"]);
     assert!(number(&result["operations"]) > 0.0, "{result}");
     assert_eq!((&result["linearizable"], &result["lost"]), (&true.into(), &0.into()), "{result}");
     let rest = (&result["digests_equal"], &result["applied_twice"]);

@@ -21,6 +21,8 @@
 //! | [`AcceptorMonotone`] | ballots never fall, also across a crash |
 //! | [`DurableFirst`] | what a node tells others is on its disk first |
 //! | [`DurableAck`] | what was acknowledged is executed by every healed replica |
+//! | [`SameBarrier`] | the n-th barrier is the same point of the order at every replica |
+//! | [`FloorHeld`] | what is forgotten is held by enough snapshots, and stays forgotten |
 //! | [`Bounded`] | every queue, map and buffer is at most its limit |
 //! | [`Accounted`] | every operation ends as done, failed for sure, or unknown |
 //!
@@ -46,6 +48,7 @@
 //! ```
 
 pub mod accounted;
+pub mod barriers;
 pub mod bounded;
 pub mod conflicts;
 pub mod consensus;
@@ -56,6 +59,7 @@ pub mod durable_first;
 pub mod exactly_once;
 pub mod exercised;
 mod fast_register;
+pub mod floor;
 pub mod footprint;
 pub mod history;
 pub mod linearizable;
@@ -73,6 +77,7 @@ pub mod specification;
 pub mod violation;
 
 pub use accounted::{Accounted, Ending};
+pub use barriers::SameBarrier;
 pub use bounded::Bounded;
 pub use conflicts::{ColumnDependencies, CommittedConflicts, Vertex};
 pub use consensus::ConsensusConsistency;
@@ -82,6 +87,7 @@ pub use durable::DurableAck;
 pub use durable_first::DurableFirst;
 pub use exactly_once::ExactlyOnce;
 pub use exercised::Exercised;
+pub use floor::FloorHeld;
 pub use footprint::{Commutes, Footprint};
 pub use history::{History, HistoryError, Operation, OperationId, Outcome};
 pub use linearizable::{Account, Verdict};

@@ -91,6 +91,13 @@ impl<V: Copy + Eq + Hash + Debug, B: Copy + Ord + Debug> AcceptorMonotone<V, B> 
         not_below(node, vertex, "made durable", before, entry.durable)
     }
 
+    /// The node has forgotten all of these, for good.
+    pub fn released_all(&mut self, node: u32, mut is_released: impl FnMut(&V) -> bool) {
+        if let Some(vertices) = self.nodes.get_mut(&node) {
+            vertices.retain(|vertex, _| !is_released(vertex));
+        }
+    }
+
     /// The node needs the vertex's ballots no more: it has a synced record of its commit, or has
     /// pruned it.
     pub fn released(&mut self, node: u32, vertex: V) {

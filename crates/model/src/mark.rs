@@ -253,6 +253,13 @@ marks! {
         LogCut "log_cut" "values that a slow replica lacks are dropped: a snapshot holds them" "a_replica_left_behind_installs_a_snapshot";
         ReplicaRewritten "replica_rewritten" "a replica has written down again what it keeps" "what_a_snapshot_does_not_hold_is_written_again";
     }
+    "proposer/tests/relay.rs" {
+        Relayed "relayed" "a node that lost its disk passed a submission on" "a_lost_node_passes_submissions_on";
+    }
+    "roles/src/registry.rs" {
+        Admitted "admitted" "enough others knew a node under no other number" "a_new_node_is_admitted_when_enough_know_no_other";
+        LostNoticed "lost_noticed" "another node knew this one from an earlier journal" "who_is_known_from_an_earlier_journal_is_lost";
+    }
     "client/src/client.rs" {
         ClientRetried "client_retried" "a client submitted a request again elsewhere" "a_retry_goes_elsewhere_under_the_same_id";
         ClientTurnedAway "client_turned_away" "a client was told to slow down" "outcomes_say_no_more_than_is_known";

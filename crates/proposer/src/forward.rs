@@ -11,9 +11,7 @@ use crate::proposer::{Queued, Submitter};
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Command, Footprint, Micros, NodeId, Operation, RequestId, Role};
-use althing_wire::{
-    Answer, Demand, Distances, Effects, Forward, Ignored, Outcome, ProposerRecord, Served,
-};
+use althing_wire::{Demand, Distances, Effects, Forward, Ignored, Outcome, ProposerRecord, Served};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -201,9 +199,7 @@ impl Proposer {
             }
             None => self.take_submitter(request).ok_or(Ignored::Late)?,
         };
-        if let Submitter::Client { client, ticket } = submitter {
-            effects.send(client, Answer { ticket, outcome: Outcome::Executed(reply) });
-        }
+        Self::answer(submitter, Outcome::Executed(reply), effects);
         Ok(())
     }
 

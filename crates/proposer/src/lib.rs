@@ -13,7 +13,8 @@
 //! Files: `submission` takes commands from clients and answers them, `chain` keeps rule C1, `links`
 //! chooses fast quorums, `placement`
 //! says where contended commands are best proposed and `forward` brings them there, `fast`, `classic` and `recovery` are the three ways, `ballot` is phase 2
-//! and commit, `prune` forgets what is in snapshots and proposes their barriers, `timer` resends,
+//! and commit, `prune` forgets what is in snapshots and proposes their barriers, `relay` stands
+//! in for a proposer that lost its disk, `timer` resends,
 //! `behaviour` tells states apart for model checkers.
 
 mod ballot;
@@ -28,6 +29,7 @@ mod placement;
 mod proposer;
 mod prune;
 mod recovery;
+mod relay;
 mod submission;
 mod timer;
 mod work;
@@ -35,3 +37,4 @@ mod work;
 pub use config::{Config, Limits, Timing};
 pub use links::Link;
 pub use proposer::{CommitPath, Counters, Proposer};
+pub use relay::Relay;

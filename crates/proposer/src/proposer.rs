@@ -75,6 +75,8 @@ pub(crate) struct Queued {
 pub(crate) enum Submitter {
     /// A client, for its ticket.
     Client { client: ClientId, ticket: u64 },
+    /// A client of another node, for the ticket of its relay.
+    Node { node: NodeId, ticket: u64 },
     /// Nobody here: a client of the proposer that forwarded it, or one that was answered already.
     Nobody,
 }
@@ -299,7 +301,12 @@ impl Proposer {
             (_, Message::Recover(m)) => self.on_recover(now, m, effects),
             (node, Message::Pruned(m)) => self.on_pruned(now, node, m, effects),
             (node, Message::PruneProposer(m)) => self.on_prune(now, node, m, effects),
-            (me, Message::BarrierDue(_)) if me == self.config.me => self.on_barrier_due(now),
+            (replica, Message::BarrierDue(_)) => self.on_barrier_due(now, replica),
+            (other, Message::Relay(m)) => {
+                let submitter = Submitter::Node { node: other, ticket: m.ticket };
+                self.submit(now, submitter, m.operation, effects);
+                Ok(())
+            }
             _ => Err(Ignored::Misdirected),
         }
     }

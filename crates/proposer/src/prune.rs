@@ -26,7 +26,12 @@ impl Proposer {
     }
 
     /// The replica beside this proposer wants a barrier; one at a time is enough.
-    pub(crate) fn on_barrier_due(&mut self, now: Micros) -> Result<(), Ignored> {
+    pub(crate) fn on_barrier_due(&mut self, now: Micros, replica: NodeId) -> Result<(), Ignored> {
+        let me = self.config.me;
+        // Replicas apart from all proposers ask any of them.
+        if replica != me && self.membership().has(me, Role::Replica) {
+            return Err(Ignored::Misdirected);
+        }
         let is_due = |command: &Command, submitter: &Submitter| {
             command.operation == Operation::Barrier && *submitter == Submitter::Nobody
         };

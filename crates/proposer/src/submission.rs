@@ -10,7 +10,8 @@ use althing_model::{
 };
 use althing_wire::limits::{COMMANDS_LEN_MAX, command_len};
 use althing_wire::{
-    Answer, ClientId, Effects, Executed, Ignored, Outcome, ProposerRecord, Reserved, Submit,
+    Answer, ClientId, Effects, Executed, Ignored, Outcome, ProposerRecord, Relayed, Reserved,
+    Submit,
 };
 
 /// Resources of a batch: with five voters and three modes, its dependencies still fit a message.
@@ -25,7 +26,32 @@ impl Proposer {
         effects: &mut Effects<ProposerRecord>,
     ) {
         let Submit { ticket, operation } = submit;
-        let submitter = Submitter::Client { client, ticket };
+        self.submit(now, Submitter::Client { client, ticket }, operation, effects);
+    }
+
+    /// Tells whoever wants to know how a submission ended.
+    pub(crate) fn answer(
+        submitter: Submitter,
+        outcome: Outcome,
+        effects: &mut Effects<ProposerRecord>,
+    ) {
+        match submitter {
+            Submitter::Client { client, ticket } => {
+                effects.send(client, Answer { ticket, outcome });
+            }
+            Submitter::Node { node, ticket } => effects.send(node, Relayed { ticket, outcome }),
+            Submitter::Nobody => {}
+        }
+    }
+
+    /// An operation to be executed, whoever wants it.
+    pub(crate) fn submit(
+        &mut self,
+        now: Micros,
+        submitter: Submitter,
+        operation: Operation,
+        effects: &mut Effects<ProposerRecord>,
+    ) {
         let request = operation.request();
         if request.is_some_and(|request| self.is_repeated(request, submitter)) {
             mark::hit(Mark::RequestRepeated);
@@ -35,7 +61,7 @@ impl Proposer {
             && !self.may_be_open(session)
         {
             let outcome = Outcome::Executed(Reply::SessionUnknown);
-            effects.send(client, Answer { ticket, outcome });
+            Self::answer(submitter, outcome, effects);
             return;
         }
         let footprint = match &operation {
@@ -45,7 +71,7 @@ impl Proposer {
                 Ok(footprint) => footprint,
                 Err(invalid) => {
                     let outcome = Outcome::Invalid(invalid.0);
-                    effects.send(client, Answer { ticket, outcome });
+                    Self::answer(submitter, outcome, effects);
                     return;
                 }
             },
@@ -57,7 +83,7 @@ impl Proposer {
                 true => Mark::SessionWindowFull,
                 false => Mark::QueueFull,
             });
-            effects.send(client, Answer { ticket, outcome: Outcome::Overloaded });
+            Self::answer(submitter, Outcome::Overloaded, effects);
             return;
         }
         let command = Command { operation, footprint };
@@ -207,10 +233,7 @@ impl Proposer {
             let request = command.operation.request();
             let other = request.and_then(|request| self.forwarding.take_submitter(request));
             for submitter in [Some(submitter), other].into_iter().flatten() {
-                if let Submitter::Client { client, ticket } = submitter {
-                    let outcome = Outcome::Executed(reply.clone());
-                    effects.send(client, Answer { ticket, outcome });
-                }
+                Self::answer(submitter, Outcome::Executed(reply.clone()), effects);
             }
         }
         Ok(())

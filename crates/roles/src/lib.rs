@@ -6,9 +6,11 @@
 //! everywhere.
 
 mod recovery;
+mod registry;
 mod roles;
 mod trim;
 
 pub use recovery::{Config, Recovery, RoleMissing};
+pub use registry::{JournalFound, Registry, RegistryEffect};
 pub use roles::{NodeEffect, Roles};
 pub use trim::Trim;

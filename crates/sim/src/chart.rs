@@ -173,6 +173,9 @@ impl Chart {
                 }
                 (lanes.mark(lanes.of_node(*node), '●'), format!("executed {vertex}"))
             }
+            Traced::Snapshot { node, number, what } => {
+                (lanes.mark(lanes.of_node(*node), '■'), format!("{node} snapshot {number} {what}"))
+            }
             Traced::Started(node) => {
                 (lanes.mark(lanes.of_node(*node), '○'), format!("{node} starts"))
             }

@@ -3,7 +3,7 @@
 use crate::Fault;
 use crate::node::Arrived;
 use althing_model::{Micros, NodeId};
-use althing_wire::Answer;
+use althing_wire::{Answer, SnapshotOffer};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -28,6 +28,29 @@ pub(crate) enum Event {
     Synced {
         node: NodeId,
         life: u32,
+    },
+    /// The snapshot that a node writes is on disk, or could not be written.
+    Written {
+        node: NodeId,
+        life: u32,
+    },
+    /// A copy of another node's snapshot arrives.
+    Copied {
+        node: NodeId,
+        life: u32,
+        from: NodeId,
+        offer: SnapshotOffer,
+    },
+    /// A node that fetches a snapshot goes on with it.
+    FetchWake {
+        node: NodeId,
+        life: u32,
+    },
+    /// A snapshot that was fetched is to be installed.
+    Fetched {
+        node: NodeId,
+        life: u32,
+        saved: SnapshotOffer,
     },
     Wake {
         node: NodeId,

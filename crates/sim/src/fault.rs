@@ -60,6 +60,8 @@ pub enum Fault {
     Rot(NodeId),
     /// The node stops and its disk is emptied: it has forgotten promises, and stays down.
     Wipe(NodeId),
+    /// The node stops, and its snapshots are lost; its journal is not.
+    LoseSnapshots(NodeId),
     /// The node's clock jumps.
     Jump(NodeId, i64),
     /// The node's clock runs so many millionths too fast.
@@ -178,6 +180,10 @@ named! {
         FalseSuspicion = "false_suspicion",
         /// Clients go away in the midst of what they do.
         ClientGone = "client_gone",
+        /// A node is down or cut off for long, while the others prune.
+        Lag = "lag",
+        /// A node loses its snapshots, and keeps its journal.
+        SnapshotLoss = "snapshot_loss",
     }
 }
 
@@ -240,10 +246,29 @@ named! {
         Survived = "survived_unsynced",
         /// Journals whose torn end was cut at a restart.
         Torn = "torn",
+        /// Nodes down or cut off for long.
+        Lags = "lags",
+        /// Snapshots that were written.
+        SnapshotsSaved = "snapshots_saved",
+        /// Snapshots that could not be written.
+        SnapshotsFailed = "snapshots_failed",
+        /// Snapshots that came from another node.
+        SnapshotsFetched = "snapshots_fetched",
+        /// Of these, those that were installed.
+        SnapshotsInstalled = "snapshots_installed",
+        /// Nodes that lost their snapshots.
+        SnapshotsLost = "snapshots_lost",
+        /// Records that were trimmed.
+        Trimmed = "records_trimmed",
     }
 }
 
 impl Family {
+    /// Whether only runs with barriers have it; these draw it apart.
+    pub(crate) fn is_of_pruning(self) -> bool {
+        matches!(self, Self::Lag | Self::SnapshotLoss)
+    }
+
     /// What must have happened at least once in a run that has this family, or the run did not do
     /// what it claims.
     pub fn evidence(self) -> Trouble {
@@ -271,6 +296,8 @@ impl Family {
             Self::ClockDrift => Trouble::ClockDrifts,
             Self::FalseSuspicion => Trouble::Suspicions,
             Self::ClientGone => Trouble::ClientsGone,
+            Self::Lag => Trouble::Lags,
+            Self::SnapshotLoss => Trouble::SnapshotsLost,
         }
     }
 }

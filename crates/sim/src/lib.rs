@@ -38,6 +38,7 @@ mod observe;
 mod plan;
 mod rights;
 mod run;
+mod shelf;
 mod swarm;
 pub mod trace;
 mod world;
@@ -46,7 +47,8 @@ pub use app::{Application, Judgement};
 pub use fault::{Edge, Family, Fault, FaultCounts, Trouble, Way};
 pub use minimise::{Minimal, Progress, minimise};
 pub use plan::{
-    Builtin, Cut, DiskPlan, Episode, NamedProfile, NetworkPlan, Plan, Profile, Workload,
+    Builtin, Cut, DiskPlan, Episode, NamedProfile, NetworkPlan, Plan, Profile, SnapshotPlan,
+    Workload,
 };
 pub use run::{Failure, Report, run, run_traced, run_traced_caught, run_with};
 pub use swarm::{Totals, run_caught, swarm, swarm_with};

@@ -23,3 +23,13 @@ pub(crate) const HOPELESS_EVENTS_MAX: u64 = 300_000;
 /// known from the order of execution; the search knows nothing of that, and gives up sooner than it
 /// would have to.
 pub(crate) const SEARCH_STEPS_MAX: u64 = 20_000;
+
+/// Virtual time in which a barrier is proposed, executed, cut, written, told and pruned at, when
+/// nothing is wrong.
+pub(crate) const RESTING: Micros = 30_000_000;
+
+/// Barriers after which nothing may be left but what came since.
+pub(crate) const RESTING_BARRIERS_MAX: usize = 8;
+
+/// Vertices that a role keeps, beside those that make no barrier due yet, when nothing is wrong.
+pub(crate) const KEPT_MAX: usize = 100;

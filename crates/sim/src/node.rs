@@ -5,10 +5,15 @@ use crate::Plan;
 use crate::clock::Clock;
 use crate::disk::{Disk, Unusable};
 use crate::fault::Edge;
+use crate::shelf::Shelf;
 use crate::trace::MessageName;
+use althing_checker::Checkpoint;
+use althing_journal::memory::MemoryDisk;
 use althing_model::{Conflicts, Micros, NodeId, StateMachine};
-use althing_roles::{Config, NodeEffect, Recovery, Roles};
-use althing_wire::{Address, Message};
+use althing_replica::Snapshot;
+use althing_roles::{Config, NodeEffect, Recovery, Roles, Trim};
+use althing_snapshot::Fetch;
+use althing_wire::{Address, Message, SnapshotOffer};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -39,6 +44,25 @@ pub(crate) struct Node {
     pub(crate) is_lost: bool,
     /// When its next wake-up is scheduled.
     pub(crate) wake_at: Micros,
+    /// Its snapshots.
+    pub(crate) shelf: Shelf,
+    /// The one that is being written.
+    pub(crate) writing: Option<Writing>,
+    /// How many barriers its replica is known to have executed.
+    pub(crate) barriers: u64,
+    /// The snapshot that it fetches, by the store's own code or as a simple copy.
+    pub(crate) fetch: Option<Fetch<MemoryDisk>>,
+    pub(crate) copying: Option<SnapshotOffer>,
+    /// When the fetch wants to be polled next.
+    pub(crate) fetch_at: Micros,
+    /// What of its records is needed.
+    pub(crate) trim: Trim,
+}
+
+/// A snapshot that is being written, and what had been executed where it was cut.
+pub(crate) struct Writing {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) at: Checkpoint,
 }
 
 /// A message at its receiver.
@@ -68,6 +92,13 @@ impl Node {
             has_rotten: false,
             is_lost: false,
             wake_at: Micros::MAX,
+            shelf: Shelf::new(plan.snapshots.keep, plan.disk.has_journal),
+            writing: None,
+            barriers: 0,
+            fetch: None,
+            copying: None,
+            fetch_at: Micros::MAX,
+            trim: Trim::new(&plan.membership, id),
         }
     }
 
@@ -94,8 +125,20 @@ impl Node {
             replica_limits: plan.replica_limits,
         };
         let mut recovery = Recovery::new(config, conflicts, machine);
-        let (records, was_torn) = self.disk.recover()?;
-        for record in records {
+        self.barriers = 0;
+        self.fetch_at = Micros::MAX;
+        if let Some(saved) = self.shelf.newest() {
+            let pieces = self.shelf.read(saved.number).expect("it is listed");
+            recovery
+                .restore_snapshot(saved, &mut pieces.into_iter())
+                .map_err(|it| Unusable::Falsified(format!("its snapshot cannot be read: {it}")))?;
+            self.barriers = saved.number;
+        }
+        let (_, was_torn) = self.disk.recover()?;
+        self.trim = Trim::new(&plan.membership, self.id);
+        let trimmed = self.disk.trimmed();
+        for (position, record) in (trimmed as u64..).zip(self.disk.since(trimmed)) {
+            self.trim.on_record(position, record);
             recovery.restore(record.clone()).expect("a node keeps its roles");
         }
         self.life += 1;

@@ -10,7 +10,8 @@ mod values;
 use althing_checker::{
     AcceptorMonotone, Accounted, Bounded, CommittedConflicts, CommittedHasQuorum, Commutes,
     ConsensusConsistency, DependencyConflicts, DurableAck, DurableFirst, Ending, ExactlyOnce,
-    History, Nontriviality, OperationId, Prepared, RealTimeOrder, SameOrder, Violation,
+    FloorHeld, History, Nontriviality, OperationId, Prepared, RealTimeOrder, SameBarrier,
+    SameOrder, Violation,
 };
 use althing_model::{Ballot, Epoch, Membership, NodeId, Path, RequestId, SessionId, VertexId};
 use bytes::Bytes;
@@ -35,6 +36,8 @@ pub(crate) struct Observer {
     monotone: AcceptorMonotone<VertexId, Ballot>,
     durable_first: DurableFirst<Fact>,
     bounded: Bounded,
+    pub(crate) floors: FloorHeld,
+    barriers: SameBarrier,
     accounted: Accounted,
     history: History<Bytes, Bytes>,
     /// By the digest of a request: the operation of the history that it is of.
@@ -71,6 +74,8 @@ impl Observer {
             epoch: membership.epoch(),
             reserved: FxHashMap::default(),
             bounded: Bounded::new(),
+            floors: FloorHeld::new(quorums.phase2()),
+            barriers: SameBarrier::new(),
             accounted: Accounted::new(),
             history: History::new(),
             operations: FxHashMap::default(),

@@ -3,14 +3,16 @@
 use crate::Plan;
 use crate::app::{Application, Judgement};
 use crate::fault::{Family, FaultCounts};
-use crate::limits::{CONVERGE_WITHIN, EVENTS_MAX, FAULTS_WITHIN, HOPELESS_EVENTS_MAX};
+use crate::limits::{
+    CONVERGE_WITHIN, EVENTS_MAX, FAULTS_WITHIN, HOPELESS_EVENTS_MAX, RESTING, RESTING_BARRIERS_MAX,
+};
 use crate::swarm::caught;
 use crate::trace::TraceEvent;
 use crate::world::World;
 use althing_checker::converges::{Allowed, Converges};
 use althing_checker::{Exercised, Violation};
 use althing_model::mark::{self, Marks};
-use althing_model::{Micros, NodeId, Role};
+use althing_model::{Micros, NodeId, Operation, Role};
 use althing_proposer::Counters;
 use std::fmt;
 
@@ -166,6 +168,9 @@ fn drive(plan: &Plan, app: &dyn Application, world: &mut World<'_>) -> Result<En
         converged_after = converge(plan, world)?;
         world.settle()?;
         converge(plan, world)?;
+        if world.can_prune() {
+            rest(world)?;
+        }
     } else {
         world.give_up()?;
     }
@@ -209,6 +214,30 @@ fn converge(plan: &Plan, world: &mut World<'_>) -> Result<Micros, Violation> {
     }
 }
 
+/// Nothing is wrong, and nobody asks for anything but barriers: what is kept shrinks to what has come
+/// since the last of them.
+fn rest(world: &mut World<'_>) -> Result<(), Violation> {
+    let mut kept = None;
+    for _ in 0..RESTING_BARRIERS_MAX {
+        world.submit_over_everything(Operation::Barrier);
+        let until = world.now + RESTING;
+        while world.step(until)? {
+            check_events(world)?;
+        }
+        kept = world.kept_too_much();
+        if kept.is_none() {
+            return Ok(());
+        }
+    }
+    let account = format!(
+        "{}, although nothing was wrong for {} barriers\n{}",
+        kept.expect("asked just now"),
+        RESTING_BARRIERS_MAX,
+        world.describe_state()
+    );
+    Err(Violation::new("Bounded", account))
+}
+
 fn with_state(violation: Violation, world: &World<'_>) -> Violation {
     Violation::new("Converges", format!("{}\n{}", violation.account, world.describe_state()))
 }
@@ -228,6 +257,7 @@ fn not_exercised(plan: &Plan, world: &World<'_>) -> Option<String> {
         let is_drawn = plan.families.contains(family);
         run.fired(family.name(), is_drawn, world.counts.of(family.evidence()));
     }
+    run.fired("pruning", world.can_prune(), world.observer.floors.count());
     if plan.is_survivable {
         let all = plan.workload.operations as u64;
         run.at_least("operations done", world.operations_done as u64, all, 500);

@@ -79,6 +79,15 @@ pub enum Traced {
         /// The vertex.
         vertex: VertexId,
     },
+    /// Something became of a snapshot of a node.
+    Snapshot {
+        /// The node.
+        node: NodeId,
+        /// How many barriers are executed in it.
+        number: u64,
+        /// What.
+        what: &'static str,
+    },
     /// A node runs from now on.
     Started(NodeId),
     /// A node does not run any more.
@@ -133,6 +142,7 @@ impl fmt::Display for TraceEvent {
             }
             Traced::Synced { node, records } => write!(f, "{node} synced {records} records"),
             Traced::Executed { node, vertex } => write!(f, "{node} executed {vertex}"),
+            Traced::Snapshot { node, number, what } => write!(f, "{node} snapshot {number} {what}"),
             Traced::Started(node) => write!(f, "{node} starts"),
             Traced::Stopped(node) => write!(f, "{node} stops"),
             Traced::Fault(fault) => write!(f, "{fault:?}"),

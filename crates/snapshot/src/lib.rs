@@ -29,6 +29,30 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Another node fetches it: [`Fetch`] says what to ask, [`serve`] answers.
+//!
+//! ```
+//! use althing_journal::memory::MemoryDisk;
+//! use althing_model::NodeId;
+//! use althing_snapshot::{Fetch, Piece, Store, limits::TIMEOUT_US, serve};
+//!
+//! let (theirs, _) = Store::open(MemoryDisk::new(), [7; 16], 2)?;
+//! let mut draft = theirs.begin(1)?;
+//! draft.push(&Piece { kind: 4, bytes: b"sessions"[..].into() })?;
+//! let offer = draft.finish()?;
+//!
+//! let (ours, _) = Store::open(MemoryDisk::new(), [7; 16], 2)?;
+//! let mut fetch = Fetch::new(ours.clone(), 1, TIMEOUT_US);
+//! fetch.on_offer(NodeId(2), offer);
+//! while fetch.finished().is_none() {
+//!     for (peer, ask) in fetch.poll(0)? {
+//!         fetch.on_chunk(peer, &serve(&theirs, ask)?)?;
+//!     }
+//! }
+//! assert_eq!(ours.list(), theirs.list());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # What is on disk
 //!
 //! A directory of the store's own, [`DIRECTORY`] in the node's: it has its own

@@ -104,3 +104,24 @@ impl Window {
         self.next == self.parts && self.asked.is_empty() && self.again.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_that_came_wrong_is_the_next_one() {
+        // If this failed, a damaged chunk would hold its place until it expires.
+        let mut window = Window::new(20);
+        for part in 0..ASKS_MAX as u64 {
+            assert_eq!(window.take(), Some(part));
+            window.asked(part, NodeId(1), 0);
+        }
+        assert_eq!((window.take(), window.has_room()), (None, false));
+        window.ask_again(3);
+        assert!(window.has_room() && window.awaits(3));
+        assert_eq!(window.take(), Some(3));
+        window.came(5);
+        assert!(!window.awaits(5));
+    }
+}

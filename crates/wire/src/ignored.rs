@@ -15,6 +15,8 @@ pub enum Ignored {
     Late,
     /// Answered or counted before.
     Repeated,
+    /// The node does not know yet whether it lost its disk, or it did: it neither votes nor proposes.
+    Lost,
     /// It contradicts what the same sender said before.
     Contradiction,
 }
@@ -28,6 +30,7 @@ impl Ignored {
             Self::OtherEpoch => "other_epoch",
             Self::Late => "late",
             Self::Repeated => "repeated",
+            Self::Lost => "lost",
             Self::Contradiction => "contradiction",
         }
     }

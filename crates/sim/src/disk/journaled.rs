@@ -2,7 +2,7 @@
 
 use super::Unusable;
 use althing_journal::memory::{MemoryDisk, Operation};
-use althing_journal::{Identity, Journal, OpenError, Options};
+use althing_journal::{Identity, Journal, Lsn, OpenError, Options};
 use althing_wire::NodeRecord;
 use bytes::Bytes;
 use rand::{Rng, RngExt};
@@ -25,8 +25,8 @@ impl Journaled {
         Self { node, disk: MemoryDisk::new(), journal: None }
     }
 
-    /// Reads everything; also whether a torn end was cut.
-    pub(super) fn open(&mut self) -> Result<(Vec<NodeRecord>, bool), Unusable> {
+    /// Reads everything; also how many records were trimmed before it, and whether a torn end was cut.
+    pub(super) fn open(&mut self) -> Result<(Vec<NodeRecord>, usize, bool), Unusable> {
         self.journal = None;
         let options = Options {
             segment_bytes: SEGMENT_BYTES,
@@ -44,8 +44,9 @@ impl Journaled {
         });
         match opened {
             Ok((journal, recovered)) => {
+                let trimmed = journal.first().0 as usize - 1;
                 self.journal = Some(journal);
-                Ok((records, recovered.truncated_bytes > 0))
+                Ok((records, trimmed, recovered.truncated_bytes > 0))
             }
             Err(OpenError::Locked { .. } | OpenError::Options(_)) => {
                 unreachable!("one process, with options that fit")
@@ -64,6 +65,13 @@ impl Journaled {
             }
         }
         journal.commit().expect("no failure was asked for");
+    }
+
+    /// Lets go of the records before that position, as far as whole segments go; how many are gone.
+    pub(super) fn trim(&mut self, keep: usize) -> usize {
+        let journal = self.journal.as_mut().expect("a running node has its journal open");
+        journal.trim(Lsn(keep as u64 + 1)).expect("no failure was asked for");
+        journal.first().0 as usize - 1
     }
 
     /// The power goes while `unsynced` is on its way: written, or a part of it, and not synced.

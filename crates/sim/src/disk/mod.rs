@@ -19,8 +19,10 @@ struct Append {
 
 /// A disk with group commit: one sync at a time, each for all that was appended before it began.
 pub(crate) struct Disk {
-    /// What is synced, whatever keeps it.
+    /// What is synced and not trimmed, whatever keeps it.
     synced: Vec<NodeRecord>,
+    /// How many records were trimmed before these.
+    trimmed: usize,
     waiting: VecDeque<Append>,
     /// How many of the waiting appends the running sync covers.
     syncing: usize,
@@ -47,6 +49,7 @@ impl Disk {
     pub(crate) fn new(node: u32, has_journal: bool) -> Self {
         Self {
             synced: Vec::new(),
+            trimmed: 0,
             waiting: VecDeque::new(),
             syncing: 0,
             journaled: has_journal.then(|| Journaled::new(node)),
@@ -107,18 +110,44 @@ impl Disk {
     pub(crate) fn recover(&mut self) -> Result<(&[NodeRecord], bool), Unusable> {
         let mut was_torn = false;
         if let Some(journaled) = &mut self.journaled {
-            let (records, torn) = journaled.open()?;
-            if records.len() < self.synced.len() || records[..self.synced.len()] != self.synced {
+            let (records, trimmed, torn) = journaled.open()?;
+            // What was trimmed may come back, as long as its removal was not synced.
+            let known = self.trimmed.checked_sub(trimmed).and_then(|back| records.get(back..));
+            if known.is_none_or(|known| !known.starts_with(&self.synced)) {
                 return Err(Unusable::Falsified(format!(
-                    "{} records were synced, and a restart read {} that do not begin with them",
+                    "{} records were synced after {} that were trimmed, and a restart read {} after \
+                     {trimmed} that do not hold them",
                     self.synced.len(),
+                    self.trimmed,
                     records.len()
                 )));
             }
             self.synced = records;
+            self.trimmed = trimmed;
             was_torn = torn;
         }
         Ok((&self.synced, was_torn))
+    }
+
+    /// The records before that position are not needed any more: some of them go, or all; how many
+    /// are gone now.
+    pub(crate) fn trim(&mut self, keep: usize, rng: &mut impl Rng) -> usize {
+        if keep <= self.trimmed {
+            return self.trimmed;
+        }
+        let gone = match &mut self.journaled {
+            Some(journaled) => journaled.trim(keep),
+            None if rng.random_bool(0.5) => keep,
+            None => rng.random_range(self.trimmed..=keep),
+        };
+        self.synced.drain(..gone - self.trimmed);
+        self.trimmed = gone;
+        gone
+    }
+
+    /// How many records were trimmed.
+    pub(crate) fn trimmed(&self) -> usize {
+        self.trimmed
     }
 
     /// A bit of what was written changes; false when nothing was written, or when the disk has no
@@ -127,14 +156,14 @@ impl Disk {
         self.journaled.as_mut().is_some_and(|journaled| journaled.rot(rng))
     }
 
-    /// How many records are synced.
+    /// How many records were synced, those counted that were trimmed.
     pub(crate) fn len(&self) -> usize {
-        self.synced.len()
+        self.trimmed + self.synced.len()
     }
 
-    /// What was synced after so many records.
+    /// What was synced after so many records, of which no later one may be trimmed.
     pub(crate) fn since(&self, len: usize) -> &[NodeRecord] {
-        &self.synced[len..]
+        &self.synced[len - self.trimmed..]
     }
 
     fn begin_sync(&mut self) -> bool {

@@ -4,8 +4,9 @@ use super::facts::Fact;
 use super::footprints::{columns, named, with_footprint, with_footprint_of};
 use super::{Observer, digest, session_number};
 use althing_checker::bounded::Size;
+use althing_checker::floor::Prefixes;
 use althing_checker::quorum::{FastVote, Held};
-use althing_checker::{Violation, monotone::Ballots};
+use althing_checker::{Checkpoint, Violation, monotone::Ballots};
 use althing_model::{Ballot, Column, Commands, DepSet, NodeId, Operation, Reply, Value, VertexId};
 use althing_replica::Step;
 use althing_roles::Roles;
@@ -72,11 +73,56 @@ impl Observer {
         node: NodeId,
         records: &[NodeRecord],
     ) -> Result<(), Violation> {
-        for Cast { vertex, ballot, is_vote } in records.iter().filter_map(cast) {
+        for record in records {
+            self.check_floor(node, record)?;
+            let Some(Cast { vertex, ballot, is_vote }) = cast(record) else { continue };
             self.monotone.appended(node.0, vertex, ballot, is_vote)?;
             self.appended.push(vertex);
         }
         Ok(())
+    }
+
+    /// What is forgotten is held by enough snapshots, and stays forgotten.
+    fn check_floor(&mut self, node: NodeId, record: &NodeRecord) -> Result<(), Violation> {
+        // Whose snapshots are lost takes vertices again that it had before.
+        if let NodeRecord::Replica(record) = record {
+            return match record {
+                ReplicaRecord::Pruned { floor } => self.floors.pruned_own(node.0, &prefixes(floor)),
+                _ => Ok(()),
+            };
+        }
+        match pruned(record) {
+            Some(floor) => self.floors.pruned(node.0, role(record), &prefixes(floor)),
+            None => match record.vertex() {
+                Some(vertex) => {
+                    let vertex = named(vertex);
+                    self.floors.written(node.0, role(record), (vertex.column, vertex.seq))
+                }
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// A snapshot of a node is on disk.
+    pub(crate) fn saved(&mut self, node: NodeId, cut: &DepSet) {
+        self.floors.saved(node.0, &prefixes(cut));
+    }
+
+    /// A replica has executed the n-th barrier with its component; where its execution stands.
+    pub(crate) fn passed(&mut self, node: NodeId, number: u64) -> Result<Checkpoint, Violation> {
+        let at = self.checkpoint(node);
+        self.barriers.passed(node.0, number, at)?;
+        Ok(at)
+    }
+
+    /// Where a replica's execution stands: the same for all oracles, which are told the same.
+    pub(crate) fn checkpoint(&self, node: NodeId) -> Checkpoint {
+        self.order.checkpoint(node.0)
+    }
+
+    /// How many of a node's records were told as synced.
+    pub(crate) fn synced_len(&self, node: NodeId) -> usize {
+        self.synced.get(&node).copied().unwrap_or(0)
     }
 
     /// A node's step is over, with all that it appended.
@@ -105,6 +151,14 @@ impl Observer {
             }
             let fact = if is_vote { Fact::Voted } else { Fact::Promised };
             self.durable_first.synced(node.0, fact(vertex, ballot));
+        }
+        if !matches!(record, NodeRecord::Replica(_))
+            && let Some(floor) = pruned(record)
+        {
+            self.floors.durable(node.0, role(record), &prefixes(floor));
+            if matches!(record, NodeRecord::Voter(_) | NodeRecord::Acceptor(_)) {
+                self.monotone.released_all(node.0, |vertex| floor.contains(*vertex));
+            }
         }
         match record {
             NodeRecord::Voter(VoterRecord::Committed { vertex, value }) => {
@@ -226,31 +280,68 @@ impl Observer {
         Ok(())
     }
 
-    /// A replica starts again and executes from the beginning what it had on disk.
-    pub(crate) fn restarted(&mut self, node: NodeId) -> Result<(), Violation> {
-        self.order.restarted(node.0, None)?;
-        self.exactly_once.restarted(node.0, None)?;
-        self.durable.restarted(node.0, None)
+    /// A replica starts again from a snapshot, or from nothing, and executes what it has on disk; or
+    /// it goes on from a snapshot.
+    pub(crate) fn restarted(
+        &mut self,
+        node: NodeId,
+        at: Option<Checkpoint>,
+    ) -> Result<(), Violation> {
+        self.order.restarted(node.0, at)?;
+        self.exactly_once.restarted(node.0, at)?;
+        self.durable.restarted(node.0, at)
     }
 
-    /// A node is back with these roles, made from what its disk holds; it has done nothing yet.
+    /// A node is back with these roles, made from what its disk holds; it has done nothing yet. Of
+    /// what was written and not synced, these records reached the disk all the same.
     pub(crate) fn recovered(
         &mut self,
         node: NodeId,
         records: &[NodeRecord],
         roles: &Roles,
     ) -> Result<(), Violation> {
-        // Of what was written and not synced, some may have reached the disk all the same.
-        let synced = self.synced.get(&node).copied().unwrap_or(0);
-        for record in records.get(synced..).unwrap_or_default() {
+        for record in records {
             self.synced(node, record)?;
         }
+        self.floors.restarted(node.0);
         self.monotone.recovered(node.0, |vertex| ballots(roles, vertex))
     }
 }
 
+/// The floor of a role that is pruned.
+fn pruned(record: &NodeRecord) -> Option<&DepSet> {
+    match record {
+        NodeRecord::Proposer(ProposerRecord::Pruned { floor })
+        | NodeRecord::Voter(VoterRecord::Pruned { floor })
+        | NodeRecord::Dependency(DependencyRecord::Pruned { floor })
+        | NodeRecord::Acceptor(AcceptorRecord::Pruned { floor })
+        | NodeRecord::Replica(ReplicaRecord::Pruned { floor }) => Some(floor),
+        _ => None,
+    }
+}
+
+/// Which role of its node wrote a record.
+fn role(record: &NodeRecord) -> u8 {
+    match record {
+        NodeRecord::Proposer(_) => 0,
+        NodeRecord::Voter(_) => 1,
+        NodeRecord::Dependency(_) => 2,
+        NodeRecord::Acceptor(_) => 3,
+        NodeRecord::Replica(_) => 4,
+        NodeRecord::Registry(_) => 5,
+    }
+}
+
+fn prefixes(of: &DepSet) -> Prefixes {
+    columns(of).into_iter().map(|column| (column.column, column.prefix)).collect()
+}
+
 fn cast(record: &NodeRecord) -> Option<Cast> {
     let (vertex, ballot, is_vote) = match record {
+        // Of a committed vertex, written again: no promise.
+        NodeRecord::Voter(VoterRecord::Depended { ballot, .. }) if ballot.round == 0 => {
+            return None;
+        }
         NodeRecord::Voter(
             VoterRecord::Promised { vertex, ballot } | VoterRecord::Depended { vertex, ballot, .. },
         )

@@ -1,7 +1,9 @@
 //! A plan from a seed. Each family of faults is on or off; each limit is generous or as low as one;
 //! each time-out is patient or hasty: what a mean run never meets, some seed meets all the time.
 
-use super::{Builtin, Cut, DiskPlan, NetworkPlan, Plan, Profile, Workload, cluster, episodes};
+use super::{
+    Builtin, Cut, DiskPlan, NetworkPlan, Plan, Profile, Workload, cluster, episodes, pruning,
+};
 use crate::Family;
 use althing_model::{Micros, NodeId};
 use rand::{Rng, RngExt, SeedableRng};
@@ -51,7 +53,7 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
         slowest,
         workload: &workload,
     };
-    let episodes = episodes::draw(rng, &context);
+    let mut episodes = episodes::draw(rng, &context);
     // Now and then nobody has any patience, and now and then replicas have none: everything is
     // recovered while its own proposer is at it.
     let haste = *pick(rng, &[1, 1, 1, 1, 1, 1, 1, 1, 1, 10, 10, 100]);
@@ -60,8 +62,18 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
     let longest = slowest + network.jitter;
     // Half of the runs let better placed proposers have contended commands.
     let placements_max = *pick(rng, &[0, 0, 1, 64]);
+    let context = pruning::Context {
+        seed,
+        operations,
+        profile,
+        membership: &membership,
+        lost: &lost,
+        slowest,
+    };
+    let pruning = pruning::draw(&context, &mut families, &mut episodes);
     Plan {
         seed,
+        snapshots: pruning.snapshots,
         profile: profile.name,
         builtin: draw_builtin(rng),
         network,
@@ -85,12 +97,15 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
             catch_up_bytes_max: *pick(rng, &[100, 1 << 20]),
             frontier_extras_max: *pick(rng, &[1, 1024]),
             demand_len_max: placements_max,
+            ..pruning.limits
         },
         replica_timing: althing_replica::Timing {
             recover: (2 * slowest + rng.random_range(10_000..500_000))
                 / (haste.min(10) * jealousy).min(20),
             catch_up: *pick(rng, &[100_000, 1_000_000]),
             demand: *pick(rng, &[200_000, 20_000_000]),
+            barrier_least: pruning.barriers.0,
+            barrier_most: pruning.barriers.1,
         },
         // Where commands are proposed one at a time, each waits for all clients' before it.
         client_patience: (patience, 40 * (patience + workload.clients as u64 * longest)),
@@ -122,8 +137,11 @@ fn draw_workload(rng: &mut impl Rng, operations: usize, profile: &Profile) -> Wo
 
 fn draw_families(rng: &mut impl Rng, profile: &Profile) -> BTreeSet<Family> {
     let share = *pick(rng, &[0.05, 0.2, 0.2, 0.4]);
-    let mut families: BTreeSet<Family> =
-        Family::ALL.iter().copied().filter(|_| rng.random_bool(share)).collect();
+    let mut families: BTreeSet<Family> = Family::ALL
+        .iter()
+        .copied()
+        .filter(|it| !it.is_of_pruning() && rng.random_bool(share))
+        .collect();
     // What finds most is on more often.
     for family in [Family::Crash, Family::Mute, Family::Strand, Family::Reordering] {
         if rng.random_bool(0.35) {
@@ -193,5 +211,6 @@ fn draw_limits(rng: &mut impl Rng, placements_max: usize) -> althing_proposer::L
         chain_len_max: *pick(rng, &[1, 3, 1000]),
         recoveries_max: *pick(rng, &[1, 8, 100]),
         placements_max,
+        ..althing_proposer::Limits::default()
     }
 }

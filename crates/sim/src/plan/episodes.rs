@@ -99,6 +99,11 @@ pub(super) fn draw(rng: &mut impl Rng, context: &Context<'_>) -> Vec<Episode> {
     episodes
 }
 
+/// Whether a record of that name is written where there are barriers only, or, not by the roles.
+pub(super) fn is_of_pruning(name: &str) -> bool {
+    ["Pruned", "Kept", "Rewritten", "Registry"].iter().any(|of| name.contains(of))
+}
+
 impl Context<'_> {
     fn script(&self, rng: &mut impl Rng, family: Family) -> Timed {
         let outage = rng.random_range(self.slowest..20 * self.slowest);
@@ -191,7 +196,9 @@ impl Context<'_> {
             | Family::Reordering
             | Family::TornWrites
             | Family::BitRot
-            | Family::Wipe => unreachable!("{family:?} has no episodes of its own"),
+            | Family::Wipe
+            | Family::Lag
+            | Family::SnapshotLoss => unreachable!("{family:?} has no episodes of its own"),
         }
         faults.sort_by_key(|(at, _)| *at);
         faults
@@ -218,11 +225,12 @@ impl Context<'_> {
             name if name.starts_with("Proposer") => has(Role::Proposer),
             name if name.starts_with("Voter") => is_fast && has(Role::Acceptor),
             name if name.starts_with("Acceptor") => !is_fast && has(Role::Acceptor),
-            "Dependency" => !is_fast && has(Role::Dependency),
-            "Replica" => !is_fast && has(Role::Replica),
+            name if name.starts_with("Dependency") => !is_fast && has(Role::Dependency),
+            name if name.starts_with("Replica") => !is_fast && has(Role::Replica),
             name => unreachable!("a kind of record without a role: {name}"),
         };
-        NodeRecord::KINDS.iter().filter(|(_, name)| writes(name)).map(|(kind, _)| *kind).collect()
+        let kinds = NodeRecord::KINDS.iter().filter(|(_, name)| !is_of_pruning(name));
+        kinds.filter(|(_, name)| writes(name)).map(|(kind, _)| *kind).collect()
     }
 
     fn any(&self, rng: &mut impl Rng) -> NodeId {

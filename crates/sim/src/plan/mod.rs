@@ -3,6 +3,7 @@
 mod cluster;
 mod draw;
 mod episodes;
+mod pruning;
 
 pub(crate) use draw::pick;
 pub use episodes::Episode;
@@ -30,6 +31,8 @@ pub struct Plan {
     pub network: NetworkPlan,
     /// The disks.
     pub disk: DiskPlan,
+    /// Barriers and snapshots.
+    pub snapshots: SnapshotPlan,
     /// The families of faults that the run has.
     pub families: BTreeSet<Family>,
     /// What goes wrong, and when; ascending.
@@ -129,6 +132,19 @@ pub struct DiskPlan {
     pub has_journal: bool,
 }
 
+/// The snapshots of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotPlan {
+    /// How long writing one takes, at least and at most; fetching one takes as long at most.
+    pub write: (Micros, Micros),
+    /// How many of 1,000 cannot be written.
+    pub fails_permille: u32,
+    /// How many a node keeps.
+    pub keep: usize,
+    /// A client asks for a barrier when so many operations have ended; ascending.
+    pub asked_after: Vec<usize>,
+}
+
 /// Which application of ours a run has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Builtin {
@@ -157,6 +173,11 @@ impl Plan {
     /// The plan of that seed within a profile.
     pub fn draw_within(seed: u64, operations: usize, profile: &Profile) -> Self {
         draw::draw(seed, operations, profile)
+    }
+
+    /// Whether replicas ask for barriers.
+    pub fn prunes(&self) -> bool {
+        self.replica_limits.barrier_len > 0
     }
 
     /// How many single faults it has.
@@ -224,6 +245,7 @@ impl Profile {
                         BitRot,
                         Wipe,
                         SlowDisk,
+                        SnapshotLoss,
                     ])),
                     ..Self::default()
                 }
@@ -243,6 +265,7 @@ impl Profile {
                     Swizzle,
                     Mute,
                     FalseSuspicion,
+                    Lag,
                 ])),
                 ..Self::default()
             }

@@ -136,15 +136,15 @@ impl World<'_> {
         self.queue.push(at, Event::Deliver { to: node, arrived });
     }
 
-    /// Closes no session at all: a command over everything, of nobody who waits for the answer.
-    pub(super) fn submit_barrier(&mut self) {
+    /// A command over everything, of nobody who waits for the answer.
+    pub(crate) fn submit_over_everything(&mut self, operation: Operation) {
         let running = self
             .nodes
             .values()
             .find(|node| node.roles.as_ref().is_some_and(|roles| roles.proposer.is_some()));
         let Some(node) = running else { return };
         let (to, life) = (node.id, Some(node.life));
-        let submit = Submit { ticket: 0, operation: Operation::CloseSessions(Vec::new()) };
+        let submit = Submit { ticket: 0, operation };
         let from = Address::Client(NOBODY);
         let arrived = Arrived { life, from, name: MessageName::LOCAL, message: submit.into() };
         self.queue.push(self.now, Event::Deliver { to, arrived });

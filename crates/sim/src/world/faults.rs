@@ -5,14 +5,20 @@ use crate::event::Event;
 use crate::fault::{Family, Fault, Trouble, Way};
 use crate::trace::Traced;
 use althing_checker::Violation;
-use althing_model::{Micros, NodeId, Role};
+use althing_model::{Micros, NodeId, Operation};
 
 /// How long a node takes to notice that another is down or back.
 const DETECT: Micros = 300_000;
 
 impl World<'_> {
-    /// Begins the episodes whose time has come.
+    /// Begins the episodes whose time has come; clients may ask for a barrier.
     pub(super) fn begin_episodes(&mut self) {
+        while let Some(after) = self.plan.snapshots.asked_after.get(self.barriers_asked)
+            && *after <= self.operations_ended
+        {
+            self.barriers_asked += 1;
+            self.submit_over_everything(Operation::Barrier);
+        }
         while let Some(episode) = self.plan.episodes.get(self.episodes_begun)
             && episode.after <= self.operations_ended
             && !self.is_healed
@@ -22,6 +28,7 @@ impl World<'_> {
                 Family::CrashAll => self.counts.count(Trouble::CrashesOfAll),
                 Family::Swizzle => self.counts.count(Trouble::Swizzles),
                 Family::Strand => self.counts.count(Trouble::Strandings),
+                Family::Lag => self.counts.count(Trouble::Lags),
                 _ => {}
             }
             for (after, fault) in &episode.faults {
@@ -61,6 +68,12 @@ impl World<'_> {
                 self.counts.count(Trouble::Wipes);
                 self.nodes.get_mut(&id).expect("a member").is_lost = true;
                 return self.crash(id);
+            }
+            Fault::LoseSnapshots(id) => {
+                self.counts.count(Trouble::SnapshotsLost);
+                self.crash(id)?;
+                self.node_mut(id).shelf.lose();
+                return Ok(());
             }
             Fault::Rot(id) => return self.rot(id),
             Fault::Burst(permille, length) => {
@@ -143,6 +156,9 @@ impl World<'_> {
             return Ok(());
         }
         let crashed = node.disk.crash(&mut rng);
+        (node.fetch, node.copying) = (None, None);
+        let writing = node.writing.take().map(|it| (it.snapshot.number, it.snapshot.pieces));
+        node.shelf.crash(writing, &mut rng);
         node.busy_until = 0;
         node.inbox.clear();
         node.is_resuming = false;
@@ -185,9 +201,6 @@ impl World<'_> {
         if node.roles.is_some() || node.is_lost {
             return Ok(());
         }
-        if self.plan.membership.has(id, Role::Replica) {
-            self.observer.restarted(id)?;
-        }
         self.start_node(id)?;
         if self.nodes[&id].roles.is_none() {
             return Ok(());
@@ -214,7 +227,7 @@ impl World<'_> {
         self.apply(about, Vec::new())
     }
 
-    fn node_mut(&mut self, id: NodeId) -> &mut crate::node::Node {
+    pub(super) fn node_mut(&mut self, id: NodeId) -> &mut crate::node::Node {
         self.nodes.get_mut(&id).expect("a member")
     }
 }

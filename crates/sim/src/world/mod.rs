@@ -3,13 +3,14 @@
 mod clients;
 mod faults;
 mod nodes;
+mod snapshots;
 
 use crate::app::Application;
 use crate::clients::SimClient;
 use crate::codec::Codec;
 use crate::event::{Event, Queue};
 use crate::fault::FaultCounts;
-use crate::limits::AFTER_FAULTS;
+use crate::limits::{AFTER_FAULTS, KEPT_MAX};
 use crate::network::Network;
 use crate::node::Node;
 use crate::observe::{Observer, digest};
@@ -17,7 +18,7 @@ use crate::rights::Rights;
 use crate::trace::{MessageName, TraceEvent, Traced};
 use crate::{Plan, clients::clients as all_clients};
 use althing_checker::{Violation, converges::Standing};
-use althing_model::{Conflicts, Micros, NodeId, Role};
+use althing_model::{Conflicts, Micros, NodeId, Operation, Role};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_xoshiro::SplitMix64;
@@ -37,6 +38,8 @@ pub(crate) struct World<'a> {
     pub(crate) nodes: BTreeMap<NodeId, Node>,
     network: Network,
     rights: Rights,
+    /// What the oracles know of each snapshot, by its number and digest.
+    points: FxHashMap<(u64, [u8; 32]), snapshots::Point>,
     codec: Codec,
     clients: Vec<SimClient>,
     pub(crate) operations_ended: usize,
@@ -46,6 +49,8 @@ pub(crate) struct World<'a> {
     is_settled: bool,
     /// Episodes that have begun.
     episodes_begun: usize,
+    /// Barriers that clients have asked for.
+    barriers_asked: usize,
     pub(crate) observer: Observer,
     pub(crate) counts: FaultCounts,
     pub(crate) is_healed: bool,
@@ -73,6 +78,7 @@ impl<'a> World<'a> {
             nodes: plan.membership.nodes().map(|id| (id, Node::new(id, plan))).collect(),
             network: Network::new(plan, &mut rng),
             rights: Rights::new(&plan.membership),
+            points: FxHashMap::default(),
             codec: Codec::default(),
             clients: all_clients(plan),
             operations_ended: 0,
@@ -80,6 +86,7 @@ impl<'a> World<'a> {
             after_faults: usize::MAX,
             is_settled: false,
             episodes_begun: 0,
+            barriers_asked: 0,
             observer: Observer::new(&plan.membership, app.commutes()),
             counts: FaultCounts::default(),
             is_healed: false,
@@ -115,6 +122,10 @@ impl<'a> World<'a> {
                 self.answer(client, generation, from, answer)?;
             }
             Event::Synced { node, life } => self.synced(node, life)?,
+            Event::Written { node, life } => self.written(node, life)?,
+            Event::Copied { node, life, from, offer } => self.copied(node, life, from, offer)?,
+            Event::FetchWake { node, life } => self.wake_fetch(node, life)?,
+            Event::Fetched { node, life, saved } => self.install(node, life, saved)?,
             Event::Wake { node } => self.wake(node)?,
             Event::ClientWake { client } => self.wake_client(client)?,
             Event::Fault(fault) => self.fault(fault)?,
@@ -128,7 +139,7 @@ impl<'a> World<'a> {
     /// for good, which conflicts with nothing that came later, is committed, and not known to be.
     pub(crate) fn settle(&mut self) -> Result<(), Violation> {
         self.is_settled = true;
-        self.submit_barrier();
+        self.submit_over_everything(Operation::CloseSessions(Vec::new()));
         self.after_faults = self.observer.history().operations().len();
         for client in 0..self.clients.len() {
             self.client_output(client, Vec::new())?;
@@ -165,6 +176,42 @@ impl<'a> World<'a> {
         clients.chain(proposers.flat_map(|it| {
             [("vertices in flight", it.in_flight()), ("commands in a queue", it.queue_len())]
         }))
+    }
+
+    /// Whether, once nothing is wrong, floors have to rise.
+    pub(crate) fn can_prune(&self) -> bool {
+        let plan = self.plan;
+        let replicas = plan.membership.with(Role::Replica);
+        let whole = replicas.filter(|node| !self.nodes[node].is_lost).count();
+        let enough = plan.membership.acceptor_quorums().phase2();
+        plan.prunes() && plan.is_survivable && whole >= enough
+    }
+
+    /// A role that keeps more vertices than it has to, when nothing was wrong for long.
+    pub(crate) fn kept_too_much(&self) -> Option<String> {
+        let most = KEPT_MAX + self.plan.replica_limits.barrier_len as usize;
+        let has_lost = self.nodes.values().any(|node| node.is_lost);
+        let log_len_max = self.plan.replica_limits.log_len_max;
+        for node in self.nodes.values() {
+            let Some(roles) = &node.roles else { continue };
+            // Who is gone for good never tells that it has a value: there the limit counts.
+            let log_most = if has_lost { most.max(log_len_max) } else { most };
+            let kept = [
+                ("voter", roles.voter.as_ref().map_or(0, |it| it.len()), most),
+                ("acceptor", roles.acceptor.as_ref().map_or(0, |it| it.len()), most),
+                ("dependency node", roles.dependency.as_ref().map_or(0, |it| it.len()), most),
+                ("replica", roles.replica.as_ref().map_or(0, |it| it.log_size().0), log_most),
+            ];
+            for (role, len, most) in kept {
+                if len > most {
+                    return Some(format!(
+                        "the {role} of {} keeps {len} vertices of {most}",
+                        node.id
+                    ));
+                }
+            }
+        }
+        None
     }
 
     /// What keeps the run from converging, in words.

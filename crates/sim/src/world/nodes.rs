@@ -8,7 +8,7 @@ use crate::fault::{Edge, Trouble};
 use crate::node::Arrived;
 use crate::trace::{MessageName, Traced};
 use althing_checker::Violation;
-use althing_model::{Micros, NodeId};
+use althing_model::{Micros, NodeId, Role};
 use althing_proposer::Link;
 use althing_roles::NodeEffect;
 use althing_wire::{Address, ClientId, Effect, Kind, Message};
@@ -22,6 +22,16 @@ impl World<'_> {
         let now = self.now;
         let node = self.nodes.get_mut(&id).expect("a member");
         let known = node.disk.len();
+        let opened = node.shelf.open();
+        let (newest, is_first) = (node.shelf.newest(), node.life == 0);
+        if let Err(account) = opened {
+            return Err(Violation::new("DurableSnapshots", format!("{id}: {account}")));
+        }
+        let at = newest.and_then(|saved| self.checkpoint_of(saved));
+        if !is_first && self.plan.membership.has(id, Role::Replica) {
+            self.observer.restarted(id, at)?;
+        }
+        let node = self.nodes.get_mut(&id).expect("a member");
         let (effects, was_torn) = match node.start(now, self.plan, conflicts, self.app.machine()) {
             Ok(started) => started,
             Err(Unusable::Refused) if node.has_rotten => {
@@ -41,7 +51,8 @@ impl World<'_> {
         self.trace(|| Traced::Started(id));
         let node = &self.nodes[&id];
         let roles = node.roles.as_ref().expect("just started");
-        self.observer.recovered(id, node.disk.since(0), roles)?;
+        let told = self.observer.synced_len(id);
+        self.observer.recovered(id, node.disk.since(told), roles)?;
         self.counts.count_many(Trouble::Survived, survived);
         if was_torn {
             self.counts.count(Trouble::Torn);
@@ -112,14 +123,16 @@ impl World<'_> {
     }
 
     fn handle(&mut self, to: NodeId, arrived: Arrived) -> Result<(), Violation> {
-        let Arrived { life, from, name, message } = arrived;
+        let Arrived { life, from, name, mut message } = arrived;
         let now = self.now;
         let node = self.nodes.get_mut(&to).expect("a member");
         if life.is_some_and(|life| life != node.life) {
             return Ok(());
         }
         let local = node.local(now);
-        let Some(roles) = &mut node.roles else { return Ok(()) };
+        if node.roles.is_none() {
+            return Ok(());
+        }
         node.busy_until = now + node.handling;
         let kind = message.kind();
         let vertex = message.vertex();
@@ -129,6 +142,18 @@ impl World<'_> {
         };
         assert!(may_come, "{kind:?} may not come from {from:?}");
         let Some(party) = self.rights.receiver_at(kind, to) else { return Ok(()) };
+        // The node's own, not a role's.
+        match (message, from) {
+            (Message::SnapshotAsk(ask), Address::Node(from)) => {
+                return self.on_snapshot_ask(to, from, ask);
+            }
+            (Message::SnapshotChunk(chunk), Address::Node(from)) => {
+                return self.on_snapshot_chunk(to, from, chunk);
+            }
+            (other, _) => message = other,
+        }
+        let node = self.nodes.get_mut(&to).expect("a member");
+        let roles = node.roles.as_mut().expect("it runs");
         let mut effects = Vec::new();
         let shown = self.trace.is_some().then(|| Box::new(message.clone()));
         let result = roles.handle(local, party, from, message, &mut effects);
@@ -192,6 +217,7 @@ impl World<'_> {
             self.observer.synced(id, record)?;
         }
         let records = records.len();
+        self.trim(id, before);
         self.trace(|| Traced::Synced { node: id, records });
         let leaving = match edge {
             Some(Edge::AfterSync) => 0,
@@ -208,6 +234,23 @@ impl World<'_> {
             self.begin_sync(id);
         }
         Ok(())
+    }
+
+    /// Lets go of what is not needed any more, now that what was synced since is on disk.
+    fn trim(&mut self, id: NodeId, before: usize) {
+        let now = self.now;
+        let node = self.nodes.get_mut(&id).expect("a member");
+        for (position, record) in (before as u64..).zip(node.disk.since(before)) {
+            node.trim.on_record(position, record);
+        }
+        let Some(keep) = node.trim.keep().map(|keep| keep as usize) else { return };
+        let trimmed = node.disk.trimmed();
+        if keep > trimmed {
+            let mut rng = self.draw(("trim", id, now));
+            let node = self.nodes.get_mut(&id).expect("a member");
+            let gone = node.disk.trim(keep, &mut rng) - trimmed;
+            self.counts.count_many(Trouble::Trimmed, gone as u64);
+        }
     }
 
     fn begin_sync(&mut self, id: NodeId) {
@@ -240,7 +283,8 @@ impl World<'_> {
         let node = self.nodes.get_mut(&id).expect("a member");
         let Some(roles) = &mut node.roles else { return Ok(()) };
         self.observer.stepped(id, roles)?;
-        let steps = roles.take_steps();
+        let (steps, snapshot) = (roles.take_steps(), roles.take_snapshot());
+        let offer = roles.take_offer();
         if let Some(deadline) = roles.deadline() {
             let at = node.clock.when(deadline, self.now).max(self.now + 1);
             if at < node.wake_at {
@@ -248,14 +292,19 @@ impl World<'_> {
                 self.queue.push(at, Event::Wake { node: id });
             }
         }
-        for step in steps {
-            self.observer.executed(id, &step)?;
-            self.trace(|| Traced::Executed { node: id, vertex: step.vertex });
+        self.executed(id, steps, snapshot)?;
+        match offer {
+            Some((from, offer)) => self.offered(id, from, offer),
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    fn send(&mut self, from: NodeId, to: Address, message: Message) -> Result<(), Violation> {
+    pub(super) fn send(
+        &mut self,
+        from: NodeId,
+        to: Address,
+        message: Message,
+    ) -> Result<(), Violation> {
         let (to, message) = match (to, message) {
             (Address::Client(NOBODY), _) => return Ok(()),
             (Address::Client(ClientId(id)), Message::Answer(answer)) => {

@@ -128,6 +128,21 @@ fn a_crash_while_opening_after_a_kill_leaves_the_last_finished() {
     }
 }
 
+/// Broken: a node would start from a snapshot, and tell its peers to prune for it,
+/// that a power cut can still take back.
+#[test]
+fn what_an_open_listed_is_durable() {
+    let disk = two();
+    let (store, _) = open(&disk, 3);
+    disk.fail(Operation::SyncDirectory, 0, ErrorKind::Other);
+    write(&store, 3, &pieces(3, LARGE)).unwrap_err();
+    drop(store);
+    disk.kill();
+    assert_eq!(numbers(&open(&disk, 3).1), [3, 2, 1]);
+    disk.crash(&mut |_| 0);
+    assert_eq!(numbers(&open(&disk, 3).1), [3, 2, 1]);
+}
+
 /// Broken: a snapshot that was removed since it is damaged would come back, or
 /// take another with it.
 #[test]

@@ -1,9 +1,11 @@
 //! Networks and peers that cannot be trusted.
 
+use std::collections::BTreeSet;
+
 use althing_journal::memory::MemoryDisk;
 use althing_model::NodeId;
 use althing_snapshot::limits::{FAULTS_MAX, SNAPSHOT_BYTES_MAX};
-use althing_snapshot::{Ask, Chunk, Digest, Offer, SnapshotError, Store, Taken};
+use althing_snapshot::{Ask, Chunk, Digest, Offer, SnapshotError, Store, Taken, serve};
 use proptest::prelude::*;
 
 use crate::world::{A, B, Faults, World, fetch};
@@ -57,6 +59,32 @@ proptest! {
             prop_assert_eq!(fetch.on_chunk(B, &made_up).unwrap(), Taken::Unasked);
         }
     }
+}
+
+/// Broken: a bad link would make the only peer that has the snapshot pass for a
+/// liar, and its offer be forgotten.
+#[test]
+fn what_is_changed_on_the_way_is_no_fault_of_the_peers() {
+    let mut world = World::new(1, Faults::default());
+    let offer = world.peer(A, 7, &pieces(7, HUGE));
+    let (store, _) = open(&MemoryDisk::new(), 2);
+    let mut fetch = fetch(&store);
+    fetch.on_offer(A, offer);
+    let mut changed_once = BTreeSet::new();
+    while fetch.finished().is_none() {
+        let asks = fetch.poll(0).unwrap();
+        assert!(!asks.is_empty());
+        for (_, ask) in asks {
+            let chunk = serve(&world.peers[&A], ask).unwrap();
+            let mut changed = chunk.clone();
+            changed.checksum ^= 1;
+            if changed_once.insert(ask.offset) {
+                assert_eq!(fetch.on_chunk(A, &changed).unwrap(), Taken::Damaged);
+            }
+            assert_eq!(fetch.on_chunk(A, &chunk).unwrap(), Taken::Kept);
+        }
+    }
+    assert!(changed_once.len() > FAULTS_MAX as usize);
 }
 
 /// Flips a byte of every chunk, not of the tail.
