@@ -328,7 +328,6 @@ fn role(record: &NodeRecord) -> u8 {
         NodeRecord::Dependency(_) => 2,
         NodeRecord::Acceptor(_) => 3,
         NodeRecord::Replica(_) => 4,
-        NodeRecord::Registry(_) => 5,
     }
 }
 
