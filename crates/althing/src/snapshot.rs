@@ -178,7 +178,7 @@ async fn barrier(dialer: &Dialer, node: &ClientNodeEntry) -> anyhow::Result<()> 
     let connection = dialer.connect(&node.address, Some(althing_model::NodeId(node.id))).await?;
     let submit = Message::from(Submit { ticket: 1, operation: Operation::Barrier });
     connection.send(submit.kind() as u8, submit.encode())?;
-    let (kind, body) = connection.recv().await?;
+    let (kind, body) = connection.recv().await.context("the node closed the connection")?;
     let kind = Kind::from_number(kind).context("the node does not speak this protocol")?;
     match Message::decode(kind, body)? {
         Message::Answer(Answer { outcome: Outcome::Executed(_), .. }) => Ok(()),
@@ -358,6 +358,9 @@ fn restore(args: Restore) -> Result<(), Failure> {
             Store::open(FileDisk::new(config.data_dir.join(DIRECTORY)), config.cluster.0, 1)?;
         let mut draft = store.begin(0)?;
         draft.push(&header)?;
+        for bytes in Sessions::default().snapshot() {
+            draft.push(&Piece { kind: piece::SESSIONS, bytes })?;
+        }
         for read in pieces {
             draft.push(&read?)?;
         }

@@ -46,10 +46,7 @@ pub enum StartError {
     #[error("snapshots: {0}")]
     Snapshots(#[from] althing_snapshot::SnapshotError),
     /// A snapshot that is in order does not fit the state machine.
-    #[error(
-        "snapshot {number} is whole, but cannot be restored: {source}; start the program that \
-         wrote it"
-    )]
+    #[error("snapshot {number} is whole, but {source}; start the program that wrote it")]
     Unrestorable {
         /// Of which barrier.
         number: u64,
