@@ -39,6 +39,10 @@ enum Command {
     Kv(crate::kv::Args),
     /// Say how each node of a cluster is.
     Status(crate::status::Args),
+    /// Check a node's journal.
+    Journal(crate::journal::Args),
+    /// Make, list, inspect and restore snapshots.
+    Snapshot(crate::snapshot::Args),
     /// Make and show certificates.
     #[command(visible_alias = "cert")]
     Certs(crate::certs::Args),
@@ -61,6 +65,8 @@ impl Cli {
             Command::Serve(args) => crate::serve::run(args),
             Command::Kv(args) => crate::kv::run(args),
             Command::Status(args) => crate::status::run(args),
+            Command::Journal(args) => crate::journal::run(args),
+            Command::Snapshot(args) => crate::snapshot::run(args),
             Command::Certs(args) => crate::certs::run(args),
             Command::Config(args) => crate::config::run(args),
             Command::Sim(args) => crate::sim::run(args),

@@ -16,10 +16,12 @@ pub mod cluster;
 pub mod config;
 pub mod demo;
 pub mod exit;
+pub mod journal;
 pub mod kv;
 pub mod plan;
 pub mod serve;
 pub mod sim;
+pub mod snapshot;
 pub mod status;
 
 pub use {althing_kv, althing_model, althing_node, althing_sdk, althing_transport};

@@ -83,7 +83,7 @@ fn row(node: &ClientNodeEntry, answer: &Answer) -> Value {
         "status": status, "error": error })
 }
 
-const HEADER: [&str; 13] = [
+const HEADER: [&str; 17] = [
     "node",
     "region",
     "state",
@@ -96,6 +96,10 @@ const HEADER: [&str; 13] = [
     "slow",
     "classic",
     "recovered",
+    "held",
+    "journal MiB",
+    "snapshot",
+    "age s",
     "round trips",
 ];
 
@@ -109,6 +113,9 @@ fn table(asked: &[(&ClientNodeEntry, &Answer)]) -> String {
             Ok(status) => {
                 if let Some(reason) = &status.not_ready_because {
                     remarks.push(format!("node {}: {reason}", node.id));
+                }
+                if let Some(what) = &status.waiting_for {
+                    remarks.push(format!("node {}: waits for {what}", node.id));
                 }
                 cells.extend(cells_of(status));
             }
@@ -143,6 +150,13 @@ fn cells_of(status: &Status) -> Vec<String> {
         }
         None => cells.extend(["", "", "", "", ""].map(str::to_owned)),
     }
+    // Vertices that it could not forget yet, and what it has on disk.
+    let held = status.vertices.values().max().copied().unwrap_or_default();
+    cells.push(held.to_string());
+    cells.push((status.journal.disk_bytes >> 20).to_string());
+    let snapshots = status.snapshots.unwrap_or_default();
+    cells.push(snapshots.newest.map(|number| number.to_string()).unwrap_or_default());
+    cells.push(snapshots.newest_age_ms.map(|age| (age / 1000).to_string()).unwrap_or_default());
     let links = status.links.iter().map(|link| match (link.up, link.round_trip_ms) {
         (true, Some(time)) => format!("{}: {time:.1}", link.node),
         (true, None) => format!("{}: up", link.node),

@@ -351,4 +351,35 @@ mod tests {
         open(&mut |kind| kinds.push(kind));
         assert_eq!(kinds, [1], "one record, a reservation");
     }
+
+    /// Broken: with a full disk ahead clients' commands are taken until the process dies, or never
+    /// again once there is room.
+    #[test]
+    fn little_room_is_told_and_so_is_its_end() {
+        let (_, router, _, queue) = proposer();
+        let disk = MemoryDisk::new();
+        let identity = Identity { cluster: [1; 16], node: ME.0 };
+        let (journal, recovered) =
+            Journal::open(disk.clone(), identity, Options::default(), |_| Ok(())).unwrap();
+        let membership = Membership::colocated(3, 1, Path::Fast).unwrap();
+        let published: Arc<Published> = Arc::default();
+        let mut journal_loop = JournalLoop::new(
+            (journal, recovered, Trim::new(&membership, ME)),
+            queue,
+            Outbox::new(router),
+            Duration::ZERO,
+            Some(8 << 20),
+            published.clone(),
+        );
+        let mut low_at = |capacity: Option<u64>| {
+            disk.set_capacity(capacity);
+            journal_loop.tend();
+            published.is_disk_low()
+        };
+        assert!(!low_at(None), "nothing limits it");
+        let used = (0..).map(|mib| mib << 20).find(|at| !low_at(Some(*at))).unwrap() - (9 << 20);
+        assert!(low_at(Some(used + (7 << 20))));
+        assert!(low_at(Some(used + (8 << 20))), "back and forth with every segment");
+        assert!(!low_at(Some(used + (10 << 20))));
+    }
 }

@@ -24,6 +24,9 @@ const STEPS_KEPT: u64 = 1024;
 /// Bytes of a record beside its body.
 const RECORD_HEADER_BYTES: u64 = 17;
 
+/// The number of a snapshot that a cluster begins from: no barrier was executed.
+const SEED: u64 = 0;
+
 /// A node as it was.
 pub(crate) struct Restored {
     pub(crate) roles: Roles,
@@ -85,17 +88,27 @@ fn open_store(
     let (store, listed) =
         Store::open(FileDisk::new(&directory), config.cluster.0, config.snapshots_keep)?;
     let mut unreadable = store.unusable();
+    // What began from a seed cannot be made again from the journal.
+    let mut is_seed_lost = config.seed.is_some() || seed_is_unusable(&unreadable);
     for listed in listed {
         // All of it is read before any of it is restored: a half restored state is of no use.
         match store.verify(listed.number) {
             Ok(_) => {
+                if let Some(expected) = config.seed.filter(|_| listed.number == SEED)
+                    && expected != listed.digest
+                {
+                    let (directory, found) = (directory.display().to_string(), listed.digest);
+                    return Err(StartError::OtherSeed { directory, found, expected });
+                }
                 told(&unreadable);
                 restore(&store, listed, recovery)?;
                 return Ok((store, written_at(&directory)));
             }
             Err(error) => {
+                is_seed_lost |= listed.number == SEED;
                 // So that another of its number may come. What cannot be read now may be later.
-                if matches!(error, SnapshotError::Damaged { .. })
+                if listed.number != SEED
+                    && matches!(error, SnapshotError::Damaged { .. })
                     && let Err(error) = store.remove(listed.number)
                 {
                     tracing::warn!("snapshot {} stays: {error}", listed.number);
@@ -105,6 +118,9 @@ fn open_store(
         }
     }
     told(&unreadable);
+    if is_seed_lost {
+        return Err(StartError::NoSeed { directory: directory.display().to_string() });
+    }
     if !unreadable.is_empty() {
         tracing::error!(
             "no snapshot of {} is readable: this node goes on without, and catches up from the others",
@@ -112,6 +128,14 @@ fn open_store(
         );
     }
     Ok((store, None))
+}
+
+/// Whether the file of a seed is there, and no snapshot.
+fn seed_is_unusable(unreadable: &[SnapshotError]) -> bool {
+    let name = format!("snapshot-{SEED:016x}");
+    unreadable
+        .iter()
+        .any(|error| matches!(error, SnapshotError::Damaged { file, .. } if *file == name))
 }
 
 fn told(unreadable: &[SnapshotError]) {

@@ -19,7 +19,7 @@ use crate::status::{Observer, Published};
 use althing_journal::FileDisk;
 use althing_model::{Conflicts, Role, StateMachine, Unrestorable};
 use althing_roles::Roles;
-use althing_snapshot::Store;
+use althing_snapshot::{Digest, Store};
 use althing_transport::{Endpoint, Peer};
 use althing_wire::Party;
 use crossbeam::channel;
@@ -46,15 +46,35 @@ pub enum StartError {
     #[error("snapshots: {0}")]
     Snapshots(#[from] althing_snapshot::SnapshotError),
     /// A snapshot that is in order does not fit the state machine.
-    #[error(
-        "snapshot {number} is whole, but cannot be restored: {source}; start the program that \
-         wrote it"
-    )]
+    #[error("snapshot {number} is whole, but {source}; start the program that wrote it")]
     Unrestorable {
         /// Of which barrier.
         number: u64,
         /// What the replica or the state machine said.
         source: Unrestorable,
+    },
+    /// The snapshot that the cluster began from is not there, and no later one.
+    #[error(
+        "{directory} has no readable snapshot, and this cluster began from one: without it the state \
+         would be another than the others'; before the first start, give it to this node (`althing \
+         snapshot restore`), later replace the node under a new identity"
+    )]
+    NoSeed {
+        /// Where it was looked for.
+        directory: String,
+    },
+    /// Another snapshot than the one that the cluster began from.
+    #[error(
+        "{directory} has the seed {found}, but snapshots.seed is {expected}: give this node the file \
+         that the others have"
+    )]
+    OtherSeed {
+        /// Where it was found.
+        directory: String,
+        /// What was found.
+        found: Digest,
+        /// What the configuration asks for.
+        expected: Digest,
     },
     /// The endpoint cannot be opened: certificates, or an address in use.
     #[error(transparent)]

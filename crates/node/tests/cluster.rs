@@ -168,6 +168,9 @@ async fn the_pages_tell_what_happens() {
         "althing_replica_component_size_bucket{le=\"1\"}",
         "althing_journal_sync_seconds_count",
         "althing_journal_batch_records_sum",
+        "althing_journal_disk_bytes",
+        "althing_snapshot_kept",
+        "althing_replica_lag_vertices",
         "# HELP althing_journal_sync_seconds ",
     ];
     // Roles publish ten times a second.

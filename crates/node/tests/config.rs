@@ -128,6 +128,13 @@ fn every_problem_names_its_key_and_what_would_be_right() {
         (|c| c.limits.batch_commands = 5000, &["limits.batch_commands", "from 1 to 4096"]),
         (|c| c.limits.inbox_mib = 1, &["limits.inbox_mib", "from 4"]),
         (|c| c.journal.segment_mib = 1, &["journal.segment_mib", "from 8 to 1024"]),
+        (|c| c.snapshots.keep = 0, &["snapshots.keep", "0 is not from 1 to 64"]),
+        (|c| c.snapshots.barrier_mib = 0, &["snapshots.barrier_mib", "from 1"]),
+        (
+            |c| c.snapshots.barrier_most_s = 1,
+            &["snapshots.barrier_most_s", "less than snapshots.barrier_least_ms, 5000 ms"],
+        ),
+        (|c| c.snapshots.seed = Some("abc".into()), &["snapshots.seed", "64 hexadecimal digits"]),
         (
             |c| c.transport.congestion = "vegas".into(),
             &["transport.congestion", "cubic, newreno or bbr", "vegas"],

@@ -21,7 +21,7 @@ impl Digest {
     }
 
     /// Reads what [`fmt::Display`] wrote.
-    pub(crate) fn parse(hex: &str) -> Option<Self> {
+    pub fn parse(hex: &str) -> Option<Self> {
         if hex.len() != 2 * DIGEST_BYTES || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return None;
         }

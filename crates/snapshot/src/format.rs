@@ -38,6 +38,13 @@ impl Header {
         bytes
     }
 
+    /// Reads whose and which it is.
+    pub(crate) fn read(bytes: &[u8; HEADER_BYTES], file: &str) -> Result<Self, SnapshotError> {
+        let cluster = bytes[16..32].try_into().expect("16 bytes");
+        let header = Self { cluster, number: u64_at(bytes, 32) };
+        header.check(bytes, file).map(|()| header)
+    }
+
     /// Checks that these bytes begin this snapshot in the file.
     pub(crate) fn check(&self, bytes: &[u8], file: &str) -> Result<(), SnapshotError> {
         let damaged = |damage| SnapshotError::damaged(file, 0, damage);

@@ -122,6 +122,7 @@ mod peers;
 mod read;
 mod serve;
 mod store;
+mod survey;
 mod transfer;
 mod window;
 
@@ -134,3 +135,4 @@ pub use message::{Ask, Chunk, Offer};
 pub use read::Reader;
 pub use serve::{Refusal, serve};
 pub use store::{DIRECTORY, Listed, Pin, Store};
+pub use survey::{Survey, finished, open};

@@ -6,5 +6,6 @@ mod journals;
 mod life;
 mod planning;
 mod simulation;
+mod snapshots;
 mod strangers;
 mod world;

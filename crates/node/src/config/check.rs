@@ -4,6 +4,7 @@ use super::{Config, ConfigFile, Member, Problem};
 use crate::limits;
 use althing_journal::Options;
 use althing_model::{ClusterId, Epoch, Membership, MembershipInvalid, NodeId, Path, Quorums, Role};
+use althing_snapshot::Digest;
 use althing_transport::{Congestion, Settings, certs::Tls};
 use althing_wire::limits as wire;
 use std::collections::BTreeMap;
@@ -93,6 +94,7 @@ pub(super) fn check(file: &ConfigFile, base: &FilePath) -> Result<Config, Vec<Pr
         inbox_len_max: numbers.inbox,
         inbox_bytes_max: numbers.inbox_mib << 20,
         snapshots_keep: snapshots.keep,
+        seed: snapshots.seed.as_deref().and_then(Digest::parse),
         disk_reserve: file.journal.reserve_mib.map(|mib| mib << 20),
         journal: journal_options(file),
         sync_delay: Duration::from_micros(file.journal.sync_delay_us),
@@ -295,6 +297,12 @@ impl Check<'_> {
             self.problem("timeouts.down_after_ms", text);
         }
         let (l, s) = (&file.limits, &file.snapshots);
+        if let Some(seed) = s.seed.as_deref().filter(|seed| Digest::parse(seed).is_none()) {
+            let text = format!(
+                "{seed:?} is no digest: 64 hexadecimal digits, as `althing snapshot restore` prints them"
+            );
+            self.problem("snapshots.seed", text);
+        }
         if s.barrier_most_s.saturating_mul(1000) < s.barrier_least_ms {
             let (most, least) = (s.barrier_most_s, s.barrier_least_ms);
             let text = format!(

@@ -223,6 +223,10 @@ pub struct SnapshotsEntry {
     pub log_vertices: usize,
     /// The same in MiB: this much memory.
     pub log_mib: usize,
+    /// The digest of the snapshot that the cluster began from, as `althing snapshot restore` prints
+    /// it: the node does not start without that one or a later one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<String>,
 }
 
 impl Default for SnapshotsEntry {
@@ -237,6 +241,7 @@ impl Default for SnapshotsEntry {
             barrier_most_s: timing.barrier_most / 1_000_000,
             log_vertices: limits.log_len_max,
             log_mib: limits.log_bytes_max >> 20,
+            seed: None,
         }
     }
 }

@@ -12,6 +12,7 @@ pub use file::{
 pub use problem::{ConfigError, Problem};
 
 use althing_model::{ClusterId, Membership, NodeId};
+use althing_snapshot::Digest;
 use althing_transport::{Settings, certs::Tls};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -53,6 +54,8 @@ pub struct Config {
     pub journal: althing_journal::Options,
     /// Snapshots that are kept.
     pub snapshots_keep: usize,
+    /// The snapshot that the cluster began from, if it began from one.
+    pub seed: Option<Digest>,
     /// Bytes kept free on the disk; none for what two segments and a snapshot take.
     pub disk_reserve: Option<u64>,
     /// Added to each sync of the journal.
