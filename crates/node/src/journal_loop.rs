@@ -333,7 +333,7 @@ mod tests {
         };
         let (journal, recovered) = open(&mut |_| panic!("a new journal holds nothing"));
         let membership = Membership::colocated(3, 1, Path::Fast).unwrap();
-        let new_journal = (journal, recovered, Trim::new(&membership, ME));
+        let new_journal = (journal, recovered, Trim::new(&membership, ME, false));
         let journal_loop = JournalLoop::new(
             new_journal,
             queue,
@@ -364,7 +364,7 @@ mod tests {
         let membership = Membership::colocated(3, 1, Path::Fast).unwrap();
         let published: Arc<Published> = Arc::default();
         let mut journal_loop = JournalLoop::new(
-            (journal, recovered, Trim::new(&membership, ME)),
+            (journal, recovered, Trim::new(&membership, ME, false)),
             queue,
             Outbox::new(router),
             Duration::ZERO,

@@ -45,6 +45,7 @@ pub(crate) fn recover(
 ) -> Result<Restored, StartError> {
     let roles = althing_roles::Config {
         me: config.me,
+        is_lost: false,
         membership: config.membership.clone(),
         seed: rand::random(),
         proposer_timing: config.proposer_timing,
@@ -55,7 +56,7 @@ pub(crate) fn recover(
     let mut recovery = Recovery::new(roles, Arc::new(BoundedConflicts(conflicts)), machine);
     let has_replica = config.membership.has(config.me, Role::Replica);
     let store = has_replica.then(|| open_store(config, &mut recovery)).transpose()?;
-    let mut trim = Trim::new(&config.membership, config.me);
+    let mut trim = Trim::new(&config.membership, config.me, false);
     let identity = Identity { cluster: config.cluster.0, node: config.me.0 };
     let mut progress = Progress::start(&config.data_dir);
     let (journal, recovered) = Journal::open(

@@ -73,7 +73,7 @@ impl World<'_> {
         let node = self.nodes.get_mut(&at).expect("a member");
         let local = node.local(self.now);
         if let Some(roles) = &mut node.roles {
-            roles.on_link(local, other, link);
+            roles.on_link(local, other, link, false);
         }
     }
 
