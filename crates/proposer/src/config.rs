@@ -82,6 +82,16 @@ pub struct Limits {
     pub placements_max: usize,
 }
 
+/// So many times as many vertices may be committed and not executed yet as may be in flight.
+const UNANSWERED: usize = 4;
+
+impl Limits {
+    /// Own vertices whose clients wait for their replies, those in flight among them.
+    pub fn unanswered_max(&self) -> usize {
+        self.in_flight_max.saturating_mul(UNANSWERED)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

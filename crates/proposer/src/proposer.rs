@@ -344,10 +344,10 @@ impl Proposer {
     /// attempts that an earlier life left, which are forgotten when it is pruned.
     pub fn sizes(&self) -> [(&'static str, usize, usize); 10] {
         let limits = &self.config.limits;
-        // Commands of vertices that became noops, and those that are taken back, go into the queue,
-        // whatever is in it; and one barrier.
+        // Commands of vertices that became noops, of those that lost their replies to a snapshot, and
+        // those that are taken back, go into the queue, whatever is in it; and one barrier.
         let again = limits
-            .in_flight_max
+            .unanswered_max()
             .saturating_mul(limits.batch_len_max)
             .saturating_add(limits.in_flight_max)
             .saturating_add(1);

@@ -157,10 +157,7 @@ impl Proposer {
     /// hand are handled, so that commands which arrived together share a vertex, and at
     /// [`Self::deadline`].
     pub fn flush(&mut self, now: Micros, effects: &mut Effects<ProposerRecord>) {
-        while self.is_batch_due(now)
-            && self.own_in_flight < self.config.limits.in_flight_max
-            && self.next_seq < self.reserved
-        {
+        while self.is_batch_due(now) && self.has_room() && self.next_seq < self.reserved {
             self.propose_batch(now, effects);
         }
         if self.next_seq == self.reserved && !self.queue.is_empty() {
@@ -172,11 +169,17 @@ impl Proposer {
         }
     }
 
+    /// Whether another vertex may be begun. What is committed and not executed counts too, since clients
+    /// wait for it: a replica that is behind holds them up.
+    fn has_room(&self) -> bool {
+        let limits = &self.config.limits;
+        self.own_in_flight < limits.in_flight_max && self.unanswered.len() < limits.unanswered_max()
+    }
+
     /// When the oldest queued command has waited long enough for others.
     pub(crate) fn batch_deadline(&self) -> Option<Micros> {
         let oldest = self.queue.front()?;
-        let has_room =
-            self.own_in_flight < self.config.limits.in_flight_max && self.next_seq < self.reserved;
+        let has_room = self.has_room() && self.next_seq < self.reserved;
         has_room.then_some(oldest.since + self.config.limits.batch_delay)
     }
 
