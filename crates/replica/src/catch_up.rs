@@ -85,8 +85,11 @@ impl Replica {
         let limits = self.config.limits;
         let lacks_forgotten =
             |(column, row): (Column, &Row)| frontier.committed.prefix(column) < row.below();
+        // Also what is pruned everywhere: the voter beside a replica that lost its snapshots has
+        // forgotten it, and takes no commit of it any more.
+        let forgotten = || self.log.floor().columns().chain(self.floor.columns());
         if let Some(saved) = self.saved
-            && self.log.floor().columns().any(lacks_forgotten)
+            && forgotten().any(lacks_forgotten)
         {
             effects.send(from, saved);
         }
