@@ -7,10 +7,11 @@ use althing_model::{
     Path, Reply, RequestId, Role, SessionId, Value, VertexId,
 };
 use althing_wire::{
-    Accept, Accepted, Address, Answer, Chosen, ClientId, Commit, Conclude, Concluded, Demand,
-    Depend, Depended, Distances, Executed, FastQuorum, Forward, Frontier, Held, Inspect, Inspected,
-    Kind, Learned, Message, Outcome, Party, PreAccept, PreAccepted, Prepare, Promised, Recover,
-    Refused, Reserved, Served, Submit, Vote,
+    Accept, Accepted, Address, Answer, BarrierDue, Chosen, ClientId, Commit, Conclude, Concluded,
+    Demand, Depend, Depended, Distances, Executed, FastQuorum, Forward, Frontier, Held, Inspect,
+    Inspected, Kind, Learned, Message, Outcome, Party, PreAccept, PreAccepted, Prepare, Promised,
+    PruneAcceptor, PruneDependency, PruneProposer, Pruned, Recover, Refused, Register, Registered,
+    Relay, Relayed, Reserved, Served, SnapshotAsk, SnapshotChunk, SnapshotOffer, Submit, Vote,
 };
 use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
@@ -22,6 +23,21 @@ const SEQS: u64 = 6;
 const SESSION_SEQS: u64 = 2;
 /// Rounds in use.
 const ROUNDS: u32 = 6;
+
+/// Messages that are true only of a cluster with snapshots, or that the node itself takes.
+const OF_PRUNING: [Kind; 11] = [
+    Kind::Relay,
+    Kind::Relayed,
+    Kind::Pruned,
+    Kind::PruneAcceptor,
+    Kind::PruneDependency,
+    Kind::PruneProposer,
+    Kind::BarrierDue,
+    Kind::SnapshotAsk,
+    Kind::SnapshotChunk,
+    Kind::Register,
+    Kind::Registered,
+];
 
 /// Who there is, and the functions that give vertices and ballots their values.
 #[derive(Debug, Clone)]
@@ -83,6 +99,8 @@ impl Scope {
             .filter(|kind| kind.receiver_at(&self.membership, self.me) == Some(party))
             // What a proposer tells itself is in order: see `World`.
             .filter(|kind| *kind != Kind::Reserved)
+            // What a floor says of snapshots no small world makes true; the simulator does.
+            .filter(|kind| !OF_PRUNING.contains(kind))
             .filter(|kind| *kind != Kind::Learned || self.has_voter())
             .collect();
         let kind = *bytes.choose(&kinds)?;
@@ -199,7 +217,43 @@ impl Scope {
                 Executed { vertex, replies }.into()
             }
             Kind::Recover => Recover { vertex: self.vertex(bytes)? }.into(),
-            Kind::Frontier => Frontier { committed: self.deps(bytes)? }.into(),
+            Kind::Frontier => {
+                Frontier { committed: self.deps(bytes)?, held: self.floor(bytes)? }.into()
+            }
+            Kind::Pruned => Pruned { vertex: self.vertex(bytes)? }.into(),
+            Kind::PruneAcceptor => PruneAcceptor { floor: self.floor(bytes)? }.into(),
+            Kind::PruneDependency => PruneDependency { floor: self.floor(bytes)? }.into(),
+            Kind::PruneProposer => PruneProposer { floor: self.floor(bytes)? }.into(),
+            Kind::BarrierDue => BarrierDue.into(),
+            Kind::SnapshotOffer => SnapshotOffer {
+                number: bytes.int_in_range(0..=5)?,
+                len: bytes.int_in_range(1..=10_000)?,
+                digest: bytes.arbitrary()?,
+            }
+            .into(),
+            Kind::SnapshotAsk => SnapshotAsk {
+                number: bytes.int_in_range(0..=5)?,
+                offset: bytes.int_in_range(0..=10_000)?,
+                len: bytes.int_in_range(1..=1_000)?,
+            }
+            .into(),
+            Kind::SnapshotChunk => SnapshotChunk {
+                number: bytes.int_in_range(0..=5)?,
+                offset: bytes.int_in_range(0..=10_000)?,
+                checksum: bytes.arbitrary()?,
+                bytes: Bytes::copy_from_slice(&bytes.arbitrary::<[u8; 8]>()?),
+            }
+            .into(),
+            Kind::Relay => {
+                let operation = self.operation(bytes.arbitrary()?);
+                Relay { ticket: bytes.int_in_range(0..=3)?, operation }.into()
+            }
+            Kind::Relayed => {
+                let outcome = Outcome::Executed(self.reply(bytes)?);
+                Relayed { ticket: bytes.int_in_range(0..=3)?, outcome }.into()
+            }
+            Kind::Register => Register { incarnation: bytes.arbitrary()? }.into(),
+            Kind::Registered => Registered { incarnation: bytes.arbitrary()? }.into(),
             Kind::Reserved => Reserved { until: bytes.int_in_range(0..=300)? }.into(),
             Kind::Served => {
                 let session = self.session(bytes.arbitrary()?);
@@ -285,6 +339,15 @@ impl Scope {
         Ok(DepSet::from_columns(columns.collect::<Result<Vec<_>>>()?))
     }
 
+    /// A prefix in each of some columns.
+    fn floor(&self, bytes: &mut Unstructured<'_>) -> Result<DepSet> {
+        let mut floor = DepSet::default();
+        for _ in 0..bytes.int_in_range(1..=3)? {
+            floor.insert_below(self.column(bytes)?, bytes.int_in_range(1..=SEQS)?);
+        }
+        Ok(floor)
+    }
+
     fn quorum(&self, bytes: &mut Unstructured<'_>, vertex: VertexId) -> Result<FastQuorum> {
         let mut members: Vec<NodeId> = self.membership.voters().collect();
         let fast = self.membership.acceptor_quorums().fast();
@@ -357,7 +420,7 @@ impl Scope {
             };
             let footprint = match &operation {
                 Operation::OpenSession => Footprint::NOTHING,
-                Operation::CloseSessions(_) => Footprint::Everything,
+                Operation::CloseSessions(_) | Operation::Barrier => Footprint::Everything,
                 Operation::Apply { payload, .. } => {
                     KvConflicts::default().footprint(payload).expect("it is a command")
                 }

@@ -269,6 +269,46 @@ fn a_replica_left_behind_installs_a_snapshot() {
     assert!(told.iter().any(|(_, it)| matches!(it, Message::Frontier(it) if it.held == cut())));
 }
 
+/// Broken: a replica would tell that its snapshot holds what comes up to the next barrier, since
+/// that was ready when it was installed; others would forget it.
+#[test]
+fn an_installed_snapshot_holds_no_more_than_it_was_cut_with() {
+    let (_, file, _) = saved(0);
+    let mut behind = replica(1);
+    let second = vec![
+        (vertex(0, 4), value(apply(4), &[vertex(0, 3)])),
+        (
+            vertex(0, 5),
+            value(Operation::Barrier, &(0..5).map(|it| vertex(0, it)).collect::<Vec<_>>()),
+        ),
+    ];
+    commit_all(&mut behind, second);
+    let mut effects = Effects::default();
+    assert!(behind.install(60, offer(1), &mut pieces(&file), &mut effects).unwrap());
+    assert_eq!(behind.barriers(), 2);
+    let held: Vec<DepSet> = sent(effects)
+        .into_iter()
+        .filter_map(|(_, it)| match it {
+            Message::Frontier(it) => Some(it.held),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(held, [cut(), cut()]);
+}
+
+/// Broken: a replica that lost its snapshots would be sent commits for ever, which the voter beside it
+/// does not take any more.
+#[test]
+fn who_lacks_what_is_pruned_is_offered_a_snapshot() {
+    let (mut replica, ..) = saved(0);
+    let nothing = || Frontier { committed: DepSet::default(), held: DepSet::default() };
+    let offered = |told: Vec<(NodeId, Message)>| told.contains(&(NodeId(1), offer(1).into()));
+    assert!(!offered(sent(tell(&mut replica, 30, 1, nothing()))));
+    tell(&mut replica, 40, 2, Frontier { held: cut(), ..nothing() });
+    assert_eq!(*replica.floor(), cut());
+    assert!(offered(sent(tell(&mut replica, 50, 1, nothing()))));
+}
+
 /// Broken: a replica would go back in time.
 #[test]
 fn a_snapshot_of_the_past_is_not_installed() {

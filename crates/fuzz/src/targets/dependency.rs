@@ -42,7 +42,8 @@ fn live(bytes: &mut Unstructured<'_>, outcomes: &mut Outcomes) -> Result<()> {
     }
     let mut again = restored(&scope, world.records());
     assert_eq!(node.len(), again.len());
-    for DependencyRecord { vertex, .. } in world.records() {
+    for record in world.records() {
+        let DependencyRecord::Depended { vertex, .. } = record else { continue };
         let ballot = Ballot { round: 9, proposer: vertex.proposer };
         let ask = |node: &mut DependencyNode| -> Vec<Effect<DependencyRecord>> {
             let (inspect, mut effects) = (Inspect { vertex, ballot }, Effects::default());

@@ -54,27 +54,42 @@ fn record(
     value: Value,
 ) -> Result<NodeRecord> {
     let Value { commands, deps } = value.clone();
-    Ok(match place {
-        0 => ProposerRecord::Reserved {
+    let floor = deps.prefixes();
+    let vote = |bytes: &mut Unstructured<'_>| loop {
+        if let Some(vote) = scope.vote(bytes, vertex, ballot)? {
+            return Ok(vote);
+        }
+        if bytes.is_empty() {
+            return Err(arbitrary::Error::NotEnoughData);
+        }
+    };
+    Ok(match NodeRecord::KINDS[place].1 {
+        "ProposerReserved" => ProposerRecord::Reserved {
             until: vertex.seq,
             resolved: bytes.arbitrary::<u32>()?.into(),
         }
         .into(),
-        1 => ProposerRecord::Attempted { vertex, ballot }.into(),
-        2 => DependencyRecord { vertex, commands, deps }.into(),
-        3 => AcceptorRecord::Promised { vertex, ballot }.into(),
-        4 => AcceptorRecord::Voted { vertex, ballot, value }.into(),
-        5 => VoterRecord::Promised { vertex, ballot }.into(),
-        6 => loop {
-            if let Some(vote) = scope.vote(bytes, vertex, ballot)? {
-                break VoterRecord::Voted { vertex, vote }.into();
-            }
-            if bytes.is_empty() {
-                return Err(arbitrary::Error::NotEnoughData);
-            }
-        },
-        7 => VoterRecord::Depended { vertex, ballot, commands, deps }.into(),
-        8 => VoterRecord::Committed { vertex, value }.into(),
-        _ => ReplicaRecord { vertex, value }.into(),
+        "ProposerAttempted" => ProposerRecord::Attempted { vertex, ballot }.into(),
+        "ProposerPruned" => ProposerRecord::Pruned { floor }.into(),
+        "ProposerRewritten" => ProposerRecord::Rewritten.into(),
+        "DependencyDepended" => DependencyRecord::Depended { vertex, commands, deps }.into(),
+        "DependencyPruned" => DependencyRecord::Pruned { floor }.into(),
+        "DependencyRewritten" => DependencyRecord::Rewritten.into(),
+        "AcceptorPromised" => AcceptorRecord::Promised { vertex, ballot }.into(),
+        "AcceptorVoted" => AcceptorRecord::Voted { vertex, ballot, value }.into(),
+        "AcceptorPruned" => AcceptorRecord::Pruned { floor }.into(),
+        "AcceptorKept" => AcceptorRecord::Kept { vertex, promised: ballot, vote: None }.into(),
+        "AcceptorRewritten" => AcceptorRecord::Rewritten.into(),
+        "VoterPromised" => VoterRecord::Promised { vertex, ballot }.into(),
+        "VoterVoted" => VoterRecord::Voted { vertex, vote: vote(bytes)? }.into(),
+        "VoterDepended" => VoterRecord::Depended { vertex, ballot, commands, deps }.into(),
+        "VoterCommitted" => VoterRecord::Committed { vertex, value }.into(),
+        "VoterPruned" => VoterRecord::Pruned { floor }.into(),
+        "VoterKept" => VoterRecord::Kept { vertex, promised: ballot, vote: None }.into(),
+        "VoterRewritten" => VoterRecord::Rewritten.into(),
+        "ReplicaCommitted" => ReplicaRecord::Committed { vertex, value }.into(),
+        "ReplicaPruned" => ReplicaRecord::Pruned { floor }.into(),
+        "ReplicaRewritten" => ReplicaRecord::Rewritten.into(),
+        name => panic!("a kind of record that is not known here: {name}"),
     })
 }

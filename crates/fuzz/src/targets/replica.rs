@@ -37,7 +37,7 @@ fn live(bytes: &mut Unstructured<'_>, outcomes: &mut Outcomes) -> Result<()> {
             0 => world.sync(&scope),
             1 => {
                 let records = world.crash(bytes)?;
-                let own = records.into_iter().map(|record| (record.vertex, record.value));
+                let own = records.into_iter().filter_map(committed);
                 replica = restored(&scope, learned.iter().cloned().chain(own), now);
                 executed.clear();
             }
@@ -73,12 +73,19 @@ fn live(bytes: &mut Unstructured<'_>, outcomes: &mut Outcomes) -> Result<()> {
         }
         outcomes.note(("blocked", replica.blocked_len().min(8), replica.pending_len().min(8)));
     }
-    let own = world.records().map(|record| (record.vertex, record.value));
+    let own = world.records().filter_map(committed);
     let again = restored(&scope, learned.into_iter().chain(own), now);
     assert_eq!(replica.committed(), again.committed(), "a commit is forgotten by a restart");
     assert_eq!(replica.pending_len(), again.pending_len(), "a restart executes others");
     assert_eq!(replica.digest(), again.digest(), "a restart leads to another state");
     Ok(())
+}
+
+fn committed(record: ReplicaRecord) -> Option<(VertexId, Value)> {
+    match record {
+        ReplicaRecord::Committed { vertex, value } => Some((vertex, value)),
+        ReplicaRecord::Pruned { .. } | ReplicaRecord::Rewritten => None,
+    }
 }
 
 /// Some time later: a little, or when it is due.
@@ -100,6 +107,7 @@ fn new(scope: &Scope) -> Replica {
         membership: scope.membership.clone(),
         modes: KvConflicts::default().modes().clone(),
         has_voter: scope.has_voter(),
+        has_proposer: Party::Node(Role::Proposer).is_at(&scope.membership, scope.me),
         seed: 1,
         timing: Timing::default(),
         limits: Limits {
@@ -107,6 +115,7 @@ fn new(scope: &Scope) -> Replica {
             catch_up_bytes_max: 64,
             frontier_extras_max: 2,
             demand_len_max: 2,
+            ..Limits::default()
         },
     };
     Replica::new(config, Box::new(Store::default()))
