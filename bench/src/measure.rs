@@ -193,6 +193,10 @@ mod tests {
             digest: None,
             links: links.iter().map(link).collect(),
             journal: Default::default(),
+            snapshots: None,
+            vertices: Default::default(),
+            waiting_for: None,
+            disk_budget: Default::default(),
         }
     }
 

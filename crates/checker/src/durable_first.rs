@@ -39,6 +39,11 @@ impl<F: Copy + Eq + Hash + Debug> DurableFirst<F> {
         }
     }
 
+    /// Whether the node has a synced record of it.
+    pub fn has(&self, node: u32, fact: F) -> bool {
+        self.told(node, fact).is_ok()
+    }
+
     /// The node tells somebody.
     pub fn told(&self, node: u32, fact: F) -> Result<(), Violation> {
         match self.synced.contains(&(node, fact)) {

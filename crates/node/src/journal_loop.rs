@@ -335,7 +335,7 @@ mod tests {
         };
         let (journal, recovered) = open(&mut |_| panic!("a new journal holds nothing"));
         let membership = Membership::colocated(3, 1, Path::Fast).unwrap();
-        let new_journal = (journal, recovered, Trim::new(&membership, ME));
+        let new_journal = (journal, recovered, Trim::new(&membership, ME, false));
         let journal_loop = JournalLoop::new(
             new_journal,
             queue,
@@ -366,7 +366,7 @@ mod tests {
         let membership = Membership::colocated(3, 1, Path::Fast).unwrap();
         let published: Arc<Published> = Arc::default();
         let mut journal_loop = JournalLoop::new(
-            (journal, recovered, Trim::new(&membership, ME)),
+            (journal, recovered, Trim::new(&membership, ME, false)),
             queue,
             Outbox::new(router),
             Duration::ZERO,
@@ -403,7 +403,7 @@ mod tests {
             sender.carry_out(&mut effects, &mut Outbox::new(router.clone()));
             disk.fail(Operation::Sync, 0, std::io::ErrorKind::Other);
             let membership = Membership::colocated(3, 1, Path::Fast).unwrap();
-            let trim = Trim::new(&membership, ME);
+            let trim = Trim::new(&membership, ME, false);
             let (outbox, none) = (Outbox::new(router), Arc::default());
             let opened = (journal, recovered, trim);
             std::thread::spawn(move || {

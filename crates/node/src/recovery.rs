@@ -45,6 +45,7 @@ pub(crate) fn recover(
 ) -> Result<Restored, StartError> {
     let roles = althing_roles::Config {
         me: config.me,
+        is_lost: false,
         membership: config.membership.clone(),
         seed: rand::random(),
         proposer_timing: config.proposer_timing,
@@ -58,7 +59,7 @@ pub(crate) fn recover(
     let has_journal = althing_journal::check_owner(&FileDisk::new(&config.data_dir), identity)?;
     let has_replica = config.membership.has(config.me, Role::Replica);
     let store = has_replica.then(|| open_store(config, &mut recovery)).transpose()?;
-    let mut trim = Trim::new(&config.membership, config.me);
+    let mut trim = Trim::new(&config.membership, config.me, false);
     let mut options = config.journal.clone();
     if let Some((store, _)) = &store
         && !has_journal

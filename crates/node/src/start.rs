@@ -223,7 +223,7 @@ impl Spawn<'_> {
         store: Option<(Store<FileDisk>, Option<SystemTime>)>,
         published: &Arc<Published>,
     ) -> Result<(), StartError> {
-        let Roles { proposer, voter, dependency, acceptor, replica } = roles;
+        let Roles { is_lost: _, relay: _, proposer, voter, dependency, acceptor, replica } = roles;
         let published = || published.clone();
         if let (Some(replica), Some(store)) = (replica, store) {
             let tasks = self.router.snapshots().expect("a node with a replica has it").clone();

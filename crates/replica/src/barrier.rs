@@ -92,7 +92,7 @@ impl Replica {
     /// Who would propose it: the proposer on this node; where no replica has one, any that is up.
     fn barrier_from(&self) -> Option<NodeId> {
         let membership = &self.config.membership;
-        if membership.has(self.config.me, Role::Proposer) {
+        if self.config.has_proposer {
             return Some(self.config.me);
         }
         let is_apart =

@@ -95,7 +95,10 @@ impl Replica {
 
     pub(crate) fn proposers_up(&self) -> Vec<NodeId> {
         let proposers = self.config.membership.with(Role::Proposer);
-        proposers.filter(|proposer| !self.down.contains(proposer)).collect()
+        let is_there = |it: &NodeId| {
+            !self.down.contains(it) && (*it != self.config.me || self.config.has_proposer)
+        };
+        proposers.filter(is_there).collect()
     }
 
     /// When the next vertex has blocked for too long.
@@ -136,7 +139,7 @@ impl Replica {
             mark::hit(Mark::RecoveryAskedOfOwner);
             return Some(vertex.proposer);
         }
-        if self.config.membership.has(self.config.me, Role::Proposer) {
+        if self.config.has_proposer {
             mark::hit(Mark::RecoveryAskedHere);
             return Some(self.config.me);
         }
@@ -199,6 +202,7 @@ mod tests {
             membership,
             modes: ModeTable::read_write(),
             has_voter: false,
+            has_proposer: false,
             seed: 1,
             timing: Timing::default(),
             limits: Limits::default(),

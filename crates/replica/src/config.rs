@@ -13,6 +13,8 @@ pub struct Config {
     pub modes: ModeTable,
     /// Whether a voter on this node records the commits, and tells them.
     pub has_voter: bool,
+    /// Whether a proposer runs on this node: not on one that lost its disk, whatever the membership.
+    pub has_proposer: bool,
     /// For randomised time-outs.
     pub seed: u64,
     /// When to act unasked.

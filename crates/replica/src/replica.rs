@@ -122,7 +122,7 @@ impl Replica {
                 config.modes.clone(),
                 config.timing.demand,
                 // Without a proposer beside it, nobody wants to know.
-                match config.membership.has(config.me, Role::Proposer) {
+                match config.has_proposer {
                     true => config.limits.demand_len_max,
                     false => 0,
                 },
@@ -363,7 +363,7 @@ impl Replica {
     ) {
         let me = self.config.me;
         let is_own = vertex.proposer == me;
-        if !self.config.membership.has(me, Role::Proposer) {
+        if !self.config.has_proposer {
             return;
         }
         // What lies below the last barrier was executed long ago.

@@ -178,9 +178,10 @@ impl Replica {
         mark::hit(Mark::SnapshotInstalled);
         self.counters.installed += 1;
         self.since_barrier.passed(now);
+        // What is ready now may hold the next barrier, whose cut is in no snapshot yet.
+        let cut = self.cut.clone();
         self.execute_all(now, ready, effects);
         self.watch_anew(now);
-        let cut = self.cut.clone();
         self.hold(saved, cut, effects);
         Ok(true)
     }

@@ -41,6 +41,7 @@ fn replica(me: u32) -> Replica {
         membership: Membership::new(Epoch(0), Path::Classic, 1, nodes.collect()).unwrap(),
         modes: ModeTable::read_write(),
         has_voter: false,
+        has_proposer: true,
         seed: 7,
         timing: Timing { recover: 1_000_000_000, catch_up: 100, ..Timing::default() },
         limits: Limits {

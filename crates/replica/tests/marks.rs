@@ -45,12 +45,13 @@ fn replica(membership: Membership) -> Replica {
     let limits = Limits::default();
     let config = Config {
         me: ME,
-        membership,
         modes: ModeTable::read_write(),
         has_voter: false,
+        has_proposer: membership.has(ME, Role::Proposer),
         seed: 1,
         timing,
         limits,
+        membership,
     };
     let mut replica = Replica::new(config, Box::new(Idle));
     replica.start(NEVER);

@@ -44,6 +44,7 @@ fn replica(me: u32) -> Replica {
         membership: Membership::colocated(3, 1, Path::Classic).unwrap(),
         modes: ModeTable::read_write(),
         has_voter: false,
+        has_proposer: true,
         seed: 7,
         timing: Timing { barrier_least: 1_000, ..Timing::default() },
         limits: Limits { barrier_len: 3, rewrite_len_max: 1, ..Limits::default() },

@@ -4,7 +4,7 @@ use crate::Roles;
 use althing_acceptor::Acceptor;
 use althing_dependency::DependencyNode;
 use althing_model::{Column, Conflicts, Membership, NodeId, Role, StateMachine, Unrestorable};
-use althing_proposer::Proposer;
+use althing_proposer::{Proposer, Relay};
 use althing_replica::Replica;
 use althing_voter::Voter;
 use althing_wire::{NodeRecord, Party, ProposerRecord, ReplicaRecord, SnapshotOffer, VoterRecord};
@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub struct Config {
     /// Their node.
     pub me: NodeId,
+    /// It lost its disk: it neither votes nor proposes, and its replica records for itself.
+    pub is_lost: bool,
     /// Who else there is, and the path.
     pub membership: Membership,
     /// For randomised back-off and time-outs.
@@ -58,7 +60,7 @@ impl Recovery {
         machine: Box<dyn StateMachine>,
     ) -> Self {
         let (me, membership) = (config.me, &config.membership);
-        let is = |party: Party| party.is_at(membership, me);
+        let is = |party: Party| party.is_at(membership, me) && !config.is_lost;
         let epoch = membership.epoch();
         let has_replica = membership.has(me, Role::Replica);
         let modes = || conflicts.modes().clone();
@@ -78,6 +80,7 @@ impl Recovery {
                 membership: membership.clone(),
                 modes: modes(),
                 has_voter: voter.is_some(),
+                has_proposer: is(Party::Node(Role::Proposer)),
                 // Not the proposer's sequence of numbers.
                 seed: config.seed ^ 0x5eed,
                 timing: config.replica_timing,
@@ -86,7 +89,10 @@ impl Recovery {
             Replica::new(replica, machine)
         });
         let has_proposer = is(Party::Node(Role::Proposer));
-        let roles = Roles { proposer: None, voter, dependency, acceptor, replica };
+        let relay = (config.is_lost && membership.has(me, Role::Proposer))
+            .then(|| Relay::new(me, membership, config.seed, config.proposer_timing.answer));
+        let is_lost = config.is_lost;
+        let roles = Roles { is_lost, relay, proposer: None, voter, dependency, acceptor, replica };
         Self { config, conflicts, roles, proposer_records: Vec::new(), has_proposer }
     }
 
@@ -111,6 +117,15 @@ impl Recovery {
     /// It is of a role that the node does not have.
     pub fn restore(&mut self, record: NodeRecord) -> Result<(), RoleMissing> {
         let missing = |role| RoleMissing { role };
+        let record = match record {
+            // What was promised by whatever is left of its journal is not all that was.
+            NodeRecord::Voter(VoterRecord::Committed { vertex, value }) if self.config.is_lost => {
+                ReplicaRecord::Committed { vertex, value }.into()
+            }
+            NodeRecord::Replica(_) => record,
+            _ if self.config.is_lost => return Ok(()),
+            _ => record,
+        };
         match record {
             NodeRecord::Proposer(_) if !self.has_proposer => return Err(missing("proposer")),
             NodeRecord::Proposer(record) => self.proposer_records.push(record),

@@ -15,6 +15,9 @@ use althing_model::{Membership, Micros, NodeId};
 use althing_wire::{Ignored, Message, Register, Registered, RegistryState, Standing};
 use std::collections::BTreeSet;
 
+/// A node that lost its disk tells so this much less often than a new one asks.
+const TELL_SELDOM: u64 = 8;
+
 /// What the registry wants done, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RegistryEffect {
@@ -47,6 +50,8 @@ pub struct Registry {
     state: RegistryState,
     /// Those who answered with this node's number.
     agreed: BTreeSet<NodeId>,
+    /// Others that came with another number than their first: they do not vote any more.
+    lost: BTreeSet<NodeId>,
     /// Who knows this node under another number.
     contradicted_by: Option<NodeId>,
     ask_at: Micros,
@@ -83,6 +88,7 @@ impl Registry {
             others,
             state,
             agreed: BTreeSet::new(),
+            lost: BTreeSet::new(),
             contradicted_by: None,
             ask_at: Micros::MAX,
             ask_every: ask_every.max(1),
@@ -115,17 +121,23 @@ impl Registry {
         (self.agreed.len(), self.needed())
     }
 
-    /// When to ask again.
-    pub fn deadline(&self) -> Option<Micros> {
-        (self.state.standing == Standing::Asking).then_some(self.ask_at)
+    /// Others that lost their disks, as they tell: no fast quorum should count on them.
+    pub fn lost(&self) -> &BTreeSet<NodeId> {
+        &self.lost
     }
 
-    /// Asks those who have not answered.
+    /// When to ask, or tell, again.
+    pub fn deadline(&self) -> Option<Micros> {
+        (self.state.standing != Standing::Admitted).then_some(self.ask_at)
+    }
+
+    /// Asks those who have not answered; one that lost its disk goes on telling.
     pub fn on_deadline(&mut self, now: Micros, effects: &mut Vec<RegistryEffect>) {
         if self.deadline().is_none_or(|at| at > now) {
             return;
         }
-        self.ask_at = now + self.ask_every;
+        let is_lost = self.state.standing == Standing::Lost;
+        self.ask_at = now + if is_lost { TELL_SELDOM } else { 1 } * self.ask_every;
         let register = Register { incarnation: self.state.incarnation };
         for to in self.others.difference(&self.agreed) {
             effects.push(RegistryEffect::Send { to: *to, message: register.into() });
@@ -161,6 +173,11 @@ impl Registry {
         if known.is_none() {
             self.state.known.insert(from, incarnation);
             effects.push(RegistryEffect::Save(self.state.clone()));
+        }
+        if incarnation == register.incarnation {
+            self.lost.remove(&from);
+        } else {
+            self.lost.insert(from);
         }
         let message = Registered { incarnation }.into();
         effects.push(RegistryEffect::Send { to: from, message });
@@ -300,10 +317,18 @@ mod tests {
         assert!(mark::take().contains(Mark::LostNoticed));
         assert_eq!(cluster.standing(0), Standing::Lost);
         assert!(cluster.nodes[&0].contradicted_by().is_some());
+        let told = |cluster: &Cluster| cluster.nodes[&4].lost().contains(&NodeId(0));
+        assert!(told(&cluster));
         // And it stays so.
         let disk = cluster.disks[&0].clone();
         cluster.begin(0, registry(0, Some(disk), JournalFound::WithRecords));
         assert_eq!(cluster.standing(0), Standing::Lost);
+        // Who restarts is told again.
+        let disk = cluster.disks[&4].clone();
+        cluster.begin(4, registry(4, Some(disk), JournalFound::WithRecords));
+        assert!(!told(&cluster));
+        cluster.ask_again();
+        assert!(told(&cluster));
     }
 
     /// Broken: a node that only restarts would be shut out, or one that lost its journal alone let in.

@@ -3,7 +3,7 @@
 use althing_acceptor::Acceptor;
 use althing_dependency::DependencyNode;
 use althing_model::{Micros, NodeId, Role, Unrestorable};
-use althing_proposer::{Link, Proposer};
+use althing_proposer::{Link, Proposer, Relay};
 use althing_replica::{Replica, Snapshot, Step};
 use althing_voter::Voter;
 use althing_wire::{Address, Effect, Effects, Ignored, Message, NodeRecord, Party, SnapshotOffer};
@@ -12,6 +12,10 @@ use bytes::Bytes;
 /// The roles of a node; those that it does not have are absent.
 #[derive(Debug)]
 pub struct Roles {
+    /// The node lost its disk: it has a replica at most, and a relay in the place of its proposer.
+    pub is_lost: bool,
+    /// What passes its clients' submissions on, if it lost its disk.
+    pub relay: Option<Relay>,
     /// Its proposer.
     pub proposer: Option<Proposer>,
     /// Its voter, on the fast path.
@@ -56,7 +60,17 @@ impl Roles {
         message: Message,
         effects: &mut Vec<NodeEffect>,
     ) -> Result<(), Ignored> {
+        let party = self.party(party, &message);
         match party {
+            _ if self.is_lost && party != Party::Node(Role::Replica) => match &mut self.relay {
+                Some(relay) if party == Party::Node(Role::Proposer) => {
+                    let mut own = Effects::default();
+                    let result = relay.handle(now, from, message, &mut own);
+                    lift(own, effects);
+                    result
+                }
+                _ => Err(Ignored::Lost),
+            },
             Party::Client => Err(Ignored::Misdirected),
             Party::Voter => {
                 let mut own = Effects::default();
@@ -93,6 +107,16 @@ impl Roles {
         }
     }
 
+    /// Who takes a message: where there is no voter any more, its commits are the replica's.
+    fn party(&self, party: Party, message: &Message) -> Party {
+        match message {
+            Message::Commit(_) if self.is_lost && self.replica.is_some() => {
+                Party::Node(Role::Replica)
+            }
+            _ => party,
+        }
+    }
+
     /// The earliest time at which a role has something to do unasked.
     pub fn deadline(&self) -> Option<Micros> {
         let proposer = self.proposer.as_ref().and_then(Proposer::deadline);
@@ -118,13 +142,18 @@ impl Roles {
         }
     }
 
-    /// Learns of a link.
-    pub fn on_link(&mut self, now: Micros, other: NodeId, link: Link) {
+    /// Learns of a link, and whether that node lost its disk: then no fast quorum counts on its voter.
+    pub fn on_link(&mut self, now: Micros, other: NodeId, link: Link, is_lost: bool) {
+        let replica_is_up = link.is_up;
+        let link = Link { is_up: link.is_up && !is_lost, ..link };
         if let Some(proposer) = &mut self.proposer {
             proposer.on_link(now, other, link);
         }
+        if let Some(relay) = &mut self.relay {
+            relay.on_link(other, link);
+        }
         if let Some(replica) = &mut self.replica {
-            replica.on_link(now, other, link.is_up);
+            replica.on_link(now, other, replica_is_up);
         }
     }
 

@@ -27,8 +27,8 @@ struct Rewrites {
 }
 
 impl Trim {
-    /// For a node of a cluster, before its first record.
-    pub fn new(membership: &Membership, me: NodeId) -> Self {
+    /// For a node of a cluster, before its first record; `is_lost` where its replica alone writes.
+    pub fn new(membership: &Membership, me: NodeId, is_lost: bool) -> Self {
         let parties = [
             Party::Voter,
             Party::Node(Role::Proposer),
@@ -39,8 +39,11 @@ impl Trim {
         // A replica beside a voter writes nothing: the voter does.
         let is_beside_voter = membership.path() == Path::Fast && Party::Voter.is_at(membership, me);
         let writes = |party: &Party| {
-            party.is_at(membership, me)
-                && !(is_beside_voter && *party == Party::Node(Role::Replica))
+            let is_replica = *party == Party::Node(Role::Replica);
+            match is_lost {
+                true => is_replica && party.is_at(membership, me),
+                false => party.is_at(membership, me) && !(is_beside_voter && is_replica),
+            }
         };
         let roles = parties.into_iter().filter(writes).map(|party| (party, Rewrites::default()));
         Self { roles: roles.collect() }
@@ -106,7 +109,7 @@ mod tests {
     #[test]
     fn the_slowest_role_decides_and_only_when_it_is_done() {
         let membership = Membership::colocated(3, 1, Path::Fast).unwrap();
-        let mut trim = Trim::new(&membership, NodeId(0));
+        let mut trim = Trim::new(&membership, NodeId(0), false);
         let floor = DepSet::default();
         let voter = |record: VoterRecord| NodeRecord::from(record);
         let proposer = |record: ProposerRecord| NodeRecord::from(record);
@@ -149,7 +152,7 @@ mod tests {
     #[test]
     fn an_end_without_a_beginning_is_none() {
         let membership = Membership::colocated(3, 1, Path::Fast).unwrap();
-        let mut trim = Trim::new(&membership, NodeId(0));
+        let mut trim = Trim::new(&membership, NodeId(0), false);
         trim.on_record(5, &VoterRecord::Rewritten.into());
         trim.on_record(6, &ProposerRecord::Rewritten.into());
         assert_eq!(trim.keep(), None);

@@ -44,6 +44,7 @@ impl Node {
     pub(crate) fn start(&mut self, now: Micros, setting: &Setting) -> Vec<NodeEffect> {
         let config = Config {
             me: self.id,
+            is_lost: false,
             membership: setting.membership.clone(),
             seed: u64::from(self.id.0),
             proposer_timing: althing_proposer::Timing::default(),
@@ -69,7 +70,8 @@ impl Node {
         let mut effects = Vec::new();
         roles.start(now, &mut effects);
         for other in setting.membership.nodes().filter(|other| *other != self.id) {
-            roles.on_link(now, other, self.links.get(&other).copied().unwrap_or_default());
+            let link = self.links.get(&other).copied().unwrap_or_default();
+            roles.on_link(now, other, link, false);
         }
         self.roles = Some(roles);
         self.executed.clear();
@@ -81,7 +83,7 @@ impl Node {
         let link = self.links.entry(other).or_default();
         change(link);
         if let Some(roles) = &mut self.roles {
-            roles.on_link(now, other, *link);
+            roles.on_link(now, other, *link, false);
         }
     }
 }

@@ -98,7 +98,7 @@ impl Node {
             fetch: None,
             copying: None,
             fetch_at: Micros::MAX,
-            trim: Trim::new(&plan.membership, id),
+            trim: Trim::new(&plan.membership, id, false),
         }
     }
 
@@ -117,6 +117,7 @@ impl Node {
     ) -> Result<(Vec<NodeEffect>, bool), Unusable> {
         let config = Config {
             me: self.id,
+            is_lost: false,
             membership: plan.membership.clone(),
             seed: plan.seed ^ u64::from(self.life + 1) << 40 ^ u64::from(self.id.0) << 32,
             proposer_timing: plan.proposer_timing,
@@ -135,7 +136,7 @@ impl Node {
             self.barriers = saved.number;
         }
         let (_, was_torn) = self.disk.recover()?;
-        self.trim = Trim::new(&plan.membership, self.id);
+        self.trim = Trim::new(&plan.membership, self.id, false);
         let trimmed = self.disk.trimmed();
         for (position, record) in (trimmed as u64..).zip(self.disk.since(trimmed)) {
             self.trim.on_record(position, record);

@@ -46,6 +46,8 @@ pub(crate) struct Observer {
     synced: FxHashMap<NodeId, usize>,
     /// The vertices that a node appended a promise or a vote of in the present step.
     appended: Vec<VertexId>,
+    appended_again: nodes::Again,
+    synced_again: nodes::Again,
     path: Path,
     epoch: Epoch,
     /// Below it a proposer's sequence numbers are reserved.
@@ -73,6 +75,8 @@ impl Observer {
             path: membership.path(),
             epoch: membership.epoch(),
             reserved: FxHashMap::default(),
+            appended_again: nodes::Again::default(),
+            synced_again: nodes::Again::default(),
             bounded: Bounded::new(),
             floors: FloorHeld::new(quorums.phase2()),
             barriers: SameBarrier::new(),

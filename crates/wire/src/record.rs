@@ -24,7 +24,8 @@ pub enum VoterRecord {
     Depended {
         /// The vertex.
         vertex: VertexId,
-        /// The promise.
+        /// The promise; of round 0, none: a committed vertex is written again, with what it was
+        /// entered in the index by.
         ballot: Ballot,
         /// What is to be executed.
         commands: Commands,

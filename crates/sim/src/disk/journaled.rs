@@ -51,7 +51,7 @@ impl Journaled {
             Err(OpenError::Locked { .. } | OpenError::Options(_)) => {
                 unreachable!("one process, with options that fit")
             }
-            Err(_) => Err(Unusable::Refused),
+            Err(error) => Err(Unusable::Refused(error.to_string())),
         }
     }
 

@@ -40,7 +40,7 @@ pub(crate) struct Crashed {
 #[derive(Debug)]
 pub(crate) enum Unusable {
     /// The journal refused it: damage.
-    Refused,
+    Refused(String),
     /// It gave other records than were synced, and said nothing.
     Falsified(String),
 }

@@ -6,7 +6,7 @@ use super::{Observer, digest, session_number};
 use althing_checker::bounded::Size;
 use althing_checker::floor::Prefixes;
 use althing_checker::quorum::{FastVote, Held};
-use althing_checker::{Checkpoint, Violation, monotone::Ballots};
+use althing_checker::{Checkpoint, FloorHeld, Violation, monotone::Ballots};
 use althing_model::{Ballot, Column, Commands, DepSet, NodeId, Operation, Reply, Value, VertexId};
 use althing_replica::Step;
 use althing_roles::Roles;
@@ -14,6 +14,7 @@ use althing_wire::{
     AcceptorRecord, DependencyRecord, Message, NodeRecord, ProposerRecord, ReplicaRecord, Vote,
     VoterRecord,
 };
+use rustc_hash::FxHashSet;
 
 /// A promise of a ballot, or a vote in it.
 struct Cast {
@@ -74,6 +75,11 @@ impl Observer {
         records: &[NodeRecord],
     ) -> Result<(), Violation> {
         for record in records {
+            self.appended_again.follow(node, record);
+            // Made earlier, and written again; one in a vertex that is forgotten stands for many.
+            if self.appended_again.is_attempt(node, record) {
+                continue;
+            }
             self.check_floor(node, record)?;
             let Some(Cast { vertex, ballot, is_vote }) = cast(record) else { continue };
             self.monotone.appended(node.0, vertex, ballot, is_vote)?;
@@ -141,6 +147,7 @@ impl Observer {
     /// A node's record is on disk.
     pub(crate) fn synced(&mut self, node: NodeId, record: &NodeRecord) -> Result<(), Violation> {
         *self.synced.entry(node).or_default() += 1;
+        self.synced_again.follow(node, record);
         if let Some(Cast { vertex, ballot, is_vote }) = cast(record) {
             self.monotone.durable(node.0, vertex, ballot, is_vote)?;
             if ballot.round >= Ballot::FIRST_RECOVERY_ROUND {
@@ -175,7 +182,15 @@ impl Observer {
                 Ok(())
             }
             NodeRecord::Proposer(ProposerRecord::Attempted { vertex, ballot }) => {
-                self.durable_first.synced_once(node.0, Fact::Attempted(*vertex, *ballot))
+                let attempt = Fact::Attempted(*vertex, *ballot);
+                let is_again = self.synced_again.is_attempt(node, record);
+                if is_again
+                    && (named_below(&self.floors, node, *vertex)
+                        || self.durable_first.has(node.0, attempt))
+                {
+                    return Ok(());
+                }
+                self.durable_first.synced_once(node.0, attempt)
             }
             NodeRecord::Proposer(ProposerRecord::Reserved { until, .. }) => {
                 let reserved = self.reserved.entry(node).or_default();
@@ -304,9 +319,37 @@ impl Observer {
             self.synced(node, record)?;
         }
         self.floors.restarted(node.0);
+        self.appended_again.0.remove(&node);
+        self.synced_again.0.remove(&node);
         self.monotone.recovered(node.0, |vertex| ballots(roles, vertex))
     }
 }
+
+/// Proposers that write their attempts again, since they were pruned.
+#[derive(Debug, Default)]
+pub(super) struct Again(FxHashSet<NodeId>);
+
+impl Again {
+    fn follow(&mut self, node: NodeId, record: &NodeRecord) {
+        match record {
+            NodeRecord::Proposer(ProposerRecord::Pruned { .. }) => self.0.insert(node),
+            NodeRecord::Proposer(ProposerRecord::Rewritten) => self.0.remove(&node),
+            _ => false,
+        };
+    }
+
+    fn is_attempt(&self, node: NodeId, record: &NodeRecord) -> bool {
+        let is_attempt = matches!(record, NodeRecord::Proposer(ProposerRecord::Attempted { .. }));
+        is_attempt && self.0.contains(&node)
+    }
+}
+
+fn named_below(floors: &FloorHeld, node: NodeId, vertex: VertexId) -> bool {
+    let vertex = named(vertex);
+    floors.written(node.0, PROPOSER, (vertex.column, vertex.seq)).is_err()
+}
+
+const PROPOSER: u8 = 0;
 
 /// The floor of a role that is pruned.
 fn pruned(record: &NodeRecord) -> Option<&DepSet> {
@@ -323,7 +366,7 @@ fn pruned(record: &NodeRecord) -> Option<&DepSet> {
 /// Which role of its node wrote a record.
 fn role(record: &NodeRecord) -> u8 {
     match record {
-        NodeRecord::Proposer(_) => 0,
+        NodeRecord::Proposer(_) => PROPOSER,
         NodeRecord::Voter(_) => 1,
         NodeRecord::Dependency(_) => 2,
         NodeRecord::Acceptor(_) => 3,

@@ -34,13 +34,13 @@ impl World<'_> {
         let node = self.nodes.get_mut(&id).expect("a member");
         let (effects, was_torn) = match node.start(now, self.plan, conflicts, self.app.machine()) {
             Ok(started) => started,
-            Err(Unusable::Refused) if node.has_rotten => {
+            Err(Unusable::Refused(_)) if node.has_rotten => {
                 self.counts.count(Trouble::Refusals);
                 node.is_lost = true;
                 return Ok(());
             }
-            Err(Unusable::Refused) => {
-                let account = format!("{id} refuses a disk that lost nothing but power");
+            Err(Unusable::Refused(why)) => {
+                let account = format!("{id} refuses a disk that lost nothing but power: {why}");
                 return Err(Violation::new("DurableRecords", account));
             }
             Err(Unusable::Falsified(account)) => {
@@ -73,7 +73,7 @@ impl World<'_> {
         let node = self.nodes.get_mut(&at).expect("a member");
         let local = node.local(self.now);
         if let Some(roles) = &mut node.roles {
-            roles.on_link(local, other, link);
+            roles.on_link(local, other, link, false);
         }
     }
 
