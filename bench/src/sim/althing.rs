@@ -61,6 +61,7 @@ impl AlthingNode {
         let config = Config {
             me,
             membership: membership.clone(),
+            is_lost: false,
             seed: seed ^ u64::from(me.0) << 32,
             proposer_timing: settings.proposer_timing,
             proposer_limits: settings.proposer_limits,
@@ -238,7 +239,7 @@ impl ProtocolNode for AlthingNode {
     }
 
     fn on_link(&mut self, now: Micros, other: usize, link: Link, out: &mut Out<Message>) {
-        self.roles.on_link(now, NodeId(other as u32), link);
+        self.roles.on_link(now, NodeId(other as u32), link, false);
         self.settle(now, out);
     }
 
