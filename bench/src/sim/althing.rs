@@ -32,7 +32,7 @@ pub(super) struct AlthingNode {
     /// What it wrote, where it is going to be restarted.
     records: Option<Vec<NodeRecord>>,
     /// Which role receives a kind of message.
-    receivers: [Option<Party>; 64],
+    receivers: [Option<Party>; 256],
     /// Messages to itself.
     local: VecDeque<(Address, Message)>,
     effects: Vec<NodeEffect>,
@@ -68,7 +68,7 @@ impl AlthingNode {
             replica_timing: settings.replica_timing,
             replica_limits: settings.replica_limits,
         };
-        let mut receivers = [None; 64];
+        let mut receivers = [None; 256];
         for kind in Kind::ALL {
             receivers[*kind as usize] = kind.receiver_at(membership, me);
         }
