@@ -55,6 +55,10 @@ pub struct Limits {
     pub in_flight_max: usize,
     /// Commands that wait for a vertex; beyond it clients are told that it is overloaded.
     pub queue_len_max: usize,
+    /// How long the oldest of them may have waited when another comes, in microseconds: beyond it
+    /// clients are told that it is overloaded. A queue bounded by number alone holds, at a proposer
+    /// that has become slow, commands whose clients have given up long before their turn.
+    pub queue_delay_max: Micros,
     /// Commands in one vertex.
     pub batch_len_max: usize,
     /// Payload bytes in one vertex; one larger command still gets a vertex of its own.
@@ -83,6 +87,7 @@ impl Default for Limits {
         Self {
             in_flight_max: 4096,
             queue_len_max: 16_384,
+            queue_delay_max: 500_000,
             batch_len_max: 256,
             batch_bytes_max: 1 << 20,
             batch_delay: 0,

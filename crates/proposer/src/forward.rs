@@ -164,7 +164,7 @@ impl Proposer {
         let Ok(footprint) = self.conflicts.footprint(payload) else {
             return Err(Ignored::Contradiction);
         };
-        if self.queue.len() >= self.config.limits.queue_len_max {
+        if self.is_queue_full(now) {
             mark::hit(Mark::ForwardTurnedAway);
             return Err(Ignored::Late);
         }

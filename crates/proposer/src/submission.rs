@@ -77,7 +77,7 @@ impl Proposer {
             },
         };
         let is_beyond_window = self.is_beyond_window(&operation);
-        if is_beyond_window || self.queue.len() >= self.config.limits.queue_len_max {
+        if is_beyond_window || self.is_queue_full(now) {
             self.counters.overloaded += 1;
             mark::hit(match is_beyond_window {
                 true => Mark::SessionWindowFull,
@@ -95,6 +95,13 @@ impl Proposer {
             self.requests.insert(request, None);
         }
         self.queue.push_back(Queued { command, submitter, since: now });
+    }
+
+    /// Whether too many commands wait for a vertex, or for too long.
+    pub(crate) fn is_queue_full(&self, now: Micros) -> bool {
+        let limits = &self.config.limits;
+        let is_slow = |oldest: &Queued| now > oldest.since.saturating_add(limits.queue_delay_max);
+        self.queue.len() >= limits.queue_len_max || self.queue.front().is_some_and(is_slow)
     }
 
     /// Whether a request is too far from the first one whose reply its client may still need: replicas

@@ -40,6 +40,11 @@ impl SinceBarrier {
         self.bytes += value_len(value) as u64;
     }
 
+    /// Whatever was counted, time begins now.
+    pub(crate) fn begin(&mut self, now: Micros) {
+        self.at = now;
+    }
+
     /// A barrier was executed, or a snapshot that holds later ones was installed.
     pub(crate) fn passed(&mut self, now: Micros) {
         let saving_took = self.saving_took;
@@ -89,14 +94,14 @@ impl Replica {
         effects.send(proposer, BarrierDue);
     }
 
-    /// Who would propose it: the proposer on this node; where no replica has one, any that is up.
+    /// Who would propose it: the proposer on this node; where no replica that is up has one, any.
     fn barrier_from(&self) -> Option<NodeId> {
         let membership = &self.config.membership;
         if self.config.has_proposer {
             return Some(self.config.me);
         }
-        let is_apart =
-            membership.with(Role::Replica).all(|node| !membership.has(node, Role::Proposer));
+        let mut others = self.others_up();
+        let is_apart = !others.any(|node| membership.has(node, Role::Proposer));
         is_apart.then(|| self.proposers_up().first().copied()).flatten()
     }
 

@@ -8,7 +8,7 @@ use althing_model::{Column, DepSet, Micros, NodeId, Role, Row, SeqSet, VertexId}
 use althing_wire::{Commit, Effects, Frontier, ReplicaRecord};
 use std::ops::Range;
 
-/// After so many turns, nodes without a replica are told again what they may forget.
+/// After so many turns, all who hear of it here are told again what they may forget.
 const PRUNE_AGAIN: usize = 8;
 
 /// So many times as often does a replica ask that is far behind.
@@ -41,7 +41,7 @@ impl Replica {
         let others: Vec<NodeId> = self.others_up().collect();
         self.catch_up_turn += 1;
         if self.catch_up_turn.is_multiple_of(PRUNE_AGAIN) {
-            self.prune_apart(effects);
+            self.prune_again(effects);
         }
         if others.is_empty() {
             return;
@@ -85,11 +85,7 @@ impl Replica {
         let limits = self.config.limits;
         let lacks_forgotten =
             |(column, row): (Column, &Row)| frontier.committed.prefix(column) < row.below();
-        if let Some(saved) = self.saved
-            && self.log.floor().columns().any(lacks_forgotten)
-        {
-            effects.send(from, saved);
-        }
+        let mut is_behind = self.log.floor().columns().any(lacks_forgotten);
         let (mut certain, mut uncertain) = (Vec::new(), Vec::new());
         let columns = self.committed.len();
         let first = self.jitter.around(columns as u64) as usize % columns.max(1);
@@ -101,21 +97,33 @@ impl Replica {
                 (named, last) if named >= limits.frontier_extras_max => last + 1,
                 _ => all,
             };
-            certain.extend(beyond(*column, set, known, 0..end).take(limits.catch_up_len_max));
+            // Below the log's floor there are no values. What it installed with a snapshot, a replica has
+            // no value of either: then only a snapshot is sure to help.
+            let floor = self.log.floor().prefix(*column);
+            let mut lacked = beyond(*column, set, known, floor.min(end)..end);
+            let with_value = std::iter::from_fn(|| {
+                lacked.by_ref().find(|vertex| {
+                    let has_value = self.log.get(*vertex).is_some();
+                    is_behind |= !has_value;
+                    has_value
+                })
+            });
+            certain.extend(with_value.take(limits.catch_up_len_max));
             if end < set.end() {
                 let span = set.end() - end;
                 let begin = end + self.jitter.around(span) % span;
                 let all = beyond(*column, set, known, begin..all);
                 let all = all.chain(beyond(*column, set, known, end..begin));
-                uncertain.extend(all.take(limits.catch_up_len_max));
+                let with_value = all.filter(|vertex| self.log.get(*vertex).is_some());
+                uncertain.extend(with_value.take(limits.catch_up_len_max));
             }
+        }
+        if let Some(saved) = self.saved.filter(|_| is_behind) {
+            effects.send(from, saved);
         }
         let (mut sent, mut bytes) = (0, 0);
         for vertex in certain.into_iter().chain(uncertain) {
-            // What it installed with a snapshot, a replica has no value of.
-            let Some(value) = self.log.get(vertex).cloned() else {
-                continue;
-            };
+            let value = self.log.get(vertex).expect("filtered above").clone();
             let commands = value.commands.as_slice().iter();
             bytes += commands.map(|command| command.operation.payload_len()).sum::<usize>();
             if sent >= limits.catch_up_len_max || sent > 0 && bytes > limits.catch_up_bytes_max {

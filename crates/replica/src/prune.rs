@@ -86,9 +86,10 @@ impl Replica {
         effects: &mut Effects<ReplicaRecord>,
     ) {
         let other = self.others.entry(from).or_default();
-        other.committed.union(&frontier.committed.prefixes());
+        // Not joined with what it told before: who lost its disk holds less.
+        other.committed = frontier.committed.prefixes();
         let rises = !frontier.held.is_subset(&other.held);
-        other.held.union(&frontier.held);
+        other.held = frontier.held.clone();
         if rises {
             self.raise_floor(effects);
         }
@@ -119,11 +120,16 @@ impl Replica {
         self.prune_apart(effects);
     }
 
-    /// Tells the nodes without a replica, which hear of the floor from others only.
-    pub(crate) fn prune_apart(&self, effects: &mut Effects<ReplicaRecord>) {
-        if self.floor.is_empty() {
-            return;
+    /// Tells its own roles again, so that those of an idle node come to an end with writing down what
+    /// they keep, and the nodes without a replica, which hear of the floor from others only.
+    pub(crate) fn prune_again(&self, effects: &mut Effects<ReplicaRecord>) {
+        if !self.floor.is_empty() {
+            self.prune(self.config.me, effects);
+            self.prune_apart(effects);
         }
+    }
+
+    fn prune_apart(&self, effects: &mut Effects<ReplicaRecord>) {
         let membership = &self.config.membership;
         for node in membership.nodes().filter(|node| !membership.has(*node, Role::Replica)) {
             self.prune(node, effects);

@@ -157,6 +157,7 @@ impl Replica {
     /// waited for anew, and what happened in the meantime is asked for at once.
     pub fn start(&mut self, now: Micros) {
         self.catch_up_at = now;
+        self.begin_barriers(now);
         self.demand.start(now);
         self.watch_anew(now);
     }
@@ -371,9 +372,6 @@ impl Replica {
             let is_recent = row.below() > self.cut.prefix(column) || !row.extras().is_empty();
             column.proposer != vertex.proposer && is_recent
         });
-        if !is_shared {
-            return;
-        }
         let mut told = Vec::new();
         let mut replies: Vec<&Reply> = replies.iter().collect();
         if is_planted(Mutant::ServedSwapped) {
@@ -382,7 +380,7 @@ impl Replica {
         }
         let commands = value.commands.as_slice().iter();
         for ((command, reply), took_effect) in commands.zip(replies).zip(took_effect) {
-            if *took_effect {
+            if *took_effect && is_shared {
                 self.demand.count(now, command, &mut told);
             }
             let request = command.operation.request();

@@ -85,6 +85,14 @@ impl Replica {
         self.number
     }
 
+    /// Time begins now: what the records of a previous life led to did not take it.
+    pub(crate) fn begin_barriers(&mut self, now: Micros) {
+        self.since_barrier.begin(now);
+        if let Some(saving) = &mut self.saving {
+            saving.since = now;
+        }
+    }
+
     pub(crate) fn is_saving(&self) -> bool {
         self.saving.is_some()
     }

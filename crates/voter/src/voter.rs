@@ -221,7 +221,7 @@ impl Voter {
             return Err(Ignored::OtherEpoch);
         }
         if self.is_pruned(vertex) {
-            return Self::on_pruned(from, vertex, &message, effects);
+            return self.on_pruned(from, vertex, message, effects);
         }
         self.on_vertex(from, vertex, message, effects)?;
         self.rewrite(effects);
@@ -231,16 +231,22 @@ impl Voter {
     /// Trap T16: below the floor nothing is recorded or entered, and nothing said as if the vertex
     /// were fresh.
     fn on_pruned(
+        &self,
         from: NodeId,
         vertex: VertexId,
-        message: &Message,
+        message: Message,
         effects: &mut Effects<VoterRecord>,
     ) -> Result<(), Ignored> {
         match message {
-            Message::Commit(_) => {
+            // The replica may be behind, where its newest snapshot could not be read: what it learns is
+            // in the snapshots of others, so it need not be recorded.
+            Message::Commit(Commit { value, .. }) if self.config.has_replica => {
                 mark::hit(Mark::CommitOfPruned);
-                Err(Ignored::Repeated)
+                let learned = Learned { vertex, value };
+                effects.after_earlier().send(self.config.me, learned);
+                Ok(())
             }
+            Message::Commit(_) => Err(Ignored::Repeated),
             Message::PreAccept(_)
             | Message::Conclude(_)
             | Message::Depend(_)
