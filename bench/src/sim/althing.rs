@@ -32,7 +32,7 @@ pub(super) struct AlthingNode {
     /// What it wrote, where it is going to be restarted.
     records: Option<Vec<NodeRecord>>,
     /// Which role receives a kind of message.
-    receivers: [Option<Party>; 64],
+    receivers: [Option<Party>; 256],
     /// Messages to itself.
     local: VecDeque<(Address, Message)>,
     effects: Vec<NodeEffect>,
@@ -61,13 +61,14 @@ impl AlthingNode {
         let config = Config {
             me,
             membership: membership.clone(),
+            is_lost: false,
             seed: seed ^ u64::from(me.0) << 32,
             proposer_timing: settings.proposer_timing,
             proposer_limits: settings.proposer_limits,
             replica_timing: settings.replica_timing,
             replica_limits: settings.replica_limits,
         };
-        let mut receivers = [None; 64];
+        let mut receivers = [None; 256];
         for kind in Kind::ALL {
             receivers[*kind as usize] = kind.receiver_at(membership, me);
         }
@@ -238,7 +239,7 @@ impl ProtocolNode for AlthingNode {
     }
 
     fn on_link(&mut self, now: Micros, other: usize, link: Link, out: &mut Out<Message>) {
-        self.roles.on_link(now, NodeId(other as u32), link);
+        self.roles.on_link(now, NodeId(other as u32), link, false);
         self.settle(now, out);
     }
 

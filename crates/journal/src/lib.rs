@@ -132,4 +132,4 @@ pub use journal::{Journal, Recovered};
 pub use limits::Options;
 pub use record::{Lsn, Record};
 pub use superblock::{FORMAT_VERSION, Identity};
-pub use verify::{Report, verify, verify_disk};
+pub use verify::{Report, check_owner, verify, verify_disk};

@@ -94,7 +94,7 @@ impl Superblock {
         Ok(found)
     }
 
-    fn read<D: Disk>(disk: &D) -> Result<Option<Self>, OpenError> {
+    pub(crate) fn read<D: Disk>(disk: &D) -> Result<Option<Self>, OpenError> {
         let failed = |source| OpenError::io("read", SUPERBLOCK, source);
         let file = match disk.open_read(SUPERBLOCK) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

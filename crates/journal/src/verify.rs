@@ -40,6 +40,18 @@ pub fn verify(directory: impl AsRef<Path>) -> Result<Report, OpenError> {
     verify_disk(&FileDisk::new(directory))
 }
 
+/// Whether the directory holds a journal, which must then be of this node. Reads the superblock only,
+/// and locks nothing: to be asked before anything else in the directory is touched.
+///
+/// # Errors
+/// It is another's, of another version, or damaged; a failing disk.
+pub fn check_owner<D: Disk>(disk: &D, identity: Identity) -> Result<bool, OpenError> {
+    let found = Superblock::read(disk)?;
+    found.map_or(Ok(false), |found| {
+        identity.check(crate::superblock::SUPERBLOCK, found.identity).map(|()| true)
+    })
+}
+
 /// As [`verify`], for any disk.
 ///
 /// # Errors

@@ -274,11 +274,13 @@ mod tests {
     use super::*;
     use crate::inbox::{Inbox, Input};
     use crate::route::Router;
-    use althing_journal::{Identity, Options, memory::MemoryDisk};
+    use althing_journal::memory::{MemoryDisk, Operation};
+    use althing_journal::{Identity, Options};
     use althing_model::{Membership, NodeId, Path, Role};
     use althing_wire::{Party, ProposerRecord, Reserved};
     use crossbeam::channel::bounded;
     use std::collections::BTreeMap;
+    use std::os::unix::process::ExitStatusExt;
 
     const ME: NodeId = NodeId(0);
 
@@ -381,5 +383,45 @@ mod tests {
         assert!(low_at(Some(used + (7 << 20))));
         assert!(low_at(Some(used + (8 << 20))), "back and forth with every segment");
         assert!(!low_at(Some(used + (10 << 20))));
+    }
+
+    const CHILD: &str = "ALTHING_TEST_SYNC_FAILS";
+
+    /// Broken: after a sync that failed something is sent on what may not be on disk, or the process
+    /// lives on and tries again.
+    #[test]
+    fn a_sync_that_fails_ends_the_process_before_anything_is_sent() {
+        if std::env::var_os(CHILD).is_some() {
+            let (inbox, router, sender, queue) = proposer();
+            let disk = MemoryDisk::new();
+            let identity = Identity { cluster: [1; 16], node: ME.0 };
+            let (journal, recovered) =
+                Journal::open(disk.clone(), identity, Options::default(), |_| Ok(())).unwrap();
+            let mut effects: Effects<ProposerRecord> = Effects::default();
+            let record = ProposerRecord::Reserved { until: 2, resolved: 0 };
+            effects.append([record]).send(ME, Reserved { until: 2 });
+            sender.carry_out(&mut effects, &mut Outbox::new(router.clone()));
+            disk.fail(Operation::Sync, 0, std::io::ErrorKind::Other);
+            let membership = Membership::colocated(3, 1, Path::Fast).unwrap();
+            let trim = Trim::new(&membership, ME, false);
+            let (outbox, none) = (Outbox::new(router), Arc::default());
+            let opened = (journal, recovered, trim);
+            std::thread::spawn(move || {
+                let sent = inbox.receiver().recv();
+                eprintln!("SENT {sent:?}");
+            });
+            JournalLoop::new(opened, queue, outbox, Duration::ZERO, None, none).run();
+            unreachable!("the process has ended");
+        }
+        let test = "a_sync_that_fails_ends_the_process_before_anything_is_sent";
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", &format!("journal_loop::tests::{test}"), "--nocapture"])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        const SIGABRT: i32 = 6;
+        assert_eq!(output.status.signal(), Some(SIGABRT), "{output:?}");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains("cannot sync") && !text.contains("SENT"), "{text}");
     }
 }

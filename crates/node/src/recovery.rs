@@ -54,16 +54,22 @@ pub(crate) fn recover(
         replica_limits: config.replica_limits,
     };
     let mut recovery = Recovery::new(roles, Arc::new(BoundedConflicts(conflicts)), machine);
+    let identity = Identity { cluster: config.cluster.0, node: config.me.0 };
+    // Before the snapshots are touched: they may be another node's.
+    let has_journal = althing_journal::check_owner(&FileDisk::new(&config.data_dir), identity)?;
     let has_replica = config.membership.has(config.me, Role::Replica);
     let store = has_replica.then(|| open_store(config, &mut recovery)).transpose()?;
     let mut trim = Trim::new(&config.membership, config.me, false);
-    let identity = Identity { cluster: config.cluster.0, node: config.me.0 };
+    let mut options = config.journal.clone();
+    if let Some((store, _)) = &store
+        && !has_journal
+    {
+        // Snapshots without a journal are of a node that has lost its promises.
+        options.create &= store.list().iter().all(|listed| listed.number == SEED);
+    }
     let mut progress = Progress::start(&config.data_dir);
-    let (journal, recovered) = Journal::open(
-        FileDisk::new(&config.data_dir),
-        identity,
-        config.journal.clone(),
-        |record| {
+    let (journal, recovered) =
+        Journal::open(FileDisk::new(&config.data_dir), identity, options, |record| {
             let (lsn, len) = (record.lsn.0, record.body.len());
             let body = Bytes::copy_from_slice(record.body);
             let record = NodeRecord::decode(record.kind, body)?;
@@ -71,8 +77,7 @@ pub(crate) fn recover(
             trim.on_record(lsn, &record);
             recovery.restore(record)?;
             Ok(())
-        },
-    )?;
+        })?;
     if let Some(replica) = recovery.replica_mut() {
         drop(replica.take_steps());
     }

@@ -60,23 +60,26 @@ pub struct Status {
     /// What a node that is behind the others waits for.
     #[serde(default)]
     pub waiting_for: Option<String>,
-    /// What this configuration allows on disk with a snapshot as large as the newest: see
-    /// [`DiskBudget`].
+    /// What it may take on disk: the sum of [`DiskBudget`]; none without barriers.
     #[serde(default)]
-    pub disk_budget: DiskBudget,
+    pub disk_budget_bytes: Option<u64>,
+    /// Its parts.
+    #[serde(default)]
+    pub disk_budget: Option<DiskBudget>,
 }
 
-/// What a node may take on disk, while its snapshots can be written and f + 1 replicas are up. While
-/// they are not, nothing may be forgotten, and the journal grows.
+/// What this configuration allows a node to take on disk, with snapshots as long as the newest, while
+/// they can be written and f + 1 replicas are up. While they are not, nothing may be forgotten, and the
+/// journal grows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiskBudget {
-    /// The journal: what is executed between four barriers (the floor follows two later, and what is
-    /// kept is written again), each value up to three times, and four segments of slack.
+    /// The journal, at most. A barrier is due at once at four times what makes it due; of what is
+    /// executed between two, each value is recorded twice, in three groups of a sector or more; the
+    /// journal holds two such spans and what is written again; and four segments are slack and room
+    /// made ahead.
     pub journal_bytes: u64,
     /// The snapshots that are kept, one being written, and one being fetched.
     pub snapshot_bytes: u64,
-    /// Both.
-    pub total_bytes: u64,
 }
 
 /// What the snapshots' thread says of itself.
@@ -374,12 +377,17 @@ impl Published {
 }
 
 impl DiskBudget {
-    /// With snapshots of that length.
-    fn of(config: &Config, newest_bytes: u64) -> Self {
-        let barrier_bytes = config.replica_limits.barrier_bytes;
-        let journal_bytes = 4 * 3 * barrier_bytes + 4 * config.journal.segment_bytes;
+    /// With snapshots of that length; none without barriers.
+    fn of(config: &Config, newest_bytes: u64) -> Option<Self> {
+        const PRESSING: u64 = 4;
+        const GROUPS_BYTES: u64 = 3 * 512;
+        const SPANS: u64 = 3;
+        const SEGMENTS: u64 = 4;
+        let replica = &config.replica_limits;
+        let span = PRESSING * (2 * replica.barrier_bytes + replica.barrier_len * GROUPS_BYTES);
+        let journal_bytes = SPANS * span + SEGMENTS * config.journal.segment_bytes;
         let snapshot_bytes = (config.snapshots_keep as u64 + 2) * newest_bytes;
-        Self { journal_bytes, snapshot_bytes, total_bytes: journal_bytes + snapshot_bytes }
+        (replica.barrier_len > 0).then_some(Self { journal_bytes, snapshot_bytes })
     }
 }
 
@@ -430,6 +438,7 @@ impl Observer {
         }
         let waiting_for = waiting_for(replica.as_ref(), snapshots.as_ref());
         let vertices = vertices.into_iter().filter(|(role, _)| !role.is_empty());
+        let budget = DiskBudget::of(config, snapshots.map_or(0, |it| it.newest_bytes));
         let names = |roles: &[Role]| roles.iter().map(|role| role.name().to_owned()).collect();
         Status {
             node: config.me.0,
@@ -449,7 +458,8 @@ impl Observer {
             journal,
             waiting_for,
             vertices: vertices.map(|(role, count)| (role.to_owned(), count)).collect(),
-            disk_budget: DiskBudget::of(config, snapshots.map_or(0, |it| it.newest_bytes)),
+            disk_budget_bytes: budget.map(|it| it.journal_bytes + it.snapshot_bytes),
+            disk_budget: budget,
             snapshots,
         }
     }

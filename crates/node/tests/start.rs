@@ -37,10 +37,10 @@ async fn a_journal_that_is_not_this_node_s_is_refused() {
     client.open_session().await;
 
     // In use by a running node.
+    let error = support::start_node(cluster.config(0)).expect_err("it runs").to_string();
+    assert!(error.contains("in use by another process"), "{error}");
     cluster.files[1].data_dir = cluster.files[0].data_dir.clone();
     cluster.stop_node(1).await;
-    let error = refused(&mut cluster, 1).to_string();
-    assert!(error.contains("in use by another process"), "{error}");
 
     // Another node's.
     cluster.stop_node(0).await;

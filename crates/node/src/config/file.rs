@@ -201,8 +201,8 @@ impl Default for JournalEntry {
 /// everywhere else.
 ///
 /// Memory: each role keeps what was executed since the last barrier but one, about 1 KiB a vertex and
-/// its payloads. Disk: the snapshots kept, one being written, one being fetched, and in the journal
-/// about twelve times `barrier_mib` and four segments. `/status` tells the sum as `disk_budget`.
+/// its payloads. Disk: the snapshots kept, one being written, one being fetched, and the journal of
+/// about three such spans. `/status` tells the most that it may be as `disk_budget_bytes`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SnapshotsEntry {
