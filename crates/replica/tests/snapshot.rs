@@ -296,19 +296,6 @@ fn an_installed_snapshot_holds_no_more_than_it_was_cut_with() {
     assert_eq!(held, [cut(), cut()]);
 }
 
-/// Broken: a replica that lost its snapshots would be sent commits for ever, which the voter beside it
-/// does not take any more.
-#[test]
-fn who_lacks_what_is_pruned_is_offered_a_snapshot() {
-    let (mut replica, ..) = saved(0);
-    let nothing = || Frontier { committed: DepSet::default(), held: DepSet::default() };
-    let offered = |told: Vec<(NodeId, Message)>| told.contains(&(NodeId(1), offer(1).into()));
-    assert!(!offered(sent(tell(&mut replica, 30, 1, nothing()))));
-    tell(&mut replica, 40, 2, Frontier { held: cut(), ..nothing() });
-    assert_eq!(*replica.floor(), cut());
-    assert!(offered(sent(tell(&mut replica, 50, 1, nothing()))));
-}
-
 /// Broken: a replica would go back in time.
 #[test]
 fn a_snapshot_of_the_past_is_not_installed() {
