@@ -246,7 +246,11 @@ async fn a_peer_gets_no_more_than_its_streams() {
         () = granted => {}
         () = std::future::ready(()) => {}
     }
-    assert!(open.len() <= 5, "{} streams", open.len());
+    assert!(
+        open.len() <= usize::from(althing_transport::limits::NODE_LANES),
+        "{} streams",
+        open.len()
+    );
     tokio::select! {
         biased;
         _ = connection.open_bi() => panic!("a stream both ways was granted"),
