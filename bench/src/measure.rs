@@ -197,7 +197,7 @@ mod tests {
             vertices: Default::default(),
             waiting_for: None,
             disk_budget: Default::default(),
-            disk_budget_bytes: 0,
+            disk_budget_bytes: None,
         }
     }
 
