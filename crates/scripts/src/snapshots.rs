@@ -65,6 +65,9 @@ impl Cluster {
     pub(crate) fn save(&mut self, id: NodeId) -> Result {
         let now = self.now();
         let node = self.node(id)?;
+        if node.roles.is_none() {
+            return Err(format!("{id} is down"));
+        }
         let writing = node.writing.take();
         let Writing { snapshot, at } = writing.ok_or_else(|| format!("{id} has cut none"))?;
         let number = snapshot.number;
@@ -77,7 +80,7 @@ impl Cluster {
         self.say(format!("{id} saves snapshot {number}, which holds {}", show::deps(&cut)));
         let node = self.node(id)?;
         node.disk.saved = Some(Saved { offer, pieces, at, cut });
-        let roles = node.roles.as_mut().ok_or_else(|| format!("{id} is down"))?;
+        let roles = node.roles.as_mut().expect("looked at above");
         let mut effects = Vec::new();
         roles.on_saved(now, offer, &mut effects);
         self.apply(id, effects)?;
