@@ -24,20 +24,9 @@ const SESSION_SEQS: u64 = 2;
 /// Rounds in use.
 const ROUNDS: u32 = 6;
 
-/// Messages that are true only of a cluster with snapshots, or that the node itself takes.
-const OF_PRUNING: [Kind; 11] = [
-    Kind::Relay,
-    Kind::Relayed,
-    Kind::Pruned,
-    Kind::PruneAcceptor,
-    Kind::PruneDependency,
-    Kind::PruneProposer,
-    Kind::BarrierDue,
-    Kind::SnapshotAsk,
-    Kind::SnapshotChunk,
-    Kind::Register,
-    Kind::Registered,
-];
+/// Messages that the node itself takes, and none of its roles: see `snapshot_file` and `registry`.
+const OF_THE_NODE: [Kind; 4] =
+    [Kind::SnapshotAsk, Kind::SnapshotChunk, Kind::Register, Kind::Registered];
 
 /// Who there is, and the functions that give vertices and ballots their values.
 #[derive(Debug, Clone)]
@@ -47,6 +36,9 @@ pub(crate) struct Scope {
     pub(crate) me: NodeId,
     /// Tells the values of one input from those of another.
     salt: u64,
+    /// Whether of any two vertices with commands at least one depends on the other, as if all were
+    /// in conflict (I2): replicas agree on what a barrier holds only where the conflicting ones are.
+    is_ordered: bool,
 }
 
 impl Scope {
@@ -78,7 +70,13 @@ impl Scope {
         let candidates: Vec<NodeId> =
             membership.nodes().filter(|node| party.is_at(&membership, *node)).collect();
         let me = *bytes.choose(&candidates)?;
-        Ok(Self { membership, me, salt: bytes.int_in_range(0..=15)? })
+        let salt = bytes.int_in_range(0..=15)?;
+        Ok(Self { membership, me, salt, is_ordered: false })
+    }
+
+    /// The same, where committed values are ordered.
+    pub(crate) fn ordered(self) -> Self {
+        Self { is_ordered: true, ..self }
     }
 
     /// Whether there is a voter on the node under test.
@@ -99,14 +97,22 @@ impl Scope {
             .filter(|kind| kind.receiver_at(&self.membership, self.me) == Some(party))
             // What a proposer tells itself is in order: see `World`.
             .filter(|kind| *kind != Kind::Reserved)
-            // What a floor says of snapshots no small world makes true; the simulator does.
-            .filter(|kind| !OF_PRUNING.contains(kind))
+            .filter(|kind| !OF_THE_NODE.contains(kind))
             .filter(|kind| *kind != Kind::Learned || self.has_voter())
             .collect();
         let kind = *bytes.choose(&kinds)?;
         let from = match kind {
             Kind::Submit => ClientId(bytes.int_in_range(0..=2)?).into(),
             Kind::Learned | Kind::Served | Kind::Demand => self.me.into(),
+            // Another's is ignored where there is a replica on the node itself.
+            Kind::PruneAcceptor
+            | Kind::PruneDependency
+            | Kind::PruneProposer
+            | Kind::BarrierDue
+                if self.membership.has(self.me, Role::Replica) && bytes.ratio(7, 8)? =>
+            {
+                self.me.into()
+            }
             _ => {
                 let senders: Vec<NodeId> = self.membership.nodes().collect();
                 let may = |node: &NodeId| kind.may_come_from(&self.membership, *node);
@@ -304,10 +310,23 @@ impl Scope {
         mine.chain(all().filter(|node| !is_me(node))).take(3).collect()
     }
 
+    /// The first so many vertices in the order that committed values follow, if they are ordered.
+    pub(crate) fn first(&self, count: usize) -> Vec<VertexId> {
+        let mut owners = self.owners();
+        owners.sort_unstable();
+        let epoch = self.membership.epoch();
+        let of_seq = |seq| {
+            let columns = owners.iter().map(move |proposer| Column { epoch, proposer: *proposer });
+            columns.map(move |column| column.vertex(seq))
+        };
+        (0..SEQS).flat_map(of_seq).take(count).collect()
+    }
+
     fn column(&self, bytes: &mut Unstructured<'_>) -> Result<Column> {
         let proposers = self.owners();
         let epoch = self.membership.epoch();
-        Ok(match bytes.int_in_range(0..=31u32)? {
+        let choices = if self.is_ordered { 29 } else { 31 };
+        Ok(match bytes.int_in_range(0..=choices)? {
             // Another epoch, and no proposer of this one: both pass the decoder.
             31 => Column { epoch: althing_model::Epoch(1), proposer: proposers[0] },
             30 => Column { epoch, proposer: NodeId(77) },
@@ -340,7 +359,7 @@ impl Scope {
     }
 
     /// A prefix in each of some columns.
-    fn floor(&self, bytes: &mut Unstructured<'_>) -> Result<DepSet> {
+    pub(crate) fn floor(&self, bytes: &mut Unstructured<'_>) -> Result<DepSet> {
         let mut floor = DepSet::default();
         for _ in 0..bytes.int_in_range(1..=3)? {
             floor.insert_below(self.column(bytes)?, bytes.int_in_range(1..=SEQS)?);
@@ -411,6 +430,11 @@ impl Scope {
     /// What the vertex's proposer wants executed in it: a function of the vertex.
     pub(crate) fn commands(&self, vertex: VertexId) -> Commands {
         let drawn = self.hash((vertex, "commands"));
+        if vertex.seq >= SESSION_SEQS && drawn >> 32 & 3 == 0 {
+            // Alone in its vertex.
+            let (operation, footprint) = (Operation::Barrier, Footprint::Everything);
+            return Commands::Batch([Command { operation, footprint }].into());
+        }
         let opens = if vertex.seq < SESSION_SEQS { 2 } else { 0 };
         let batch = (0..opens + 1 + drawn % 3).map(|slot| {
             let operation = if slot < opens {
@@ -455,6 +479,9 @@ impl Scope {
         for (index, proposer) in owners.into_iter().enumerate() {
             let column = Column { proposer, ..vertex.column() };
             let drawn = self.hash((drawn, index));
+            if self.is_ordered {
+                deps.insert_below(column, vertex.seq + u64::from(proposer < vertex.proposer));
+            }
             match drawn % 8 {
                 0..3 => {}
                 3 | 4 => deps.insert_below(column, drawn >> 8 & 3),

@@ -3,8 +3,10 @@
 
 use crate::Outcomes;
 use crate::scope::Scope;
+use althing_model::{Ballot, VertexId};
 use althing_wire::{Address, Effect, Effects, Ignored, Message, NodeRecord};
 use arbitrary::{Result, Unstructured};
+use std::collections::BTreeMap;
 
 /// Messages remembered, to be answered.
 const SENT_MAX: usize = 64;
@@ -22,6 +24,11 @@ pub(crate) struct World<R> {
     pub(crate) sent: Vec<(Address, Message)>,
     /// What the role told itself, and has not been told yet.
     pub(crate) to_self: Vec<Message>,
+    /// How often the role crashed.
+    life: u32,
+    /// In which life each ballot was begun with: in no other again (trap T14), also where the journal
+    /// was trimmed.
+    begun: BTreeMap<(VertexId, Ballot), u32>,
 }
 
 impl<R: Clone + Into<NodeRecord>> World<R> {
@@ -32,6 +39,8 @@ impl<R: Clone + Into<NodeRecord>> World<R> {
             waiting: Vec::new(),
             sent: Vec::new(),
             to_self: Vec::new(),
+            life: 0,
+            begun: BTreeMap::new(),
         }
     }
 
@@ -86,10 +95,44 @@ impl<R: Clone + Into<NodeRecord>> World<R> {
         self.synced = kept;
         self.waiting.clear();
         self.to_self.clear();
+        self.life += 1;
         Ok(self.records.clone())
     }
 
-    /// Everything that the role ever appended and did not lose.
+    /// The journal lets go of what its role has written again: of as much as it likes, a segment at
+    /// a time.
+    pub(crate) fn trim(&mut self, bytes: &mut Unstructured<'_>) -> Result<()> {
+        let needed = self.needed_from();
+        let gone = bytes.int_in_range(0..=needed)?;
+        self.drop_first(gone);
+        Ok(())
+    }
+
+    /// The same, of all that is not needed.
+    pub(crate) fn trim_all(&mut self) {
+        self.drop_first(self.needed_from());
+    }
+
+    /// The place of the last `Pruned` that is on disk with a `Rewritten` behind it.
+    fn needed_from(&self) -> usize {
+        let is = |record: &R, what: &str| {
+            let kind = record.clone().into().kind();
+            let name = NodeRecord::KINDS.iter().find(|(number, _)| *number == kind);
+            name.expect("a kind of the table").1.ends_with(what)
+        };
+        let synced = &self.records[..self.synced];
+        let end = synced.iter().rposition(|record| is(record, "Rewritten"));
+        let begin = end.and_then(|end| synced[..end].iter().rposition(|it| is(it, "Pruned")));
+        begin.unwrap_or(0)
+    }
+
+    fn drop_first(&mut self, count: usize) {
+        self.records.drain(..count);
+        self.synced -= count;
+        self.waiting.iter_mut().for_each(|(at, _, _)| *at -= count);
+    }
+
+    /// Everything that the role ever appended and neither lost nor let go of.
     pub(crate) fn records(&self) -> impl Iterator<Item = R> + '_ {
         self.records.iter().cloned()
     }
@@ -102,6 +145,18 @@ impl<R: Clone + Into<NodeRecord>> World<R> {
             "a message that no peer takes"
         );
         assert!(kind.may_come_from(&scope.membership, scope.me), "{kind:?} is not its to send");
+        let begins = match &message {
+            Message::PreAccept(m) => Some((m.vertex, Ballot::fast(m.vertex))),
+            Message::Depend(m) if m.ballot.round < Ballot::FIRST_RECOVERY_ROUND => {
+                Some((m.vertex, m.ballot))
+            }
+            Message::Prepare(m) => Some((m.vertex, m.ballot)),
+            _ => None,
+        };
+        if let Some((vertex, ballot)) = begins {
+            let life = *self.begun.entry((vertex, ballot)).or_insert(self.life);
+            assert_eq!(life, self.life, "{ballot} of {vertex} is begun with in two lives");
+        }
         if let Address::Node(node) = to
             && scope.membership.nodes().any(|member| member == node)
         {

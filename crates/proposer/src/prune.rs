@@ -228,7 +228,9 @@ impl Proposer {
         }
         if next.is_none() {
             let pruned = self.floor.columns().next().map(|(column, _)| column.vertex(0));
-            if self.rounds_floor > 0
+            // Lower rounds are not attempts, and not everyone's in every vertex: a restart would not
+            // read the record.
+            if self.rounds_floor >= Ballot::FIRST_RECOVERY_ROUND
                 && let Some(pruned) = pruned
             {
                 records.push(attempted(pruned, self.rounds_floor));

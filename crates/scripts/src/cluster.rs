@@ -6,7 +6,7 @@ use crate::node::{Node, Setting};
 use crate::oracles::Oracles;
 use crate::show;
 use althing_model::{Micros, NodeId, Operation, RequestId, Role, SessionId};
-use althing_wire::{Address, ClientId, Message, Recover, Submit};
+use althing_wire::{Address, BarrierDue, ClientId, Message, Recover, Submit};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What a story happens to.
@@ -44,7 +44,7 @@ impl Cluster {
         let nodes: Vec<NodeId> = setting.membership.nodes().collect();
         let proposers: Vec<NodeId> = setting.membership.with(Role::Proposer).collect();
         let mut cluster = Self {
-            nodes: nodes.iter().map(|id| (*id, Node::new(*id))).collect(),
+            nodes: nodes.iter().map(|id| (*id, Node::new(*id, &setting.membership))).collect(),
             oracles: Oracles::new(&setting.membership),
             setting,
             flight: Flight::default(),
@@ -170,7 +170,7 @@ impl Cluster {
     }
 
     /// Delivers what the roles of nodes told each other, and what that causes.
-    fn finish(&mut self) -> Result {
+    pub(crate) fn finish(&mut self) -> Result {
         while let Some((node, message)) = self.local.pop_front() {
             if let Message::Refused(_) = message {
                 self.say(format!("{node} tells itself {}", show::message(&message)));
@@ -178,6 +178,12 @@ impl Cluster {
             self.handle(node, node.into(), message)?;
         }
         Ok(())
+    }
+
+    /// A node's replica tells the proposer beside it that a barrier is due.
+    pub(crate) fn barrier(&mut self, node: NodeId) -> Result {
+        self.handle(node, node.into(), BarrierDue.into())?;
+        self.finish()
     }
 
     fn handle(&mut self, to: NodeId, from: Address, message: Message) -> Result {
@@ -209,8 +215,10 @@ impl Cluster {
             return Err(format!("{id} runs"));
         }
         let effects = node.start(now, &setting);
-        let roles = self.nodes[&id].roles.as_ref().expect("just started");
-        self.oracles.restarted(id, roles).map_err(|violation| violation.to_string())?;
+        let node = &self.nodes[&id];
+        let roles = node.roles.as_ref().expect("just started");
+        let at = node.disk.saved.as_ref().map(|saved| saved.at);
+        self.oracles.restarted(id, at, roles).map_err(|violation| violation.to_string())?;
         self.take_steps(id, false)?;
         self.apply(id, effects)?;
         self.finish()

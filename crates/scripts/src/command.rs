@@ -102,6 +102,9 @@ fn run_words(world: &mut Option<Cluster>, words: &[&str]) -> Result<Vec<String>>
             cluster.node(parse_node(from)?)?.believe(now, to, |link| link.round_trip = Some(time));
         }
         ["wait", time] => cluster.wait(parse_time(time)?)?,
+        ["barrier", node] => cluster.barrier(parse_node(node)?)?,
+        ["save", node] => cluster.save(parse_node(node)?)?,
+        ["install", node] => cluster.install(parse_node(node)?)?,
         ["recover", node, vertex] => {
             let vertex = show::parse_vertex(vertex).ok_or("a vertex is 0.1")?;
             cluster.recover(parse_node(node)?, vertex)?;
@@ -146,7 +149,7 @@ fn on_flight(cluster: &mut Cluster, verb: &str, selector: &Selector) -> Result<u
 fn start(options: &[&str]) -> Result<Cluster> {
     let (mut path, mut n, mut f, mut is_apart) = (Path::Fast, 3, 1, false);
     let (mut reserve_len, mut chain_len_max, mut tells_reservations) = (1, 1000, false);
-    let mut catch_up_len_max = 1000;
+    let (mut catch_up_len_max, mut log_len_max) = (1000, 1000);
     for option in options {
         let number = |text: &str| text.parse::<u64>().map_err(|_| format!("{option}: a number"));
         match option.split_once('=') {
@@ -157,6 +160,7 @@ fn start(options: &[&str]) -> Result<Cluster> {
             Some(("f", text)) => f = number(text)? as usize,
             Some(("reserve", text)) => reserve_len = number(text)?,
             Some(("catch-up", text)) => catch_up_len_max = number(text)? as usize,
+            Some(("log", text)) => log_len_max = number(text)? as usize,
             Some(("chain", text)) => chain_len_max = number(text)? as usize,
             Some(("records", "all")) => tells_reservations = true,
             _ => return Err(format!("no such option: {option}")),
@@ -175,7 +179,7 @@ fn start(options: &[&str]) -> Result<Cluster> {
     };
     let membership = membership.map_err(|invalid| invalid.to_string())?;
     Cluster::start(
-        Setting { membership, reserve_len, chain_len_max, catch_up_len_max },
+        Setting { membership, reserve_len, chain_len_max, catch_up_len_max, log_len_max },
         tells_reservations,
     )
 }

@@ -17,6 +17,10 @@ impl Cluster {
             match effect {
                 Effect::Send { to, message } => self.send(id, to, message)?,
                 Effect::Append { records, then } => {
+                    for record in &records {
+                        let told = self.oracles.appended(id, record);
+                        told.map_err(|violation| violation.to_string())?;
+                    }
                     let is_manual = self.node(id)?.disk.is_manual;
                     if is_manual {
                         for record in &records {
@@ -32,16 +36,23 @@ impl Cluster {
                 }
             }
         }
-        self.take_steps(id, true)
+        self.take_steps(id, true)?;
+        self.take_offer(id)
     }
 
     /// An append is on disk, with what it makes visible.
     pub(crate) fn synced(&mut self, id: NodeId, append: Append) -> Result {
+        let node = self.node(id)?;
+        let first = node.disk.end() - append.records.len() as u64;
+        for (position, record) in (first..).zip(&append.records) {
+            node.trim.on_record(position, record);
+        }
         for record in &append.records {
             self.tell_record(id, "records", record);
             let told = self.oracles.synced(id, record);
             told.map_err(|violation| violation.to_string())?;
         }
+        self.trim(id)?;
         for (to, message) in append.then {
             self.send(id, to, message)?;
         }
@@ -107,6 +118,7 @@ impl Cluster {
         for step in roles.take_steps() {
             let told = self.oracles.executed(id, &step);
             told.map_err(|violation| violation.to_string())?;
+            self.pass_barrier(id, &step)?;
             if step.vertex.seq == 0 {
                 continue;
             }
@@ -127,6 +139,6 @@ impl Cluster {
             }
             self.say(line);
         }
-        Ok(())
+        self.take_snapshot(id)
     }
 }

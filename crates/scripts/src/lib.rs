@@ -37,7 +37,7 @@
 //! # Commands
 //! | command | does |
 //! | --- | --- |
-//! | `cluster fast n=3 f=1` | starts nodes and opens a session for each proposer's client; `classic`, `classic apart` (a node for each role); `reserve=2` sequence numbers are reserved at a time, `chain=2` resources are remembered by a proposer's chain, `catch-up=1` vertices are named above a prefix and sent in an answer, `records=all` shows reservations too |
+//! | `cluster fast n=3 f=1` | starts nodes and opens a session for each proposer's client; `classic`, `classic apart` (a node for each role); `reserve=2` sequence numbers are reserved at a time, `chain=2` resources are remembered by a proposer's chain, `catch-up=1` vertices are named above a prefix and sent in an answer, `log=2` values are kept for others above what a replica's snapshot holds, `records=all` shows reservations too |
 //! | `submit c0 put x 1` | `c0` submits to its own node; `submit c0 n2 put x 1` elsewhere. `put`, `get`, `del`, `inc`, `add`, `mput k v k v`, `mget k k`, and `close` (its session: a command over everything) |
 //! | `open c9 n0` | a new client opens a session there |
 //! | `retry c0#0 n1` | the same request again, at that node |
@@ -47,9 +47,12 @@
 //! | `flight` | shows what is in flight |
 //! | `cut n2`, `cut n0->n1`, `heal` | nothing is delivered to and from it, or that way, until healed |
 //! | `manual-sync n1`, `sync n1 [1]`, `auto-sync n1` | appends wait for a sync; the sync of all, or of so many appends |
-//! | `crash n1`, `restart n1` | what was not synced is lost |
+//! | `crash n1`, `restart n1` | what was not synced is lost; it begins with its snapshot, and what is left of its records |
 //! | `down n2`, `up n2` | the others believe it down, or up again; `rtt n0 n3 20ms`: a measured round trip |
 //! | `wait 500ms` | time passes: what is due is done, nothing is delivered |
+//! | `barrier n1` | the replica of `n1` tells its proposer that a barrier is due: a command over everything, at which each replica that executes it cuts a snapshot |
+//! | `save n1` | the snapshot that `n1` has cut is on disk, and the others are told |
+//! | `install n2` | `n2` fetches the snapshot that it was offered (`SnapshotOffer`), and goes on from it |
 //! | `recover n2 0.1` | the replica of `n2` tells its proposer that others wait for the vertex |
 //! | `state 0.1`, `executed` | what each node knows of a vertex; in which order each replica executed |
 //! | `check` | the oracles' verdict so far, and what each replica executed; `check converged`: all that run executed the same, and nothing waits |
@@ -57,7 +60,7 @@
 //!
 //! A message from a role to another of its node arrives at once and is not shown, except a refusal.
 //! Catch-up between replicas is a message like others (`Frontier`), sent at a restart and every few
-//! seconds.
+//! seconds. Of its records a node trims away what it needs no more, as soon as it may.
 
 mod cluster;
 mod command;
@@ -69,5 +72,6 @@ mod oracles;
 mod report;
 mod script;
 mod show;
+mod snapshots;
 
 pub use script::{Failure, run};

@@ -1,11 +1,12 @@
-//! The oracles' view of a story: invariants I1 to I3 and I5 at every step, as in the simulator.
+//! The oracles' view of a story: invariants I1 to I3, I5 and I6 at every step, as in the simulator.
 
+use althing_checker::floor::Prefixes;
 use althing_checker::footprint::Footprint as Touched;
 use althing_checker::quorum::{FastVote, Held};
 use althing_checker::{
-    AcceptorMonotone, ColumnDependencies, CommittedConflicts, CommittedHasQuorum, Commutes,
-    ConsensusConsistency, ExactlyOnce, Nontriviality, SameOrder, Vertex, Violation,
-    monotone::Ballots,
+    AcceptorMonotone, Checkpoint, ColumnDependencies, CommittedConflicts, CommittedHasQuorum,
+    Commutes, ConsensusConsistency, ExactlyOnce, FloorHeld, Nontriviality, SameBarrier, SameOrder,
+    Vertex, Violation, monotone::Ballots,
 };
 use althing_model::{
     Ballot, Column, Command, DepSet, Footprint, Membership, NodeId, Operation, Reply, RequestId,
@@ -13,8 +14,11 @@ use althing_model::{
 };
 use althing_replica::Step;
 use althing_roles::Roles;
-use althing_wire::{AcceptorRecord, NodeRecord, ReplicaRecord, Vote, VoterRecord};
+use althing_wire::{
+    AcceptorRecord, DependencyRecord, NodeRecord, ProposerRecord, ReplicaRecord, Vote, VoterRecord,
+};
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// All oracles of a story.
@@ -26,6 +30,11 @@ pub(crate) struct Oracles {
     exactly_once: ExactlyOnce,
     nontrivial: Nontriviality,
     monotone: AcceptorMonotone<VertexId, Ballot>,
+    floors: FloorHeld,
+    barriers: SameBarrier,
+    /// Proposers that write their attempts again, since they were pruned: one in a vertex that is
+    /// forgotten stands for many.
+    writing_again: BTreeSet<NodeId>,
 }
 
 impl Oracles {
@@ -40,6 +49,9 @@ impl Oracles {
             exactly_once: ExactlyOnce::new(),
             nontrivial: Nontriviality::new(),
             monotone: AcceptorMonotone::new(),
+            floors: FloorHeld::new(quorums.phase2()),
+            barriers: SameBarrier::new(),
+            writing_again: BTreeSet::new(),
         }
     }
 
@@ -83,9 +95,50 @@ impl Oracles {
         self.conflicts.committed(named, Some(Touched::Resources(&resources)), dependencies)
     }
 
+    /// A node appends a record, which is not on disk yet: what it forgets is held by enough
+    /// snapshots, and what it has forgotten it does not write of again.
+    pub(crate) fn appended(&mut self, node: NodeId, record: &NodeRecord) -> Result<(), Violation> {
+        match record {
+            NodeRecord::Proposer(ProposerRecord::Pruned { .. }) => {
+                self.writing_again.insert(node);
+            }
+            NodeRecord::Proposer(ProposerRecord::Rewritten) => {
+                self.writing_again.remove(&node);
+            }
+            NodeRecord::Proposer(ProposerRecord::Attempted { .. })
+                if self.writing_again.contains(&node) =>
+            {
+                return Ok(());
+            }
+            // Its own snapshot is all that a replica needs; after a loss it may write of the same
+            // vertices again.
+            NodeRecord::Replica(ReplicaRecord::Pruned { floor }) => {
+                return self.floors.pruned_own(node.0, &prefixes(floor));
+            }
+            NodeRecord::Replica(_) => return Ok(()),
+            _ => {}
+        }
+        match (floor_of(record), record.vertex()) {
+            (Some(floor), _) => self.floors.pruned(node.0, role(record), &prefixes(floor)),
+            (None, Some(vertex)) => {
+                let vertex = (column_number(vertex.column()), vertex.seq);
+                self.floors.written(node.0, role(record), vertex)
+            }
+            (None, None) => Ok(()),
+        }
+    }
+
     /// A node's record is on disk.
     pub(crate) fn synced(&mut self, node: NodeId, record: &NodeRecord) -> Result<(), Violation> {
+        if let Some(floor) = floor_of(record) {
+            self.floors.durable(node.0, role(record), &prefixes(floor));
+            if matches!(record, NodeRecord::Voter(_) | NodeRecord::Acceptor(_)) {
+                self.monotone.released_all(node.0, |vertex| floor.contains(*vertex));
+            }
+        }
         match record {
+            // Of a committed vertex, written again: no promise.
+            NodeRecord::Voter(VoterRecord::Depended { ballot, .. }) if ballot.round == 0 => Ok(()),
             NodeRecord::Voter(VoterRecord::Committed { vertex, value }) => {
                 self.monotone.released(node.0, *vertex);
                 self.committed(node, *vertex, value, true)
@@ -160,11 +213,40 @@ impl Oracles {
         Ok(())
     }
 
+    /// A replica has executed the n-th barrier with its component; where its execution stands.
+    pub(crate) fn passed(&mut self, node: NodeId, number: u64) -> Result<Checkpoint, Violation> {
+        // The same for all oracles, which are told the same.
+        let at = self.order.checkpoint(node.0);
+        self.barriers.passed(node.0, number, at)?;
+        Ok(at)
+    }
+
+    /// A snapshot is on disk at a node, its own or another's.
+    pub(crate) fn saved(&mut self, node: NodeId, cut: &DepSet) {
+        self.floors.saved(node.0, &prefixes(cut));
+    }
+
+    /// A replica goes on from a snapshot, or from the beginning.
+    pub(crate) fn goes_on_from(
+        &mut self,
+        node: NodeId,
+        at: Option<Checkpoint>,
+    ) -> Result<(), Violation> {
+        self.order.restarted(node.0, at)?;
+        self.exactly_once.restarted(node.0, at)
+    }
+
     /// A node is back with these roles, made from what its disk holds; its replica executes from
-    /// the beginning.
-    pub(crate) fn restarted(&mut self, node: NodeId, roles: &Roles) -> Result<(), Violation> {
-        self.order.restarted(node.0, None)?;
-        self.exactly_once.restarted(node.0, None)?;
+    /// its newest snapshot on, or from the beginning.
+    pub(crate) fn restarted(
+        &mut self,
+        node: NodeId,
+        at: Option<Checkpoint>,
+        roles: &Roles,
+    ) -> Result<(), Violation> {
+        self.goes_on_from(node, at)?;
+        self.floors.restarted(node.0);
+        self.writing_again.remove(&node);
         self.monotone.recovered(node.0, |vertex| ballots(roles, vertex))
     }
 
@@ -186,6 +268,32 @@ fn ballots(roles: &Roles, vertex: VertexId) -> Option<Ballots<Ballot>> {
     let register = by_voter.or(by_acceptor)?;
     let voted = register.vote().map(|vote| vote.ballot);
     Some(Ballots { promised: Some(register.promised()), voted })
+}
+
+/// The floor of a role that answers others and is pruned.
+fn floor_of(record: &NodeRecord) -> Option<&DepSet> {
+    match record {
+        NodeRecord::Proposer(ProposerRecord::Pruned { floor })
+        | NodeRecord::Voter(VoterRecord::Pruned { floor })
+        | NodeRecord::Dependency(DependencyRecord::Pruned { floor })
+        | NodeRecord::Acceptor(AcceptorRecord::Pruned { floor }) => Some(floor),
+        _ => None,
+    }
+}
+
+/// Which role of its node wrote a record.
+fn role(record: &NodeRecord) -> u8 {
+    match record {
+        NodeRecord::Proposer(_) => 0,
+        NodeRecord::Voter(_) => 1,
+        NodeRecord::Dependency(_) => 2,
+        NodeRecord::Acceptor(_) => 3,
+        NodeRecord::Replica(_) => 4,
+    }
+}
+
+fn prefixes(of: &DepSet) -> Prefixes {
+    columns(of).into_iter().map(|column| (column.column, column.prefix)).collect()
 }
 
 fn columns(deps: &DepSet) -> Vec<ColumnDependencies<'_>> {

@@ -74,6 +74,14 @@ fn state_at(node: &Node, vertex: VertexId) -> String {
         .and_then(|voter| voter.committed().find(|(it, _)| *it == vertex).map(|(_, value)| value));
     let known = known.or_else(|| roles.replica.as_ref()?.committed_value(vertex));
     parts.extend(known.map(|value| format!("committed {}", show::value(value))));
+    let floors = [
+        roles.voter.as_ref().map(|voter| voter.floor()),
+        roles.acceptor.as_ref().map(|acceptor| acceptor.floor()),
+        roles.dependency.as_ref().map(|dependency| dependency.floor()),
+    ];
+    if floors.into_iter().flatten().any(|floor| floor.contains(vertex)) {
+        parts.push("pruned".to_owned());
+    }
     if node.executed.contains(&vertex) {
         parts.push("executed".to_owned());
     }
@@ -97,11 +105,12 @@ pub(crate) fn executed(cluster: &mut Cluster) {
         .map(|node| match &node.roles {
             None => format!("{}: down", node.id),
             Some(_) => {
-                let vertices: Vec<_> =
-                    node.executed.iter().map(|vertex| show::vertex(*vertex)).collect();
-                match vertices.is_empty() {
+                let vertices = node.executed.iter().map(|vertex| show::vertex(*vertex));
+                let snapshot = node.began_from.map(|number| format!("snapshot {number}"));
+                let all: Vec<_> = snapshot.into_iter().chain(vertices).collect();
+                match all.is_empty() {
                     true => format!("{}: nothing", node.id),
-                    false => format!("{}: {}", node.id, vertices.join(" ")),
+                    false => format!("{}: {}", node.id, all.join(" ")),
                 }
             }
         })
@@ -125,7 +134,9 @@ pub(crate) fn check(cluster: &mut Cluster, must_be_converged: bool) -> Result {
             0 => String::new(),
             waiting => format!(" and {waiting} wait"),
         };
-        parts.push(format!("{} executed {}{waiting}", node.id, node.executed.len()));
+        let snapshot = node.began_from.map(|number| format!(" after snapshot {number}"));
+        let snapshot = snapshot.unwrap_or_default();
+        parts.push(format!("{} executed {}{snapshot}{waiting}", node.id, node.executed.len()));
         states.push((replica.digest(), replica.committed().clone(), replica.pending_len()));
     }
     if must_be_converged {

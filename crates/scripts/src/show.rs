@@ -163,16 +163,24 @@ pub(crate) fn record(record: &NodeRecord) -> String {
             let vote = it.as_ref().map_or("no vote".to_owned(), |it| format!("vote {}", vote(it)));
             format!("keep {} promise {} {vote}", vertex(*v), ballot(*b))
         }
-        NodeRecord::Voter(VoterRecord::Pruned { floor })
-        | NodeRecord::Acceptor(AcceptorRecord::Pruned { floor })
-        | NodeRecord::Dependency(DependencyRecord::Pruned { floor })
-        | NodeRecord::Proposer(ProposerRecord::Pruned { floor })
-        | NodeRecord::Replica(ReplicaRecord::Pruned { floor }) => format!("pruned {}", deps(floor)),
-        NodeRecord::Voter(VoterRecord::Rewritten)
-        | NodeRecord::Acceptor(AcceptorRecord::Rewritten)
-        | NodeRecord::Dependency(DependencyRecord::Rewritten)
-        | NodeRecord::Proposer(ProposerRecord::Rewritten)
-        | NodeRecord::Replica(ReplicaRecord::Rewritten) => "rewritten".to_owned(),
+        NodeRecord::Voter(VoterRecord::Pruned { floor }) => format!("voter pruned {}", deps(floor)),
+        NodeRecord::Acceptor(AcceptorRecord::Pruned { floor }) => {
+            format!("acceptor pruned {}", deps(floor))
+        }
+        NodeRecord::Dependency(DependencyRecord::Pruned { floor }) => {
+            format!("dependency pruned {}", deps(floor))
+        }
+        NodeRecord::Proposer(ProposerRecord::Pruned { floor }) => {
+            format!("proposer pruned {}", deps(floor))
+        }
+        NodeRecord::Replica(ReplicaRecord::Pruned { floor }) => {
+            format!("replica pruned {}", deps(floor))
+        }
+        NodeRecord::Voter(VoterRecord::Rewritten) => "voter rewritten".to_owned(),
+        NodeRecord::Acceptor(AcceptorRecord::Rewritten) => "acceptor rewritten".to_owned(),
+        NodeRecord::Dependency(DependencyRecord::Rewritten) => "dependency rewritten".to_owned(),
+        NodeRecord::Proposer(ProposerRecord::Rewritten) => "proposer rewritten".to_owned(),
+        NodeRecord::Replica(ReplicaRecord::Rewritten) => "replica rewritten".to_owned(),
         NodeRecord::Proposer(ProposerRecord::Attempted { vertex: v, ballot: b }) => {
             format!("attempt {} {}", vertex(*v), ballot(*b))
         }

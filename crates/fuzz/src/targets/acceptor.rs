@@ -1,4 +1,5 @@
-//! An acceptor of the classic path under messages at any time, with crashes.
+//! An acceptor of the classic path under messages at any time, with crashes, its journal trimmed as
+//! it allows.
 
 use crate::scope::Scope;
 use crate::target::any_bytes;
@@ -22,11 +23,12 @@ fn run(data: &[u8], outcomes: &mut Outcomes) {
 
 fn live(bytes: &mut Unstructured<'_>, outcomes: &mut Outcomes) -> Result<()> {
     let scope = Scope::draw(bytes, Path::Classic, PARTY)?;
-    let mut acceptor = Acceptor::new(scope.membership.epoch());
+    let mut acceptor = restored(&scope, []);
     let (mut world, mut previous) = (World::new(), None);
     while !bytes.is_empty() {
         match bytes.int_in_range(0..=15)? {
             0 => world.sync(&scope),
+            2 => world.trim(bytes)?,
             1 => {
                 let records = world.crash(bytes)?;
                 acceptor = restored(&scope, records);
@@ -40,7 +42,11 @@ fn live(bytes: &mut Unstructured<'_>, outcomes: &mut Outcomes) -> Result<()> {
             }
         }
     }
+    outcomes.note(("rewritten", acceptor.is_rewritten(), acceptor.floor().is_empty()));
+    world.sync(&scope);
+    world.trim_all();
     let again = restored(&scope, world.records());
+    assert_eq!(acceptor.floor(), again.floor(), "the floor is forgotten by a restart");
     let vertices: BTreeSet<VertexId> =
         world.records().filter_map(|record| NodeRecord::from(record).vertex()).collect();
     for vertex in vertices {
@@ -50,7 +56,11 @@ fn live(bytes: &mut Unstructured<'_>, outcomes: &mut Outcomes) -> Result<()> {
 }
 
 fn restored(scope: &Scope, records: impl IntoIterator<Item = AcceptorRecord>) -> Acceptor {
-    let mut acceptor = Acceptor::new(scope.membership.epoch());
+    let acceptor = Acceptor::new(scope.membership.epoch());
+    let mut acceptor = match scope.membership.has(scope.me, Role::Replica) {
+        true => acceptor.beside_replica(scope.me),
+        false => acceptor,
+    };
     records.into_iter().for_each(|record| acceptor.restore(record));
     acceptor
 }

@@ -1,4 +1,5 @@
-//! A dependency node of the classic path under messages at any time, with crashes.
+//! A dependency node of the classic path under messages at any time, with crashes, its journal
+//! trimmed as it allows.
 
 use crate::scope::Scope;
 use crate::target::any_bytes;
@@ -27,6 +28,7 @@ fn live(bytes: &mut Unstructured<'_>, outcomes: &mut Outcomes) -> Result<()> {
     while !bytes.is_empty() {
         match bytes.int_in_range(0..=15)? {
             0 => world.sync(&scope),
+            2 => world.trim(bytes)?,
             1 => {
                 let records = world.crash(bytes)?;
                 node = restored(&scope, records);
@@ -40,7 +42,11 @@ fn live(bytes: &mut Unstructured<'_>, outcomes: &mut Outcomes) -> Result<()> {
             }
         }
     }
+    outcomes.note(("rewritten", node.is_rewritten(), node.floor().is_empty()));
+    world.sync(&scope);
+    world.trim_all();
     let mut again = restored(&scope, world.records());
+    assert_eq!(node.floor(), again.floor(), "the floor is forgotten by a restart");
     assert_eq!(node.len(), again.len());
     for record in world.records() {
         let DependencyRecord::Depended { vertex, .. } = record else { continue };
@@ -58,7 +64,11 @@ fn live(bytes: &mut Unstructured<'_>, outcomes: &mut Outcomes) -> Result<()> {
 
 fn restored(scope: &Scope, records: impl IntoIterator<Item = DependencyRecord>) -> DependencyNode {
     let modes = KvConflicts::default().modes().clone();
-    let mut node = DependencyNode::new(scope.membership.epoch(), modes);
+    let node = DependencyNode::new(scope.membership.epoch(), modes);
+    let mut node = match scope.membership.has(scope.me, Role::Replica) {
+        true => node.beside_replica(scope.me),
+        false => node,
+    };
     records.into_iter().for_each(|record| node.restore(record));
     node
 }

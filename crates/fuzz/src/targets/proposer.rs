@@ -1,4 +1,5 @@
-//! A proposer under clients, answers, deadlines and links at any time, with crashes, on either path.
+//! A proposer under clients, answers, deadlines and links at any time, with crashes, on either
+//! path; its journal is trimmed as it allows.
 
 use crate::scope::Scope;
 use crate::target::any_bytes;
@@ -10,7 +11,7 @@ use althing_model::{NodeId, Path, Role};
 use althing_proposer::{Config, Limits, Link, Proposer, Timing};
 use althing_wire::{
     Accepted, Address, Chosen, ClientId, Concluded, Depended, Effects, Ignored, Inspected, Message,
-    Party, PreAccepted, Promised, ProposerRecord, Refused,
+    Party, PreAccepted, Promised, ProposerRecord, Pruned, Refused,
 };
 use arbitrary::{Result, Unstructured};
 use std::sync::Arc;
@@ -50,6 +51,7 @@ fn live(bytes: &mut Unstructured<'_>, outcomes: &mut Outcomes) -> Result<()> {
                 let link = Link { round_trip, is_up: bytes.arbitrary()? };
                 proposer.on_link(now, *bytes.choose(&nodes)?, link);
             }
+            6 => world.trim(bytes)?,
             5 => proposer.on_client_gone(ClientId(bytes.int_in_range(0..=2)?)),
             choice => {
                 let message = if choice < 12 { answer(bytes, &scope, &world)? } else { None };
@@ -100,6 +102,8 @@ fn answer(
     };
     let answers_chosen = scope.membership.path() == Path::Fast;
     let answer: Message = match (bytes.int_in_range(0..=15)?, message) {
+        // Whoever is asked may have forgotten it.
+        (2, _) => Pruned { vertex }.into(),
         (0, _) if !matches!(message, Message::Inspect(_)) => {
             let higher = ballot.round + bytes.int_in_range(1..=3)?;
             let nodes: Vec<NodeId> = scope.membership.with(Role::Proposer).collect();

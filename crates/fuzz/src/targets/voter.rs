@@ -1,4 +1,4 @@
-//! A voter under messages at any time, with crashes.
+//! A voter under messages at any time, with crashes, its journal trimmed as it allows.
 
 use crate::scope::Scope;
 use crate::target::any_bytes;
@@ -26,6 +26,7 @@ fn live(bytes: &mut Unstructured<'_>, outcomes: &mut Outcomes) -> Result<()> {
     while !bytes.is_empty() {
         match bytes.int_in_range(0..=15)? {
             0 => world.sync(&scope),
+            2 => world.trim(bytes)?,
             1 => {
                 let records = world.crash(bytes)?;
                 voter = restored(&scope, records);
@@ -39,7 +40,11 @@ fn live(bytes: &mut Unstructured<'_>, outcomes: &mut Outcomes) -> Result<()> {
             }
         }
     }
+    outcomes.note(("rewritten", voter.is_rewritten(), voter.floor().is_empty()));
+    world.sync(&scope);
+    world.trim_all();
     let again = restored(&scope, world.records());
+    assert_eq!(voter.floor(), again.floor(), "the floor is forgotten by a restart");
     let vertices: BTreeSet<VertexId> =
         world.records().filter_map(|record| NodeRecord::from(record).vertex()).collect();
     for vertex in vertices {
