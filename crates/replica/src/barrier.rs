@@ -30,6 +30,8 @@ pub(crate) struct SinceBarrier {
     at: Micros,
     /// Another replica needs a snapshot of what was executed since.
     is_wanted: bool,
+    /// How often it was asked for.
+    asked: usize,
     /// Not to ask before.
     asked_until: Micros,
     /// How long it took to write the last snapshot.
@@ -70,7 +72,8 @@ impl Replica {
     pub(crate) fn barrier_deadline(&self) -> Option<Micros> {
         let (limits, timing) = (&self.config.limits, &self.config.timing);
         let since = &self.since_barrier;
-        if limits.barrier_len == 0 || since.len == 0 || self.is_saving() {
+        let is_idle = since.len == 0 && !since.is_wanted;
+        if limits.barrier_len == 0 || is_idle || self.is_saving() {
             return None;
         }
         self.barrier_from()?;
@@ -97,6 +100,7 @@ impl Replica {
             return;
         };
         mark::hit(Mark::BarrierAsked);
+        self.since_barrier.asked += 1;
         self.since_barrier.asked_until = now + 2 * self.config.timing.recover.max(1);
         effects.send(proposer, BarrierDue);
     }
@@ -109,7 +113,10 @@ impl Replica {
         }
         let mut others = self.others_up();
         let is_apart = !others.any(|node| membership.has(node, Role::Proposer));
-        is_apart.then(|| self.proposers_up().first().copied()).flatten()
+        // Each in turn: one that is up may propose nothing all the same.
+        let proposers = self.proposers_up();
+        let turn = self.since_barrier.asked % proposers.len().max(1);
+        proposers.get(turn).copied().filter(|_| is_apart)
     }
 
     /// How many replicas ask before this one: the turn goes round with the barriers.

@@ -100,7 +100,8 @@ impl Replica {
             // Below the log's floor there are no values. What it installed with a snapshot, a replica has
             // no value of either: then only a snapshot is sure to help.
             let floor = self.log.floor().prefix(*column);
-            let mut lacked = beyond(*column, set, known, floor.min(end)..end);
+            let end = end.max(floor);
+            let mut lacked = beyond(*column, set, known, floor..end);
             let with_value = std::iter::from_fn(|| {
                 lacked.by_ref().find(|vertex| {
                     let has_value = self.log.get(*vertex).is_some();

@@ -155,10 +155,6 @@ impl Replica {
 
     /// Forgets values that all replicas have, and beyond the limit all that a snapshot here holds.
     fn forget_log(&mut self) {
-        // Without barriers no snapshot helps who loses its disk.
-        if self.config.limits.barrier_len == 0 {
-            return;
-        }
         let me = self.config.me;
         let mut all = DepSet::default();
         for (column, set) in &self.executed {
@@ -173,7 +169,10 @@ impl Replica {
             // They are to be written down again until a snapshot holds them.
             all = all.common_prefixes(&self.held);
         }
-        self.log.forget_below(&all);
+        // Without barriers no snapshot helps who has them and then loses its disk.
+        if self.config.limits.barrier_len > 0 {
+            self.log.forget_below(&all);
+        }
         let limits = &self.config.limits;
         if self.log.len() > limits.log_len_max || self.log.bytes() > limits.log_bytes_max {
             mark::hit(Mark::LogCut);

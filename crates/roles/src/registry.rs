@@ -2,12 +2,9 @@
 //!
 //! A journal is made with a random number, its incarnation. A node with a new journal tells it to all
 //! others, and each answers with the first number that it ever heard of that node, which it keeps
-//! durably. The node takes part when a majority of the others have answered with its own number. Had
-//! it taken part with an earlier journal, a majority of the others would know that one's number, and
-//! any two majorities share a node.
-//!
-//! That counts on the memory of the others: of nodes that come back at the same time with new journals
-//! at most one other may be among these majorities (with three or five nodes and their f, it is).
+//! durably. The node takes part when enough of the others have answered with its own number. Had it
+//! taken part with an earlier journal, as many of the others would know that one's number, and any two
+//! such sets share f nodes: of these at most f - 1 have lost their disks as well, so one remembers.
 
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
@@ -15,7 +12,7 @@ use althing_model::{Membership, Micros, NodeId};
 use althing_wire::{Ignored, Message, Register, Registered, RegistryState, Standing};
 use std::collections::BTreeSet;
 
-/// A node that lost its disk tells so this much less often than a new one asks.
+/// A node that knows what it is tells its number this much less often than a new one asks.
 const TELL_SELDOM: u64 = 8;
 
 /// What the registry wants done, in order.
@@ -56,6 +53,7 @@ pub struct Registry {
     contradicted_by: Option<NodeId>,
     ask_at: Micros,
     ask_every: Micros,
+    f: usize,
 }
 
 impl Registry {
@@ -92,6 +90,7 @@ impl Registry {
             contradicted_by: None,
             ask_at: Micros::MAX,
             ask_every: ask_every.max(1),
+            f: membership.acceptor_quorums().f(),
         }
     }
 
@@ -128,17 +127,20 @@ impl Registry {
 
     /// When to ask, or tell, again.
     pub fn deadline(&self) -> Option<Micros> {
-        (self.state.standing != Standing::Admitted).then_some(self.ask_at)
+        let is_known = self.state.standing == Standing::Admitted && self.agreed == self.others;
+        (!is_known).then_some(self.ask_at)
     }
 
-    /// Asks those who have not answered; one that lost its disk goes on telling.
+    /// Asks those who have not answered; a node that takes part goes on until all know its number, and
+    /// one that lost its disk for ever.
     pub fn on_deadline(&mut self, now: Micros, effects: &mut Vec<RegistryEffect>) {
         if self.deadline().is_none_or(|at| at > now) {
             return;
         }
+        let is_asking = self.state.standing == Standing::Asking;
+        self.ask_at = now + if is_asking { 1 } else { TELL_SELDOM } * self.ask_every;
         let is_lost = self.state.standing == Standing::Lost;
-        self.ask_at = now + if is_lost { TELL_SELDOM } else { 1 } * self.ask_every;
-        let register = Register { incarnation: self.state.incarnation };
+        let register = Register { incarnation: self.state.incarnation, is_lost };
         for to in self.others.difference(&self.agreed) {
             effects.push(RegistryEffect::Send { to: *to, message: register.into() });
         }
@@ -174,7 +176,8 @@ impl Registry {
             self.state.known.insert(from, incarnation);
             effects.push(RegistryEffect::Save(self.state.clone()));
         }
-        if incarnation == register.incarnation {
+        // One may have heard of its second number first; then it says so itself.
+        if incarnation == register.incarnation && !register.is_lost {
             self.lost.remove(&from);
         } else {
             self.lost.insert(from);
@@ -189,6 +192,10 @@ impl Registry {
         registered: Registered,
         effects: &mut Vec<RegistryEffect>,
     ) -> Result<(), Ignored> {
+        if self.state.standing == Standing::Admitted {
+            self.agreed.insert(from);
+            return Ok(());
+        }
         if self.state.standing != Standing::Asking {
             return Err(Ignored::Late);
         }
@@ -212,12 +219,11 @@ impl Registry {
         }
     }
 
-    /// A majority of the others; none where there are none.
+    /// As many of the others that any two such sets share f nodes, so that one of these remembers
+    /// although the others of them lost their disks too; a majority at least, none where there are none.
     fn needed(&self) -> usize {
-        match self.others.len() {
-            0 => 0,
-            others => others / 2 + 1,
-        }
+        let others = self.others.len();
+        (others + self.f.max(1)).div_ceil(2).min(others)
     }
 }
 
@@ -302,7 +308,10 @@ mod tests {
         assert!(mark::take().contains(Mark::Admitted));
         assert!((0..4).all(|me| cluster.standing(me) == Standing::Admitted));
         assert!(cluster.disks.values().all(|disk| disk.standing == Standing::Admitted));
-        assert_eq!(cluster.nodes[&0].deadline(), None);
+        // They go on until the fifth has heard of them, too.
+        assert!(cluster.nodes[&0].deadline().is_some());
+        let all = Cluster::of(5);
+        assert_eq!(all.nodes[&0].deadline(), None);
     }
 
     /// Broken: a node whose disk was replaced would vote again where it has promised otherwise.

@@ -7,6 +7,8 @@
 pub struct Register {
     /// The number.
     pub incarnation: u64,
+    /// The sender lost its disk before, and neither votes nor proposes, whatever the receiver knows.
+    pub is_lost: bool,
 }
 
 /// What the sender has on record for the receiver, durably: the number that it heard of first.

@@ -125,7 +125,9 @@ impl Message {
                 checksum: m.checksum,
                 bytes: m.bytes.clone(),
             }),
-            Self::Register(m) => to_bytes(&pb::Register { incarnation: m.incarnation }),
+            Self::Register(m) => {
+                to_bytes(&pb::Register { incarnation: m.incarnation, is_lost: m.is_lost })
+            }
             Self::Registered(m) => to_bytes(&pb::Registered { incarnation: m.incarnation }),
             Self::Reserved(m) => to_bytes(&pb::Reserved { until: m.until }),
             Self::Served(m) => to_bytes(&pb::Served {
@@ -350,7 +352,7 @@ impl Message {
             }
             Kind::Register => {
                 let (_, m): (_, pb::Register) = parse(name, body, shape)?;
-                Self::Register(Register { incarnation: m.incarnation })
+                Self::Register(Register { incarnation: m.incarnation, is_lost: m.is_lost })
             }
             Kind::Registered => {
                 let (_, m): (_, pb::Registered) = parse(name, body, shape)?;

@@ -420,6 +420,9 @@ pub struct SnapshotChunk {
 pub struct Register {
     #[prost(uint64, tag = "1")]
     pub incarnation: u64,
+    /// The sender lost its disk.
+    #[prost(bool, tag = "2")]
+    pub is_lost: bool,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Registered {

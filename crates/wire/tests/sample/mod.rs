@@ -122,7 +122,7 @@ pub(crate) fn messages() -> Vec<(String, Message)> {
         ),
         ("relay", Relay { ticket: 5, operation: apply(b"set z") }.into()),
         ("relayed", Relayed { ticket: 5, outcome: Outcome::Overloaded }.into()),
-        ("register", Register { incarnation: 99 }.into()),
+        ("register", Register { incarnation: 99, is_lost: true }.into()),
         ("registered", Registered { incarnation: 98 }.into()),
         ("reserved", Reserved { until: 1024 }.into()),
         (

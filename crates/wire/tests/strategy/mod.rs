@@ -115,9 +115,9 @@ pub(crate) fn message_of(kind: Kind) -> BoxedStrategy<Message> {
         Kind::Relayed => (any::<u64>(), outcome())
             .prop_map(|(ticket, outcome)| Relayed { ticket, outcome }.into())
             .boxed(),
-        Kind::Register => {
-            any::<u64>().prop_map(|incarnation| Register { incarnation }.into()).boxed()
-        }
+        Kind::Register => (any::<u64>(), any::<bool>())
+            .prop_map(|(incarnation, is_lost)| Register { incarnation, is_lost }.into())
+            .boxed(),
         Kind::Registered => {
             any::<u64>().prop_map(|incarnation| Registered { incarnation }.into()).boxed()
         }
