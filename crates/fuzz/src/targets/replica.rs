@@ -80,7 +80,8 @@ fn live(bytes: &mut Unstructured<'_>, outcomes: &mut Outcomes) -> Result<()> {
                     continue;
                 }
                 let new = collected(snapshot);
-                if let Some(others) = others.as_ref().filter(|it| it.offer.number == new.offer.number)
+                if let Some(others) =
+                    others.as_ref().filter(|it| it.offer.number == new.offer.number)
                 {
                     assert_eq!(new.header.cut, others.header.cut, "two cuts of one number");
                     assert_eq!(new.pieces[1..], others.pieces[1..], "two states of one number");
