@@ -5,8 +5,12 @@ use super::settings::Settings;
 use althing_kv::{KvConflicts, Store};
 use althing_model::{Membership, Micros, NodeId, Operation, Reply, RequestId, SessionId};
 use althing_proposer::{CommitPath, Link};
+use althing_replica::Snapshot;
 use althing_roles::{Config, NodeEffect, Recovery, Roles};
-use althing_wire::{Address, ClientId, Effect, Kind, Message, NodeRecord, Party, Submit};
+use althing_wire::limits::DIGEST_LEN;
+use althing_wire::{
+    Address, ClientId, Effect, Kind, Message, NodeRecord, Party, SnapshotOffer, Submit,
+};
 use rustc_hash::FxHashMap;
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -94,10 +98,18 @@ impl AlthingNode {
     /// Handles what is in `local`, and what follows from it here.
     fn settle(&mut self, now: Micros, out: &mut Out<Message>) {
         self.carry_out(out);
-        while let Some((from, message)) = self.local.pop_front() {
-            let party = self.receivers[message.kind() as usize].expect("every node has all roles");
-            // What a role ignores is late or repeated.
-            let _ = self.roles.handle(now, party, from, message, &mut self.effects);
+        loop {
+            while let Some((from, message)) = self.local.pop_front() {
+                let party =
+                    self.receivers[message.kind() as usize].expect("every node has all roles");
+                // What a role ignores is late or repeated.
+                let _ = self.roles.handle(now, party, from, message, &mut self.effects);
+                self.carry_out(out);
+            }
+            // A snapshot is on disk at once, as everything is here.
+            let Some(Snapshot { number, .. }) = self.roles.take_snapshot() else { break };
+            let saved = SnapshotOffer { number, len: 0, digest: [0; DIGEST_LEN] };
+            self.roles.on_saved(now, saved, &mut self.effects);
             self.carry_out(out);
         }
         self.report(out);

@@ -82,13 +82,15 @@ pub struct Limits {
     pub placements_max: usize,
 }
 
-/// So many times as many vertices may be committed and not executed yet as may be in flight.
+/// So many times as many vertices may be committed and not executed yet as may be in flight, and at
+/// least so many: the reply to one that was lost on the way is waited for, as long as clients may be.
 const UNANSWERED: usize = 4;
+const UNANSWERED_LEAST: usize = 1024;
 
 impl Limits {
     /// Own vertices whose clients wait for their replies, those in flight among them.
     pub fn unanswered_max(&self) -> usize {
-        self.in_flight_max.saturating_mul(UNANSWERED)
+        self.in_flight_max.saturating_mul(UNANSWERED).max(UNANSWERED_LEAST)
     }
 }
 

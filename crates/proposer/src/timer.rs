@@ -12,7 +12,8 @@ impl Proposer {
     pub fn deadline(&self) -> Option<Micros> {
         let timer = self.timers.first().map(|(at, _)| *at);
         let batch = self.batch_deadline();
-        timer.into_iter().chain(batch).chain(self.forward_deadline()).min()
+        let forward = self.forward_deadline();
+        timer.into_iter().chain(batch).chain(forward).chain(self.unanswered_deadline()).min()
     }
 
     /// Does what is due.
@@ -62,6 +63,14 @@ impl Proposer {
                 self.prepare(now, vertex, effects);
             }
         }
+    }
+
+    /// When the oldest that is unanswered makes room, if others wait for that.
+    fn unanswered_deadline(&self) -> Option<Micros> {
+        let is_full = self.unanswered.len() >= self.config.limits.unanswered_max();
+        let (vertex, oldest) = self.unanswered.first_key_value()?;
+        let is_due = is_full && !self.queue.is_empty() && !self.in_flight.contains_key(vertex);
+        is_due.then_some(oldest.since.saturating_add(self.config.timing.answer))
     }
 
     /// Clients that were not answered for long have given up: their outcome is unknown to them, and

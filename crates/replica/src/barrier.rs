@@ -28,6 +28,8 @@ pub(crate) struct SinceBarrier {
     bytes: u64,
     /// When the last barrier was executed.
     at: Micros,
+    /// Another replica needs a snapshot of what was executed since.
+    is_wanted: bool,
     /// Not to ask before.
     asked_until: Micros,
     /// How long it took to write the last snapshot.
@@ -38,6 +40,11 @@ impl SinceBarrier {
     pub(crate) fn count(&mut self, value: &Value) {
         self.len += 1;
         self.bytes += value_len(value) as u64;
+    }
+
+    /// Another replica lacks what no snapshot holds and nobody has a value of.
+    pub(crate) fn want(&mut self) {
+        self.is_wanted = true;
     }
 
     /// Whatever was counted, time begins now.
@@ -72,7 +79,7 @@ impl Replica {
                 || since.bytes >= limits.barrier_bytes.saturating_mul(times)
         };
         let least = timing.barrier_least.max(since.saving_took.saturating_mul(SAVING_SHARE));
-        let wait = match (is_over(PRESSING), is_over(1)) {
+        let wait = match (is_over(PRESSING), is_over(1) || since.is_wanted) {
             (true, _) => 0,
             (false, true) => least,
             (false, false) => timing.barrier_most.max(least),

@@ -118,8 +118,12 @@ impl Replica {
                 uncertain.extend(with_value.take(limits.catch_up_len_max));
             }
         }
-        if let Some(saved) = self.saved.filter(|_| is_behind) {
-            effects.send(from, saved);
+        if is_behind {
+            // What the snapshots here hold may be what it has already.
+            if self.held.is_subset(&frontier.committed) {
+                self.since_barrier.want();
+            }
+            self.saved.into_iter().for_each(|saved| effects.send(from, saved));
         }
         let (mut sent, mut bytes) = (0, 0);
         for vertex in certain.into_iter().chain(uncertain) {

@@ -11,9 +11,11 @@ use althing_checker::Checkpoint;
 use althing_journal::memory::MemoryDisk;
 use althing_model::{Conflicts, Micros, NodeId, StateMachine};
 use althing_replica::Snapshot;
-use althing_roles::{Config, NodeEffect, Recovery, Roles, Trim};
+use althing_roles::{
+    Config, JournalFound, NodeEffect, Recovery, Registry, RegistryEffect, Roles, Trim,
+};
 use althing_snapshot::Fetch;
-use althing_wire::{Address, Message, SnapshotOffer};
+use althing_wire::{Address, Message, RegistryState, SnapshotOffer, Standing};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -40,8 +42,13 @@ pub(crate) struct Node {
     pub(crate) crash_at: Option<(Option<u8>, Edge, Micros)>,
     /// A bit of its disk changed: it may refuse to start.
     pub(crate) has_rotten: bool,
-    /// Its disk is lost: it stays down.
+    /// Its disk was lost, and with it what it promised.
     pub(crate) is_lost: bool,
+    /// It does not come back from that.
+    pub(crate) stays_down: bool,
+    /// The file of its registry, and the registry while it runs.
+    pub(crate) registry_file: Option<RegistryState>,
+    pub(crate) registry: Option<Registry>,
     /// When its next wake-up is scheduled.
     pub(crate) wake_at: Micros,
     /// Its snapshots.
@@ -91,6 +98,9 @@ impl Node {
             crash_at: None,
             has_rotten: false,
             is_lost: false,
+            stays_down: false,
+            registry_file: Some(registered(id, plan)),
+            registry: None,
             wake_at: Micros::MAX,
             shelf: Shelf::new(plan.snapshots.keep, plan.disk.has_journal),
             writing: None,
@@ -107,6 +117,31 @@ impl Node {
         self.clock.read(now)
     }
 
+    /// Begins to ask whether it may take part.
+    pub(crate) fn ask(&mut self, now: Micros, plan: &Plan, drawn: u64) -> Vec<RegistryEffect> {
+        let journal = match (self.disk.has_records(), self.is_lost) {
+            (true, _) => JournalFound::WithRecords,
+            (false, true) => JournalFound::None,
+            (false, false) => JournalFound::Empty,
+        };
+        let file = self.registry_file.clone();
+        let membership = &plan.membership;
+        let mut registry = Registry::new(self.id, membership, file, journal, drawn, ASK_EVERY);
+        let mut effects = Vec::new();
+        registry.start(self.clock.read(now), &mut effects);
+        self.registry = Some(registry);
+        effects
+    }
+
+    /// Its disk is lost; so is its registry, or not.
+    pub(crate) fn wipe(&mut self, known: usize, with_registry: bool) {
+        self.disk.wipe(known);
+        self.shelf.lose();
+        if with_registry {
+            self.registry_file = None;
+        }
+    }
+
     /// Starts it from what its disk holds; its first effects, and whether a torn end was cut.
     pub(crate) fn start(
         &mut self,
@@ -115,9 +150,11 @@ impl Node {
         conflicts: Arc<dyn Conflicts>,
         machine: Box<dyn StateMachine>,
     ) -> Result<(Vec<NodeEffect>, bool), Unusable> {
+        let registry = self.registry.as_ref().expect("it decides before the roles are made");
+        let is_lost = registry.standing() == Standing::Lost;
         let config = Config {
             me: self.id,
-            is_lost: false,
+            is_lost,
             membership: plan.membership.clone(),
             seed: plan.seed ^ u64::from(self.life + 1) << 40 ^ u64::from(self.id.0) << 32,
             proposer_timing: plan.proposer_timing,
@@ -125,6 +162,7 @@ impl Node {
             replica_timing: plan.replica_timing,
             replica_limits: plan.replica_limits,
         };
+        self.trim = Trim::new(&plan.membership, self.id, is_lost);
         let mut recovery = Recovery::new(config, conflicts, machine);
         self.barriers = 0;
         self.fetch_at = Micros::MAX;
@@ -136,7 +174,6 @@ impl Node {
             self.barriers = saved.number;
         }
         let (_, was_torn) = self.disk.recover()?;
-        self.trim = Trim::new(&plan.membership, self.id, false);
         let trimmed = self.disk.trimmed();
         for (position, record) in (trimmed as u64..).zip(self.disk.since(trimmed)) {
             self.trim.on_record(position, record);
@@ -158,5 +195,19 @@ impl Node {
         self.sync_fails = false;
         self.crash_at = None;
         self.clock.drift(now, 0);
+    }
+}
+
+/// How often a node asks whether it may take part.
+const ASK_EVERY: Micros = 200_000;
+
+/// The registry of a node that has been part of its cluster from the beginning.
+fn registered(id: NodeId, plan: &Plan) -> RegistryState {
+    let number = |node: NodeId| 1 + u64::from(node.0);
+    let others = plan.membership.nodes().filter(|node| *node != id);
+    RegistryState {
+        incarnation: number(id),
+        standing: Standing::Admitted,
+        known: others.map(|node| (node, number(node))).collect(),
     }
 }

@@ -177,7 +177,7 @@ fn drive(plan: &Plan, app: &dyn Application, world: &mut World<'_>) -> Result<En
     let replicas: Vec<NodeId> = plan
         .membership
         .with(Role::Replica)
-        .filter(|node| plan.is_survivable && !world.nodes[node].is_lost)
+        .filter(|node| plan.is_survivable && !world.nodes[node].stays_down)
         .collect();
     let order = world.observer.finish(&replicas)?;
     let judgement = app

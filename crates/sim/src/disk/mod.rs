@@ -145,6 +145,21 @@ impl Disk {
         gone
     }
 
+    /// All is lost, of which so many records were known. The journal's own code has nothing to say
+    /// about what comes after.
+    pub(crate) fn wipe(&mut self, known: usize) {
+        self.trimmed = known;
+        self.synced.clear();
+        self.waiting.clear();
+        self.syncing = 0;
+        self.journaled = None;
+    }
+
+    /// Whether it holds a record.
+    pub(crate) fn has_records(&self) -> bool {
+        !self.synced.is_empty()
+    }
+
     /// How many records were trimmed.
     pub(crate) fn trimmed(&self) -> usize {
         self.trimmed

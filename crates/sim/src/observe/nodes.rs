@@ -26,10 +26,16 @@ struct Cast {
 impl Observer {
     /// A node sends a message to another, or to itself; whether it arrives or not.
     pub(crate) fn sent(&mut self, node: NodeId, message: &Message) -> Result<(), Violation> {
-        if let Some(fact) = Fact::told_by(node, self.path, message) {
+        // What a voter has pruned is in the snapshots of others: it records no commit of it.
+        let is_pruned_commit = matches!(message, Message::Learned(m)
+            if is_below(&self.floors, node, VOTER, m.vertex));
+        if let Some(fact) = Fact::told_by(node, self.path, message).filter(|_| !is_pruned_commit) {
             self.durable_first.told(node.0, fact)?;
         }
         match message {
+            Message::Learned(m) if is_pruned_commit => {
+                self.committed(node, m.vertex, &m.value, false)
+            }
             Message::PreAccept(m) => self.requested(m.vertex, &m.commands),
             Message::Depend(m) => self.requested(m.vertex, &m.commands),
             Message::Accept(m) => {
@@ -185,7 +191,7 @@ impl Observer {
                 let attempt = Fact::Attempted(*vertex, *ballot);
                 let is_again = self.synced_again.is_attempt(node, record);
                 if is_again
-                    && (named_below(&self.floors, node, *vertex)
+                    && (is_below(&self.floors, node, PROPOSER, *vertex)
                         || self.durable_first.has(node.0, attempt))
                 {
                     return Ok(());
@@ -321,6 +327,10 @@ impl Observer {
         self.floors.restarted(node.0);
         self.appended_again.0.remove(&node);
         self.synced_again.0.remove(&node);
+        // Who lost its disk has no ballots any more, and casts none.
+        if roles.is_lost {
+            return Ok(());
+        }
         self.monotone.recovered(node.0, |vertex| ballots(roles, vertex))
     }
 }
@@ -344,12 +354,14 @@ impl Again {
     }
 }
 
-fn named_below(floors: &FloorHeld, node: NodeId, vertex: VertexId) -> bool {
+/// Whether a vertex is below the floor that a role of a node has.
+fn is_below(floors: &FloorHeld, node: NodeId, role: u8, vertex: VertexId) -> bool {
     let vertex = named(vertex);
-    floors.written(node.0, PROPOSER, (vertex.column, vertex.seq)).is_err()
+    floors.written(node.0, role, (vertex.column, vertex.seq)).is_err()
 }
 
 const PROPOSER: u8 = 0;
+const VOTER: u8 = 1;
 
 /// The floor of a role that is pruned.
 fn pruned(record: &NodeRecord) -> Option<&DepSet> {
@@ -367,7 +379,7 @@ fn pruned(record: &NodeRecord) -> Option<&DepSet> {
 fn role(record: &NodeRecord) -> u8 {
     match record {
         NodeRecord::Proposer(_) => PROPOSER,
-        NodeRecord::Voter(_) => 1,
+        NodeRecord::Voter(_) => VOTER,
         NodeRecord::Dependency(_) => 2,
         NodeRecord::Acceptor(_) => 3,
         NodeRecord::Replica(_) => 4,

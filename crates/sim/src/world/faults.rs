@@ -66,8 +66,9 @@ impl World<'_> {
             Fault::ClientGone(client) => return self.client_gone(client),
             Fault::Wipe(id) => {
                 self.counts.count(Trouble::Wipes);
-                self.nodes.get_mut(&id).expect("a member").is_lost = true;
-                return self.crash(id);
+                self.crash(id)?;
+                self.lose_disk(id, true);
+                return Ok(());
             }
             Fault::LoseSnapshots(id) => {
                 self.counts.count(Trouble::SnapshotsLost);
@@ -152,6 +153,7 @@ impl World<'_> {
         let mut rng = self.draw(("crash", id, self.now));
         let now = self.now;
         let node = self.node_mut(id);
+        node.registry = None;
         if node.roles.take().is_none() {
             return Ok(());
         }
@@ -198,9 +200,14 @@ impl World<'_> {
 
     fn restart(&mut self, id: NodeId) -> Result<(), Violation> {
         let node = &self.nodes[&id];
-        if node.roles.is_some() || node.is_lost {
+        if node.roles.is_some() || node.registry.is_some() || node.stays_down {
             return Ok(());
         }
+        self.back(id)
+    }
+
+    /// A node starts, or asks first whether it may.
+    pub(super) fn back(&mut self, id: NodeId) -> Result<(), Violation> {
         self.start_node(id)?;
         if self.nodes[&id].roles.is_none() {
             return Ok(());

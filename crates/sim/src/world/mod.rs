@@ -152,9 +152,9 @@ impl<'a> World<'a> {
         self.clients.iter().all(|client| client.open.is_empty() && !self.may_begin(client))
     }
 
-    /// How the replicas stand, but for those whose disk is lost.
+    /// How the replicas stand, but for those that stay down.
     pub(crate) fn standings(&self) -> impl Iterator<Item = Standing> {
-        let nodes = self.nodes.values().filter(|node| !node.is_lost);
+        let nodes = self.nodes.values().filter(|node| !node.stays_down);
         nodes.filter(|node| self.plan.membership.has(node.id, Role::Replica)).map(|node| {
             let replica = node.roles.as_ref().and_then(|roles| roles.replica.as_ref());
             Standing {
@@ -169,7 +169,7 @@ impl<'a> World<'a> {
     /// What somebody still works on.
     pub(crate) fn unfinished(&self) -> impl Iterator<Item = (&'static str, usize)> {
         let clients = self.clients.iter().filter(|it| !it.open.is_empty() || self.may_begin(it));
-        let nodes = self.nodes.values().filter(|node| !node.is_lost);
+        let nodes = self.nodes.values().filter(|node| !node.stays_down);
         let proposers =
             nodes.filter_map(|node| node.roles.as_ref().and_then(|it| it.proposer.as_ref()));
         let clients = std::iter::once(("clients at work", clients.count()));
@@ -182,7 +182,7 @@ impl<'a> World<'a> {
     pub(crate) fn can_prune(&self) -> bool {
         let plan = self.plan;
         let replicas = plan.membership.with(Role::Replica);
-        let whole = replicas.filter(|node| !self.nodes[node].is_lost).count();
+        let whole = replicas.filter(|node| !self.nodes[node].stays_down).count();
         let enough = plan.membership.acceptor_quorums().phase2();
         plan.prunes() && plan.is_survivable && whole >= enough
     }
@@ -190,7 +190,7 @@ impl<'a> World<'a> {
     /// A role that keeps more vertices than it has to, when nothing was wrong for long.
     pub(crate) fn kept_too_much(&self) -> Option<String> {
         let most = KEPT_MAX + self.plan.replica_limits.barrier_len as usize;
-        let has_lost = self.nodes.values().any(|node| node.is_lost);
+        let has_lost = self.nodes.values().any(|node| node.stays_down);
         let log_len_max = self.plan.replica_limits.log_len_max;
         for node in self.nodes.values() {
             let Some(roles) = &node.roles else { continue };
@@ -217,7 +217,7 @@ impl<'a> World<'a> {
     /// What keeps the run from converging, in words.
     pub(crate) fn describe_state(&self) -> String {
         let lines = self.nodes.values().map(|node| match &node.roles {
-            None if node.is_lost => format!("{}: its disk is lost", node.id),
+            None if node.stays_down => format!("{}: its disk is lost", node.id),
             None => format!("{}: down", node.id),
             Some(roles) => format!("{}: {:?} {:?}", node.id, roles.proposer, roles.replica),
         });

@@ -4,20 +4,35 @@ use super::World;
 use super::clients::NOBODY;
 use crate::disk::Unusable;
 use crate::event::Event;
-use crate::fault::{Edge, Trouble};
+use crate::fault::{Edge, Fault, Trouble};
 use crate::node::Arrived;
 use crate::trace::{MessageName, Traced};
 use althing_checker::Violation;
 use althing_model::{Micros, NodeId, Role};
 use althing_proposer::Link;
-use althing_roles::NodeEffect;
-use althing_wire::{Address, ClientId, Effect, Kind, Message};
+use althing_roles::{NodeEffect, Registry, RegistryEffect};
+use althing_wire::{Address, ClientId, Effect, Kind, Message, Standing};
 use rand::RngExt;
 use std::sync::Arc;
+
+/// Nodes with lost disks that come back, at most: with more at one time, registries do not promise to
+/// notice (`althing_roles::Registry`).
+const COMING_BACK_MAX: usize = 2;
 
 impl World<'_> {
     /// Starts a node; one whose journal refuses its disk, because a bit of it changed, stays down.
     pub(super) fn start_node(&mut self, id: NodeId) -> Result<(), Violation> {
+        if self.nodes[&id].registry.is_none() {
+            let drawn = self.draw(("incarnation", id, self.now)).random();
+            let (now, plan) = (self.now, self.plan);
+            let effects = self.node_mut(id).ask(now, plan, drawn);
+            self.register(id, effects)?;
+        }
+        let registry = self.nodes[&id].registry.as_ref().expect("it was just made");
+        if registry.standing() == Standing::Asking {
+            self.wake_in_time(id);
+            return Ok(());
+        }
         let conflicts = Arc::clone(&self.conflicts);
         let now = self.now;
         let node = self.nodes.get_mut(&id).expect("a member");
@@ -36,7 +51,9 @@ impl World<'_> {
             Ok(started) => started,
             Err(Unusable::Refused(_)) if node.has_rotten => {
                 self.counts.count(Trouble::Refusals);
-                node.is_lost = true;
+                node.registry = None;
+                node.has_rotten = false;
+                self.lose_disk(id, false);
                 return Ok(());
             }
             Err(Unusable::Refused(why)) => {
@@ -64,6 +81,62 @@ impl World<'_> {
         self.apply(id, effects)
     }
 
+    /// A node's disk is lost: it stays down, or comes back without a vote.
+    pub(super) fn lose_disk(&mut self, id: NodeId, with_registry: bool) {
+        let mut rng = self.draw(("lost", id, self.now));
+        let comes_back = self.plan.is_survivable && self.plan.lost.len() <= COMING_BACK_MAX;
+        let known = self.observer.synced_len(id);
+        let node = self.node_mut(id);
+        node.is_lost = true;
+        node.stays_down = !comes_back;
+        if comes_back {
+            node.wipe(known, with_registry);
+            let at = self.now + rng.random_range(100_000..20_000_000);
+            self.queue.push(at, Event::Fault(Fault::Restart(id)));
+        }
+    }
+
+    /// Does what a node's registry wants done.
+    fn register(&mut self, id: NodeId, effects: Vec<RegistryEffect>) -> Result<(), Violation> {
+        for effect in effects {
+            match effect {
+                RegistryEffect::Save(state) => self.node_mut(id).registry_file = Some(state),
+                RegistryEffect::Send { to, message } => self.send(id, to.into(), message)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A message between registries: it may tell a node what it was.
+    fn on_registry(&mut self, id: NodeId, from: NodeId, message: Message) -> Result<(), Violation> {
+        let node = self.node_mut(id);
+        let Some(registry) = &mut node.registry else { return Ok(()) };
+        let mut effects = Vec::new();
+        let _ = registry.handle(from, message, &mut effects);
+        let is_decided = registry.standing() != Standing::Asking && node.roles.is_none();
+        self.register(id, effects)?;
+        let link = self.link(id, from);
+        self.on_link(id, from, link);
+        if is_decided {
+            return self.back(id);
+        }
+        Ok(())
+    }
+
+    /// Wakes a node when it has something to do.
+    fn wake_in_time(&mut self, id: NodeId) {
+        let now = self.now;
+        let node = self.node_mut(id);
+        let roles = node.roles.as_ref().and_then(|roles| roles.deadline());
+        let registry = node.registry.as_ref().and_then(Registry::deadline);
+        let Some(deadline) = roles.into_iter().chain(registry).min() else { return };
+        let at = node.clock.when(deadline, now).max(now + 1);
+        if at < node.wake_at {
+            node.wake_at = at;
+            self.queue.push(at, Event::Wake { node: id });
+        }
+    }
+
     fn link(&self, from: NodeId, to: NodeId) -> Link {
         let is_up = self.nodes[&to].roles.is_some() && !self.network.is_cut(from, to);
         Link { round_trip: Some(2 * self.network.distance(from, to)), is_up }
@@ -72,8 +145,9 @@ impl World<'_> {
     pub(super) fn on_link(&mut self, at: NodeId, other: NodeId, link: Link) {
         let node = self.nodes.get_mut(&at).expect("a member");
         let local = node.local(self.now);
+        let is_lost = node.registry.as_ref().is_some_and(|it| it.lost().contains(&other));
         if let Some(roles) = &mut node.roles {
-            roles.on_link(local, other, link, false);
+            roles.on_link(local, other, link, is_lost);
         }
     }
 
@@ -129,6 +203,12 @@ impl World<'_> {
         if life.is_some_and(|life| life != node.life) {
             return Ok(());
         }
+        if let (Message::Register(_) | Message::Registered(_), Address::Node(from)) =
+            (&message, from)
+        {
+            return self.on_registry(to, from, message);
+        }
+        let node = self.node_mut(to);
         let local = node.local(now);
         if node.roles.is_none() {
             return Ok(());
@@ -182,7 +262,16 @@ impl World<'_> {
             return Ok(());
         }
         let local = node.local(now);
-        let Some(roles) = &mut node.roles else { return Ok(()) };
+        let mut told = Vec::new();
+        if let Some(registry) = &mut node.registry {
+            registry.on_deadline(local, &mut told);
+        }
+        self.register(id, told)?;
+        let node = self.node_mut(id);
+        let Some(roles) = &mut node.roles else {
+            self.wake_in_time(id);
+            return Ok(());
+        };
         let mut effects = Vec::new();
         if roles.deadline().is_some_and(|at| at <= local) {
             roles.on_deadline(local, &mut effects);
@@ -285,13 +374,7 @@ impl World<'_> {
         self.observer.stepped(id, roles)?;
         let (steps, snapshot) = (roles.take_steps(), roles.take_snapshot());
         let offer = roles.take_offer();
-        if let Some(deadline) = roles.deadline() {
-            let at = node.clock.when(deadline, self.now).max(self.now + 1);
-            if at < node.wake_at {
-                node.wake_at = at;
-                self.queue.push(at, Event::Wake { node: id });
-            }
-        }
+        self.wake_in_time(id);
         self.executed(id, steps, snapshot)?;
         match offer {
             Some((from, offer)) => self.offered(id, from, offer),
