@@ -118,7 +118,7 @@ fn started(
 
 /// Few, so that they meet.
 fn number(bytes: &mut Unstructured<'_>) -> Result<u64> {
-    Ok(bytes.int_in_range(1..=3)?)
+    bytes.int_in_range(1..=3)
 }
 
 fn generate(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {

@@ -47,16 +47,16 @@ fn damage_and_read(bytes: &mut Unstructured<'_>, outcomes: &mut Outcomes) -> Res
     for _ in 0..bytes.int_in_range(0..=3)? {
         has_changed |= edit(bytes, &disk, outcomes)?;
     }
-    let (read, is_verified) = bounded(MEMORY, || {
+    let found = bounded(MEMORY, || {
         let (store, listed) = Store::open(disk.clone(), CLUSTER, 2)?;
         assert!(listed.len() <= disk.names().len());
         for unusable in store.unusable() {
             assert!(!unusable.to_string().is_empty(), "the operator is told");
         }
         let read = store.read(NUMBER)?.collect::<std::result::Result<Vec<Piece>, _>>();
-        Ok::<_, SnapshotError>((read, store.verify(NUMBER).is_ok()))
-    })
-    .map_or_else(|error| (Err(error), false), |read| read);
+        Ok((read, store.verify(NUMBER).is_ok()))
+    });
+    let (read, is_verified) = found.unwrap_or_else(|error| (Err(error), false));
     match read {
         Ok(read) => {
             outcomes.note(("read", read.len().min(4), has_changed));
