@@ -3,7 +3,7 @@
 use crate::Outcomes;
 use crate::targets::{
     acceptor, client, client_file, dependency, frame, identity, journal, kv, message, node_config,
-    planet, proposer, record, replica, snapshot, voter,
+    planet, proposer, record, registry, replica, snapshot, snapshot_file, voter,
 };
 use arbitrary::Unstructured;
 
@@ -23,7 +23,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 18] = [
     frame::TARGET,
     message::TARGET,
     record::TARGET,
@@ -34,6 +34,8 @@ pub const TARGETS: [Target; 16] = [
     identity::TARGET,
     kv::TARGET,
     snapshot::TARGET,
+    snapshot_file::TARGET,
+    registry::TARGET,
     voter::TARGET,
     dependency::TARGET,
     acceptor::TARGET,

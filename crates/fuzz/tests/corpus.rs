@@ -50,12 +50,14 @@ fn well_formed_inputs_reach_what_targets_are_for() {
         ("planet", 6),
         ("identity", 9),
         ("kv", 16),
-        ("snapshot", 26),
+        ("snapshot", 30),
+        ("snapshot_file", 16),
+        ("registry", 30),
         ("voter", 200),
-        ("dependency", 20),
-        ("acceptor", 20),
+        ("dependency", 40),
+        ("acceptor", 40),
         ("proposer", 450),
-        ("replica", 70),
+        ("replica", 100),
         ("client", 80),
     ] {
         let target = Target::named(name).unwrap();

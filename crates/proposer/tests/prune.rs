@@ -10,8 +10,8 @@ use althing_model::{
 use althing_proposer::Limits;
 use althing_wire::{
     Accepted, Address, Answer, BarrierDue, Chosen, ClientId, Executed, Forward, Ignored, Inspected,
-    Message, Outcome, PreAccepted, Promised, ProposerRecord, PruneProposer, Pruned, Recover,
-    Refused, Submit,
+    Message, NodeRecord, Outcome, PreAccepted, Promised, ProposerRecord, PruneProposer, Pruned,
+    Recover, Refused, Submit,
 };
 use bytes::Bytes;
 use story::{ME, Story, ballot_of, command, deps, expect, other, own, prepared, proposed};
@@ -340,6 +340,29 @@ fn t14_many_attempts_are_written_again_bit_by_bit() {
     for vertex in [done, other(1, 99), other(1, 10)] {
         restarted.tell(ME, Recover { vertex });
         assert!(ballot_of(&restarted.sent()).round > 31, "{vertex}");
+    }
+}
+
+/// Broken: after a refusal that names the classic round, a prune would write an attempt in that round
+/// of another's vertex, which no ballot of this proposer's is; a restart reads no such record, so that
+/// the node would not start again.
+#[test]
+fn a_refused_first_round_is_no_attempt_of_all_vertices() {
+    let mut story = fast(3, 1);
+    story.submit(0, "a");
+    let vertex = pre_accepts(&story.sent())[0].0;
+    let (ballot, promised) = (Ballot::fast(vertex), Ballot::classic(vertex));
+    story.tell(ME, Refused { vertex, ballot, promised });
+    let value = Value { commands: command(), deps: DepSet::default() };
+    story.tell(NodeId(1), Chosen { vertex, value });
+    story.disk.clear();
+    // The lowest column of the floor is another's.
+    story.tell(ME, prune(&[0, 10]));
+    let is_end = |it: &ProposerRecord| *it == ProposerRecord::Rewritten;
+    assert!(story.disk.iter().any(is_end));
+    for record in story.disk {
+        let record = NodeRecord::from(record);
+        assert_eq!(NodeRecord::decode(record.kind(), record.encode()), Ok(record));
     }
 }
 

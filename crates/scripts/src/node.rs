@@ -80,11 +80,18 @@ impl Node {
                 ..Default::default()
             },
             // Catch-up is rare, so that it does not come between the events of a story.
-            replica_timing: althing_replica::Timing { catch_up: 60_000_000, ..Default::default() },
+            // A barrier is the script's to ask for.
+            replica_timing: althing_replica::Timing {
+                catch_up: 60_000_000,
+                barrier_most: Micros::MAX,
+                ..Default::default()
+            },
             replica_limits: althing_replica::Limits {
                 catch_up_len_max: setting.catch_up_len_max,
                 frontier_extras_max: setting.catch_up_len_max,
                 log_len_max: setting.log_len_max,
+                barrier_len: u64::MAX,
+                barrier_bytes: u64::MAX,
                 ..althing_replica::Limits::default()
             },
         };

@@ -13,6 +13,8 @@ pub(crate) mod node_config;
 pub(crate) mod planet;
 pub(crate) mod proposer;
 pub(crate) mod record;
+pub(crate) mod registry;
 pub(crate) mod replica;
 pub(crate) mod snapshot;
+pub(crate) mod snapshot_file;
 pub(crate) mod voter;

@@ -1,14 +1,19 @@
-//! Pieces of a snapshot: of the reference state machine, or of the session table.
+//! Pieces of a snapshot: of the reference state machine, of the session table, or its header.
 
+use super::message::{MEMORY_BESIDE, MEMORY_PER_BYTE};
 use crate::allocation::bounded;
+use crate::scope::Scope;
 use crate::{Outcomes, Target};
 use althing_kv::Store;
 use althing_model::{
-    Epoch, NodeId, Operation, RequestId, SessionId, StateMachine, Unrestorable, VertexId,
+    Epoch, NodeId, Operation, Path, RequestId, Role, SeqSet, SessionId, StateMachine, Unrestorable,
+    VertexId,
 };
 use althing_replica::Sessions;
+use althing_wire::{Party, SnapshotHeader};
 use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
+use std::collections::BTreeMap;
 
 pub(crate) const TARGET: Target =
     Target { name: "snapshot", run, len_max: 4096, generate, words: &["\u{1}\u{1}", "\u{1}\u{2}"] };
@@ -24,7 +29,10 @@ fn run(data: &[u8], outcomes: &mut Outcomes) {
     }
     // A session, a range and a reply are twelve bytes together, and three nodes of maps in memory.
     let max = (16 << 10) + 128 * data.len();
-    let (name, refused) = match what % 2 {
+    if what % 3 == 2 {
+        return header(pieces.into_iter().next().unwrap_or_default(), outcomes);
+    }
+    let (name, refused) = match what % 3 {
         0 => (
             "store",
             bounded(max, || store(&pieces)).map(|store| {
@@ -49,6 +57,17 @@ fn run(data: &[u8], outcomes: &mut Outcomes) {
     }
 }
 
+fn header(piece: Bytes, outcomes: &mut Outcomes) {
+    let max = MEMORY_BESIDE + MEMORY_PER_BYTE * piece.len();
+    match bounded(max, || SnapshotHeader::decode(piece)) {
+        Ok(header) => {
+            outcomes.note(("header", header.executed.len().min(4), header.cut.is_empty()));
+            assert_eq!(SnapshotHeader::decode(header.encode()), Ok(header));
+        }
+        Err(error) => outcomes.note((error.field, std::mem::discriminant(&error.fault))),
+    }
+}
+
 fn store(pieces: &[Bytes]) -> std::result::Result<Store, Unrestorable> {
     store_of(&mut pieces.iter().cloned())
 }
@@ -59,12 +78,13 @@ fn store_of(pieces: &mut dyn Iterator<Item = Bytes>) -> std::result::Result<Stor
 }
 
 fn generate(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
-    let what: bool = bytes.arbitrary()?;
+    let what: u8 = bytes.int_in_range(0..=2)?;
     let pieces = match what {
-        false => stored(bytes)?.snapshot(),
-        true => opened(bytes)?.snapshot(),
+        0 => stored(bytes)?.snapshot(),
+        1 => opened(bytes)?.snapshot(),
+        _ => Box::new(std::iter::once(headed(bytes)?.encode())),
     };
-    let mut data = vec![what.into()];
+    let mut data = vec![what];
     for piece in pieces {
         data.extend((piece.len() as u16).to_be_bytes());
         data.extend(piece);
@@ -82,6 +102,17 @@ fn stored(bytes: &mut Unstructured<'_>) -> Result<Store> {
         .into_iter()
         .map(|(key, value)| (key, value[..value.len().min(99)].to_vec()))
         .collect())
+}
+
+fn headed(bytes: &mut Unstructured<'_>) -> Result<SnapshotHeader> {
+    let scope = Scope::draw(bytes, Path::Fast, Party::Node(Role::Replica))?;
+    let mut executed: BTreeMap<_, SeqSet> = BTreeMap::new();
+    for _ in 0..bytes.int_in_range(0..=8)? {
+        let vertex = scope.vertex(bytes)?;
+        executed.entry(vertex.column()).or_default().insert(vertex.seq);
+    }
+    let cut = scope.floor(bytes)?;
+    Ok(SnapshotHeader { number: bytes.arbitrary()?, cut, executed })
 }
 
 fn opened(bytes: &mut Unstructured<'_>) -> Result<Sessions> {
