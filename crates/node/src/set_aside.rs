@@ -22,14 +22,14 @@ pub fn set_journal_aside(config: &Config) -> Result<(PathBuf, usize), RegistryEr
     std::fs::metadata(data).map_err(io("find"))?;
     let file = RegistryFile::new(FileDisk::new(data), config.cluster, config.me);
     let _lock = file.lock()?;
+    // Another number, by which the others notice.
+    let incarnation = rand::random();
     let state = match file.load() {
-        Ok(Some(state)) => RegistryState { standing: Standing::Lost, ..state },
+        Ok(Some(state)) => RegistryState { incarnation, standing: Standing::Lost, ..state },
         // What it knew of others they tell again.
-        Ok(None) | Err(RegistryError::Damaged { .. }) => RegistryState {
-            incarnation: rand::random(),
-            standing: Standing::Lost,
-            known: Default::default(),
-        },
+        Ok(None) | Err(RegistryError::Damaged { .. }) => {
+            RegistryState { incarnation, standing: Standing::Lost, known: Default::default() }
+        }
         Err(error) => return Err(error),
     };
     // First, so that a crash in the midst leaves a node that does not vote.
