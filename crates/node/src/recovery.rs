@@ -46,8 +46,11 @@ pub(crate) struct Found {
     identity: Identity,
     store: Option<Opened>,
     /// Of a node that has to ask, which has promised nothing: its journal, and what is in it.
-    asking: Option<(Journal<FileDisk>, Recovered, Vec<(u64, NodeRecord)>)>,
+    asking: Option<Asking>,
 }
+
+/// An open journal, and its records with their positions.
+type Asking = (Journal<FileDisk>, Recovered, Vec<(u64, NodeRecord)>);
 
 /// Snapshots, and the newest that is in order.
 struct Opened {

@@ -183,6 +183,8 @@ async fn with_little_room_clients_are_refused_and_votes_go_on() {
     for node in 0..3 {
         cluster.try_start_node(node).unwrap();
     }
+    until("it is admitted", async || (!cluster.status(0).await.registry.is_asking()).then_some(()))
+        .await;
     let mut refused = cluster.client(0).await;
     let outcome = refused.submit(Operation::OpenSession).await;
     assert!(matches!(outcome, Outcome::Overloaded), "{outcome:?}");
