@@ -169,7 +169,10 @@ async fn a_damaged_snapshot_is_passed_over() {
     cluster.try_start_node(1).unwrap();
     add(&mut client, session, 100..110, 1000).await;
     until_alike(&cluster).await;
-    assert!(cluster.status(1).await.replica.unwrap().snapshots_installed > 0);
+    until("it says that it installed one", async || {
+        (cluster.status(1).await.replica.unwrap().snapshots_installed > 0).then_some(())
+    })
+    .await;
     cluster.shutdown().await;
 }
 
