@@ -39,7 +39,7 @@ enum Command {
     Kv(crate::kv::Args),
     /// Say how each node of a cluster is.
     Status(crate::status::Args),
-    /// Check a node's journal.
+    /// Check a node's journal, or set a damaged one aside.
     Journal(crate::journal::Args),
     /// Make, list, inspect and restore snapshots.
     Snapshot(crate::snapshot::Args),

@@ -1,8 +1,9 @@
-//! `althing journal`: looks at a node's journal while the node does not run.
+//! `althing journal`: looks at a node's journal while the node does not run, or takes it away.
 
 use crate::exit::Failure;
 use althing_journal::{Report, verify};
 use althing_model::ClusterId;
+use althing_node::{Config, set_journal_aside};
 use comfy_table::{Table, presets};
 use serde_json::json;
 use std::path::PathBuf;
@@ -20,6 +21,30 @@ enum Command {
     #[command(after_help = "Example:\n  althing journal verify data/0\n\n\
                             Exit codes: 0 it is sound, 1 it is not, or cannot be read.")]
     Verify(Verify),
+    /// Take a journal that is damaged out of the way: its node comes back as a replica without a vote.
+    #[command(after_help = SET_ASIDE_HELP)]
+    SetAside(SetAside),
+}
+
+const SET_ASIDE_HELP: &str = "\
+Example:
+  althing journal set-aside --config node-0.toml --i-lost-promises
+
+The journal's files are moved to set-aside-1 (or -2, ..) in the node's data directory; snapshots stay.
+What the node promised is forgotten with them, so it neither votes nor proposes from then on, and counts
+among the f nodes that may fail: with f such nodes none may be down. There is no way back, except to put
+the files and the file `registry` back as they were, from a copy. Copy the directory first.
+
+Exit codes: 0 done, 1 the node runs or the disk failed, 2 wrong usage or configuration.";
+
+#[derive(Debug, clap::Args)]
+struct SetAside {
+    /// The node's configuration (TOML).
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// That the node will have no vote any more is understood.
+    #[arg(long, required = true)]
+    i_lost_promises: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -33,7 +58,25 @@ struct Verify {
 
 /// Does what was asked.
 pub fn run(args: Args) -> Result<(), Failure> {
-    let Command::Verify(args) = args.command;
+    match args.command {
+        Command::Verify(args) => verify_journal(&args),
+        Command::SetAside(args) => set_aside(&args),
+    }
+}
+
+fn set_aside(args: &SetAside) -> Result<(), Failure> {
+    let config = Config::load(&args.config).map_err(Failure::usage)?;
+    let (aside, moved) = set_journal_aside(&config)?;
+    println!(
+        "{moved} files of the journal of node {} are in {}\nit comes back without a vote: start it with \
+         `althing serve`",
+        config.me.0,
+        aside.display()
+    );
+    Ok(())
+}
+
+fn verify_journal(args: &Verify) -> Result<(), Failure> {
     let report = verify(&args.dir);
     if args.json {
         let value = match &report {

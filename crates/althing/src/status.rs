@@ -114,6 +114,11 @@ fn table(asked: &[(&ClientNodeEntry, &Answer)]) -> String {
                 if let Some(reason) = &status.not_ready_because {
                     remarks.push(format!("node {}: {reason}", node.id));
                 }
+                if status.registry.is_lost() {
+                    let text =
+                        "lost its journal: it is a replica without a vote, and counts among the";
+                    remarks.push(format!("node {}: {text} f = {}", node.id, status.f));
+                }
                 if let Some(what) = &status.waiting_for {
                     remarks.push(format!("node {}: waits for {what}", node.id));
                 }
@@ -133,7 +138,12 @@ fn table(asked: &[(&ClientNodeEntry, &Answer)]) -> String {
 
 /// Everything after node and region; nothing where the node does not have that role.
 fn cells_of(status: &Status) -> Vec<String> {
-    let state = if status.ready { "ready" } else { "not ready" };
+    let state = match (&status.registry, status.ready) {
+        (registry, _) if registry.is_asking() => "asking",
+        (registry, true) if registry.is_lost() => "ready, no vote",
+        (_, true) => "ready",
+        (_, false) => "not ready",
+    };
     let mut cells = vec![state.to_owned(), status.epoch.to_string()];
     match &status.replica {
         Some(it) => {

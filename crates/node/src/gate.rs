@@ -92,8 +92,12 @@ impl Delivery {
         Self { router, is_closing, published }
     }
 
-    /// With little room left on the disk nothing new is begun, except what gives room back.
+    /// With little room left on the disk nothing new is begun, except what gives room back; and nothing
+    /// before it is known whether this node may propose, so that clients go elsewhere.
     fn is_refused(&self, submit: &Submit) -> bool {
+        if self.published.is_asking() {
+            return true;
+        }
         self.published.is_disk_low()
             && !matches!(submit.operation, Operation::Barrier | Operation::CloseSessions { .. })
     }
@@ -101,10 +105,19 @@ impl Delivery {
 
 impl Inbox for Delivery {
     fn deliver(&self, inbound: Inbound) -> Result<(), Inbound> {
-        let admitted = Kind::from_number(inbound.kind)
-            .and_then(|kind| Some((kind, self.router.receiver(kind)?)));
-        let Some((kind, inbox)) = admitted else {
+        let Some(kind) = Kind::from_number(inbound.kind) else {
             self.router.expel(inbound.from.address, Refusal::UnknownKind);
+            return Ok(());
+        };
+        let receiver = match kind {
+            Kind::Register | Kind::Registered => Some(self.router.registry()),
+            kind => self.router.receiver(kind),
+        };
+        let Some(inbox) = receiver else {
+            // Others count on a voter that is no more until they hear of it.
+            if !self.router.is_lost() {
+                self.router.expel(inbound.from.address, Refusal::UnknownKind);
+            }
             return Ok(());
         };
         if self.is_closing.load(Relaxed) {

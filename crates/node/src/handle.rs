@@ -9,8 +9,8 @@ use althing_transport::certs::Tls;
 use crossbeam::channel::{Receiver, Sender, unbounded};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
@@ -52,7 +52,7 @@ impl NodeHandle {
             addresses: running.addresses,
             observer: running.observer.clone(),
             runtime: running.runtime.runtime().handle().clone(),
-            events: running.threads.events.clone(),
+            events: running.threads.spawner.events.clone(),
             life,
         };
         Builder::new()
@@ -155,20 +155,32 @@ pub(crate) enum Event {
 
 /// The threads of a node.
 pub(crate) struct Threads {
-    threads: Vec<JoinHandle<()>>,
-    events: Sender<Event>,
+    pub(crate) spawner: Spawner,
     ended: Receiver<Event>,
+}
+
+/// Starts threads of a node, from any of them.
+#[derive(Clone)]
+pub(crate) struct Spawner {
+    threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    events: Sender<Event>,
 }
 
 impl Threads {
     pub(crate) fn new() -> Self {
         let (events, ended) = unbounded();
-        Self { threads: Vec::new(), events, ended }
+        Self { spawner: Spawner { threads: Arc::default(), events }, ended }
+    }
+}
+
+impl Spawner {
+    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts a thread, whose end will be noticed.
     pub(crate) fn spawn(
-        &mut self,
+        &self,
         thread: &'static str,
         run: impl FnOnce() + Send + 'static,
     ) -> Result<(), StartError> {
@@ -187,7 +199,7 @@ impl Threads {
             .name(format!("althing-{thread}"))
             .spawn(run)
             .map_err(StartError::Thread)?;
-        self.threads.push(thread);
+        self.threads().push(thread);
         Ok(())
     }
 }
@@ -232,7 +244,7 @@ pub(crate) struct Running {
 
 impl Running {
     fn run_to_the_end(self, life: &watch::Sender<Life>) {
-        let Threads { threads, ended, .. } = self.threads;
+        let Threads { spawner, ended } = self.threads;
         match ended.recv() {
             Ok(Event::Ended { thread, panic }) => {
                 let failed = NodeFailed {
@@ -251,7 +263,11 @@ impl Running {
         for inbox in self.router.inboxes() {
             inbox.put(Input::Stop);
         }
-        for thread in threads {
+        // The registry's thread may start others before it ends.
+        loop {
+            let Some(thread) = spawner.threads().pop() else {
+                break;
+            };
             // A panic was caught, and told, inside.
             let _ = thread.join();
         }

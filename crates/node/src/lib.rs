@@ -17,6 +17,11 @@
 //! only carries their effects out, and in the order that they ask for: a message that promises
 //! something leaves after the sync of what its role appended before.
 //!
+//! A node whose journal is new asks the others first whether they know it from an earlier one, and has
+//! no role before it knows. If they do, its promises are lost: it runs a replica and a relay for its
+//! clients, and has no vote any more. The file `registry` in its data directory says so, and each
+//! node's keeps the first number that it heard of the others (`registry_file.rs`).
+//!
 //! Tokio does the network and the admin pages, nothing else. A role never waits for the network, and
 //! the journal waits for nobody; a role waits for the journal when that is behind, its inbox fills,
 //! and the peers are held up. So nothing locks up, and memory is bounded ([`limits`]).
@@ -51,9 +56,12 @@ mod links;
 mod metrics;
 mod panic;
 mod recovery;
+mod registry_file;
+mod registry_loop;
 mod role_loop;
 mod roles;
 mod route;
+mod set_aside;
 mod snapshots;
 mod start;
 mod status;
@@ -62,8 +70,10 @@ pub use config::{Config, ConfigError, ConfigFile};
 pub use handle::{Addresses, NodeFailed, NodeHandle};
 pub use metrics::install as install_metrics;
 pub use panic::abort_on_panic;
+pub use registry_file::RegistryError;
+pub use set_aside::set_journal_aside;
 pub use start::{Node, StartError};
 pub use status::{
     CommitCounts, DiskBudget, FetchStatus, JournalStatus, LinkStatus, ProposerStatus,
-    ReplicaStatus, RoundTripStatus, SnapshotStatus, Status,
+    RegistryStatus, ReplicaStatus, RoundTripStatus, SnapshotStatus, Status,
 };

@@ -44,6 +44,13 @@ pub const SEGMENT_MIB_MAX: u64 = 1024;
 /// The longest time-out that a configuration may ask for: one hour.
 pub const TIMEOUT_MS_MAX: u64 = 3_600_000;
 
+/// How often a node with a new journal asks the others whether they know it from an earlier one. One
+/// that lost its disk tells them eight times less often.
+pub const ASK_EVERY: Duration = Duration::from_millis(100);
+
+/// The longest that the registry's thread sleeps.
+pub const REGISTRY_WAIT_MAX: Duration = Duration::from_secs(60);
+
 /// How often links are looked at.
 pub const LINKS_EVERY: Duration = Duration::from_millis(50);
 
@@ -75,6 +82,9 @@ pub const SNAPSHOT_INBOX_BYTES: usize = 8 << 20;
 
 /// Bytes of a snapshot that are written before other nodes are answered.
 pub const SAVE_TURN_BYTES: u64 = 256 << 10;
+
+/// Messages that wait for the registry, of a few bytes each: nodes ask one at a time.
+pub const REGISTRY_INBOX_LEN: usize = 1024;
 
 /// How long a snapshot is kept for a node that fetches it and has stopped asking.
 pub const PIN_TIMEOUT: Duration = Duration::from_secs(60);

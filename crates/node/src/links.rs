@@ -3,6 +3,7 @@
 use crate::inbox::Input;
 use crate::limits;
 use crate::route::Router;
+use crate::status::Published;
 use althing_model::{NodeId, Role};
 use althing_wire::Party;
 use std::collections::BTreeMap;
@@ -15,29 +16,41 @@ pub(crate) fn is_up(link: &althing_transport::Link, down_after: Duration) -> boo
     link.connected && link.last_heard.is_none_or(|silence| silence <= down_after)
 }
 
-/// Looks at the links again and again, and tells the proposer and the replica what changed.
-pub(crate) async fn watch(router: Arc<Router>, down_after: Duration) {
-    let mut told: BTreeMap<NodeId, althing_proposer::Link> = BTreeMap::new();
+/// Looks at the links again and again, and tells the proposer and the replica what changed. To the
+/// proposer a node that lost its disk is down: no fast quorum is to count on its voter, and nothing to be
+/// forwarded to it.
+pub(crate) async fn watch(router: Arc<Router>, published: Arc<Published>, down_after: Duration) {
+    let mut told: BTreeMap<NodeId, (althing_proposer::Link, bool)> = BTreeMap::new();
     let mut ticks = interval(limits::LINKS_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        let lost = published.lost();
         for link in router.links() {
             let now = althing_proposer::Link {
                 round_trip: link.round_trip.map(|time| time.as_micros() as u64),
                 is_up: is_up(&link, down_after),
             };
-            if !is_news(told.get(&link.node), now) {
+            let is_lost = lost.contains(&link.node.0);
+            let before = told.get(&link.node).copied();
+            let was_lost = before.is_some_and(|(_, was_lost)| was_lost);
+            if !is_news(before.map(|(link, _)| link).as_ref(), now) && is_lost == was_lost {
                 continue;
             }
-            if told.insert(link.node, now).map(|before| before.is_up) != Some(now.is_up) {
+            told.insert(link.node, (now, is_lost));
+            if before.map(|(link, _)| link.is_up) != Some(now.is_up) {
                 let state = if now.is_up { "up" } else { "down" };
                 tracing::info!("node {} is believed {state}", link.node.0);
             }
-            for role in [Role::Proposer, Role::Replica] {
-                if let Some(inbox) = router.inbox(Party::Node(role)) {
-                    inbox.put(Input::Link(link.node, now));
-                }
+            if is_lost && !was_lost {
+                tracing::warn!("node {} lost its disk: it has no vote any more", link.node.0);
+            }
+            if let Some(inbox) = router.inbox(Party::Node(Role::Proposer)) {
+                let is_up = now.is_up && !is_lost;
+                inbox.put(Input::Link(link.node, althing_proposer::Link { is_up, ..now }));
+            }
+            if let Some(inbox) = router.inbox(Party::Node(Role::Replica)) {
+                inbox.put(Input::Link(link.node, now));
             }
             if let Some(inbox) = router.snapshots() {
                 inbox.put(Input::Link(link.node, now));

@@ -3,7 +3,7 @@
 //! They go to whatever recorder the process has. [`install`] gives it a Prometheus exporter, which
 //! the admin pages render; a program that embeds a node and has a recorder of its own keeps that one.
 
-use crate::status::{JournalStatus, ProposerStatus, ReplicaStatus, SnapshotStatus};
+use crate::status::{JournalStatus, ProposerStatus, RegistryStatus, ReplicaStatus, SnapshotStatus};
 use althing_model::Micros;
 use althing_proposer::CommitPath;
 use althing_wire::Ignored;
@@ -162,6 +162,16 @@ fn describe() {
                 Unit::Seconds,
                 "The longest that cutting a snapshot kept the replica",
             ),
+            (
+                "althing_registry_standing",
+                Unit::Count,
+                "Whether the node may vote: 0 it asks, 1 it may, 2 it lost its journal",
+            ),
+            (
+                "althing_registry_lost_nodes",
+                Unit::Count,
+                "Other nodes that lost their journals and have no vote",
+            ),
             ("althing_snapshot_kept", Unit::Count, "Snapshots on disk"),
             ("althing_snapshot_bytes", Unit::Bytes, "Their bytes"),
             ("althing_snapshot_newest", Unit::Count, "Barriers executed in the newest"),
@@ -186,7 +196,7 @@ fn describe() {
         for (name, unit, text) in histograms {
             metrics::describe_histogram!(*name, *unit, *text);
         }
-        for role in ["proposer", "voter", "dependency", "acceptor", "replica"] {
+        for role in ["proposer", "relay", "voter", "dependency", "acceptor", "replica"] {
             metrics::describe_gauge!(
                 format!("althing_{role}_inbox_len"),
                 Unit::Count,
@@ -224,6 +234,7 @@ impl LoopMetrics {
             Ignored::Late,
             Ignored::Repeated,
             Ignored::Contradiction,
+            Ignored::Lost,
         ];
         let ignored = |reason: Ignored| {
             let name = format!("althing_{role}_ignored_total");
@@ -239,6 +250,31 @@ impl LoopMetrics {
         if let Some((_, counter)) = self.ignored.iter().find(|(known, _)| *known == reason) {
             counter.increment(1);
         }
+    }
+}
+
+/// Of the registry.
+pub(crate) struct RegistryMetrics {
+    standing: Gauge,
+    lost: Gauge,
+}
+
+impl RegistryMetrics {
+    pub(crate) fn new() -> Self {
+        describe();
+        Self {
+            standing: gauge!("althing_registry_standing"),
+            lost: gauge!("althing_registry_lost_nodes"),
+        }
+    }
+
+    pub(crate) fn publish(&self, status: &RegistryStatus) {
+        self.standing.set(match () {
+            () if status.is_asking() => 0.0,
+            () if status.is_lost() => 2.0,
+            () => 1.0,
+        });
+        self.lost.set(status.lost.len() as f64);
     }
 }
 

@@ -2,14 +2,16 @@
 
 use crate::bounded_conflicts::BoundedConflicts;
 use crate::config::Config;
+use crate::limits;
+use crate::registry_file::RegistryFile;
 use crate::snapshots::offer;
 use crate::start::StartError;
 use althing_journal::{FileDisk, Identity, Journal, Recovered};
 use althing_model::{Conflicts, Role, StateMachine};
 use althing_replica::Replica;
-use althing_roles::{Recovery, Roles, Trim};
+use althing_roles::{JournalFound, Recovery, Registry, Roles, Trim};
 use althing_snapshot::{DIRECTORY, Listed, SnapshotError, Store};
-use althing_wire::NodeRecord;
+use althing_wire::{NodeRecord, RegistryState, Standing};
 use bytes::Bytes;
 use std::path::Path;
 use std::sync::Arc;
@@ -37,15 +39,86 @@ pub(crate) struct Restored {
     pub(crate) store: Option<(Store<FileDisk>, Option<SystemTime>)>,
 }
 
-/// Opens the snapshots and the journal, and makes the roles what they were.
-pub(crate) fn recover(
+/// What is on the disk of a node, before roles are made of it.
+pub(crate) struct Found {
+    /// Says whether the node may vote, or that it has to ask.
+    pub(crate) registry: Registry,
+    identity: Identity,
+    store: Option<Opened>,
+    /// Of a node that has to ask, which has promised nothing: its journal, and what is in it.
+    asking: Option<Asking>,
+}
+
+/// An open journal, and its records with their positions.
+type Asking = (Journal<FileDisk>, Recovered, Vec<(u64, NodeRecord)>);
+
+/// Snapshots, and the newest that is in order.
+struct Opened {
+    store: Store<FileDisk>,
+    newest: Option<Listed>,
+    written_at: Option<SystemTime>,
+}
+
+/// Opens the snapshots, and looks whether there is a journal. On a node that has to ask, which has
+/// promised nothing, it is opened, and made if there is none.
+pub(crate) fn find(config: &Config, file: &RegistryFile<FileDisk>) -> Result<Found, StartError> {
+    let identity = Identity { cluster: config.cluster.0, node: config.me.0 };
+    let disk = FileDisk::new(&config.data_dir);
+    // Before the snapshots are touched: they may be another node's.
+    let has_journal = althing_journal::check_owner(&disk, identity)?;
+    let mut state = file.load()?;
+    let journal = match (has_journal, &state) {
+        (false, _) => JournalFound::None,
+        (true, Some(_)) => JournalFound::WithRecords,
+        // Of a program that had no registry: looked at once, for the registry is there from now on.
+        (true, None) => match althing_journal::verify(&config.data_dir)?.records {
+            0 => JournalFound::Empty,
+            _ => JournalFound::WithRecords,
+        },
+    };
+    let has_replica = config.membership.has(config.me, Role::Replica);
+    let store = has_replica.then(|| open_store(config)).transpose()?;
+    let is_past = |opened: &Opened| opened.store.list().iter().any(|it| it.number != SEED);
+    let drawn = rand::random();
+    if config.journal.create
+        && !has_journal
+        && state.is_none()
+        && store.as_ref().is_some_and(is_past)
+    {
+        // Snapshots without a journal are of a node that has lost its promises.
+        let known = Default::default();
+        state = Some(RegistryState { incarnation: drawn, standing: Standing::Lost, known });
+    }
+    let ask_every = limits::ASK_EVERY.as_micros() as u64;
+    let registry = Registry::new(config.me, &config.membership, state, journal, drawn, ask_every);
+    let asking = match registry.standing() {
+        Standing::Asking => {
+            let mut records = Vec::new();
+            let (journal, recovered) =
+                Journal::open(disk, identity, config.journal.clone(), |record| {
+                    let body = Bytes::copy_from_slice(record.body);
+                    records.push((record.lsn.0, NodeRecord::decode(record.kind, body)?));
+                    Ok(())
+                })?;
+            Some((journal, recovered, records))
+        }
+        Standing::Admitted | Standing::Lost => None,
+    };
+    Ok(Found { registry, identity, store, asking })
+}
+
+/// Makes the roles what they were; of a node that `is_lost` those that are left to it.
+pub(crate) fn restore(
     config: &Config,
+    found: Found,
+    is_lost: bool,
     machine: Box<dyn StateMachine>,
     conflicts: Arc<dyn Conflicts>,
 ) -> Result<Restored, StartError> {
+    let Found { registry: _, identity, store, asking } = found;
     let roles = althing_roles::Config {
         me: config.me,
-        is_lost: false,
+        is_lost,
         membership: config.membership.clone(),
         seed: rand::random(),
         proposer_timing: config.proposer_timing,
@@ -54,42 +127,44 @@ pub(crate) fn recover(
         replica_limits: config.replica_limits,
     };
     let mut recovery = Recovery::new(roles, Arc::new(BoundedConflicts(conflicts)), machine);
-    let identity = Identity { cluster: config.cluster.0, node: config.me.0 };
-    // Before the snapshots are touched: they may be another node's.
-    let has_journal = althing_journal::check_owner(&FileDisk::new(&config.data_dir), identity)?;
-    let has_replica = config.membership.has(config.me, Role::Replica);
-    let store = has_replica.then(|| open_store(config, &mut recovery)).transpose()?;
-    let mut trim = Trim::new(&config.membership, config.me, false);
-    let mut options = config.journal.clone();
-    if let Some((store, _)) = &store
-        && !has_journal
-    {
-        // Snapshots without a journal are of a node that has lost its promises.
-        options.create &= store.list().iter().all(|listed| listed.number == SEED);
+    if let Some(Opened { store, newest: Some(newest), .. }) = &store {
+        restore_snapshot(store, *newest, &mut recovery)?;
     }
+    let mut trim = Trim::new(&config.membership, config.me, is_lost);
     let mut progress = Progress::start(&config.data_dir);
-    let (journal, recovered) =
-        Journal::open(FileDisk::new(&config.data_dir), identity, options, |record| {
-            let (lsn, len) = (record.lsn.0, record.body.len());
-            let body = Bytes::copy_from_slice(record.body);
-            let record = NodeRecord::decode(record.kind, body)?;
-            progress.count(len, recovery.replica_mut());
-            trim.on_record(lsn, &record);
-            recovery.restore(record)?;
-            Ok(())
-        })?;
+    let (journal, recovered) = match asking {
+        Some((journal, recovered, records)) => {
+            for (lsn, record) in records {
+                trim.on_record(lsn, &record);
+                recovery.restore(record)?;
+            }
+            (journal, recovered)
+        }
+        None => {
+            let mut options = config.journal.clone();
+            // Whatever is forgotten without it is known to be forgotten.
+            options.create |= is_lost;
+            Journal::open(FileDisk::new(&config.data_dir), identity, options, |record| {
+                let (lsn, len) = (record.lsn.0, record.body.len());
+                let body = Bytes::copy_from_slice(record.body);
+                let record = NodeRecord::decode(record.kind, body)?;
+                progress.count(len, recovery.replica_mut());
+                trim.on_record(lsn, &record);
+                recovery.restore(record)?;
+                Ok(())
+            })?
+        }
+    };
     if let Some(replica) = recovery.replica_mut() {
         drop(replica.take_steps());
     }
     progress.end(&recovered);
+    let store = store.map(|opened| (opened.store, opened.written_at));
     Ok(Restored { roles: recovery.finish(), journal, recovered, trim, store })
 }
 
-/// Opens the store and restores the newest snapshot of it that is in order.
-fn open_store(
-    config: &Config,
-    recovery: &mut Recovery,
-) -> Result<(Store<FileDisk>, Option<SystemTime>), StartError> {
+/// Opens the store and finds the newest snapshot of it that is in order.
+fn open_store(config: &Config) -> Result<Opened, StartError> {
     let directory = config.data_dir.join(DIRECTORY);
     let (store, listed) =
         Store::open(FileDisk::new(&directory), config.cluster.0, config.snapshots_keep)?;
@@ -107,8 +182,8 @@ fn open_store(
                     return Err(StartError::OtherSeed { directory, found, expected });
                 }
                 told(&unreadable);
-                restore(&store, listed, recovery)?;
-                return Ok((store, written_at(&directory)));
+                let written_at = written_at(&directory);
+                return Ok(Opened { store, newest: Some(listed), written_at });
             }
             Err(error) => {
                 is_seed_lost |= listed.number == SEED;
@@ -133,7 +208,7 @@ fn open_store(
             directory.display()
         );
     }
-    Ok((store, None))
+    Ok(Opened { store, newest: None, written_at: None })
 }
 
 /// Whether the file of a seed is there, and no snapshot.
@@ -150,7 +225,7 @@ fn told(unreadable: &[SnapshotError]) {
     }
 }
 
-fn restore(
+fn restore_snapshot(
     store: &Store<FileDisk>,
     listed: Listed,
     recovery: &mut Recovery,

@@ -1,15 +1,16 @@
 //! Where messages go: to a role of this node, to another node, to a client.
 
 use crate::inbox::{Inbox, Input};
+use crate::limits;
 use crate::metrics::RouteMetrics;
-use althing_model::{Membership, NodeId};
+use althing_model::{Membership, NodeId, Role};
 use althing_transport::certs::Tls;
 use althing_transport::limits::BULK_STRIPE;
 use althing_transport::{Endpoint, Error, Link, PeerAddress, Refusal};
 use althing_wire::{Address, Answer, ClientId, Kind, Message, Party};
 use bytes::Bytes;
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// The inboxes of this node's roles and the endpoint, shared by everything that sends.
 pub(crate) struct Router {
@@ -17,6 +18,11 @@ pub(crate) struct Router {
     inboxes: BTreeMap<Party, Arc<Inbox>>,
     /// By a kind's number: the inbox that takes it here.
     receivers: Vec<Option<Arc<Inbox>>>,
+    /// The same, once it is known that the node lost its disk: it has a replica at most, and a relay in
+    /// the place of its proposer.
+    lost: OnceLock<Vec<Option<Arc<Inbox>>>>,
+    /// The inbox of the registry's thread.
+    registry: Arc<Inbox>,
     /// The inbox of the snapshots' thread, on a node with a replica.
     snapshots: Option<Arc<Inbox>>,
     /// None before the endpoint is opened and once it is closed: nothing is sent then.
@@ -45,6 +51,8 @@ impl Router {
             me,
             inboxes,
             receivers,
+            lost: OnceLock::new(),
+            registry: Arc::new(Inbox::new(limits::REGISTRY_INBOX_LEN, usize::MAX)),
             snapshots,
             endpoint: RwLock::new(None),
             metrics: RouteMetrics::new(),
@@ -53,7 +61,40 @@ impl Router {
 
     /// The inbox of the role that takes messages of that kind here.
     pub(crate) fn receiver(&self, kind: Kind) -> Option<&Arc<Inbox>> {
-        self.receivers[kind as usize].as_ref()
+        self.lost.get().unwrap_or(&self.receivers)[kind as usize].as_ref()
+    }
+
+    /// The node lost its disk: what is for its voter, dependency node and acceptor goes nowhere from now
+    /// on, and commits to the replica.
+    pub(crate) fn lose(&self) {
+        let inbox = |role| self.inbox(Party::Node(role));
+        let (replica, relay) = (inbox(Role::Replica), inbox(Role::Proposer));
+        let is_left = |own: &Arc<Inbox>| {
+            let threads = [replica, relay, self.snapshots.as_ref()];
+            threads.into_iter().flatten().any(|left| Arc::ptr_eq(left, own))
+        };
+        let left = |own: &Option<Arc<Inbox>>| own.clone().filter(is_left);
+        let mut receivers: Vec<_> = self.receivers.iter().map(left).collect();
+        receivers[Kind::Commit as usize] = replica.cloned();
+        // An error means that it was known.
+        let _ = self.lost.set(receivers);
+        for inbox in self.inboxes.values().filter(|own| !is_left(own)) {
+            while let Ok(input) = inbox.receiver().try_recv() {
+                if let Input::Message { bytes, .. } = input {
+                    inbox.took(bytes);
+                }
+            }
+        }
+    }
+
+    /// Whether the node lost its disk, as far as is known.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.get().is_some()
+    }
+
+    /// The inbox of the registry's thread.
+    pub(crate) fn registry(&self) -> &Arc<Inbox> {
+        &self.registry
     }
 
     /// The inbox of a role, if this node has it.
@@ -68,7 +109,7 @@ impl Router {
 
     /// The inbox of every thread that has one.
     pub(crate) fn inboxes(&self) -> impl Iterator<Item = &Arc<Inbox>> {
-        self.inboxes.values().chain(&self.snapshots)
+        self.inboxes.values().chain(&self.snapshots).chain([&self.registry])
     }
 
     pub(crate) fn open(&self, endpoint: Endpoint) {

@@ -4,25 +4,29 @@ use crate::admin;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::gate::{Admission, Delivery};
-use crate::handle::{Addresses, Io, NodeHandle, Running, Threads};
+use crate::handle::{Addresses, Io, NodeHandle, Running, Spawner, Threads};
 use crate::inbox::Inbox;
-use crate::journal_loop::{JournalLoop, JournalSender};
+use crate::journal_loop::{Append, JournalLoop, JournalSender, die};
 use crate::limits;
 use crate::links;
 use crate::metrics;
-use crate::recovery::{self, Restored};
+use crate::recovery::{self, Found, Restored};
+use crate::registry_file::{RegistryError, RegistryFile};
+use crate::registry_loop::{Lost, OnVerdict, RegistryLoop};
 use crate::role_loop::{Driven, RoleLoop};
-use crate::roles::{DrivenAcceptor, DrivenDependency, DrivenProposer, DrivenReplica, DrivenVoter};
+use crate::roles::{
+    DrivenAcceptor, DrivenDependency, DrivenProposer, DrivenRelay, DrivenReplica, DrivenVoter,
+};
 use crate::route::{Outbox, Router};
 use crate::snapshots::SnapshotLoop;
 use crate::status::{Observer, Published};
 use althing_journal::FileDisk;
-use althing_model::{Conflicts, Role, StateMachine, Unrestorable};
-use althing_roles::Roles;
+use althing_model::{Conflicts, NodeId, Role, StateMachine, Unrestorable};
+use althing_roles::{RoleMissing, Roles};
 use althing_snapshot::{Digest, Store};
 use althing_transport::{Endpoint, Peer};
-use althing_wire::Party;
-use crossbeam::channel;
+use althing_wire::{Party, Standing};
+use crossbeam::channel::{self, Sender};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -42,6 +46,12 @@ pub enum StartError {
     /// The journal cannot be opened: another node's, damaged, in use, ..
     #[error("journal: {0}")]
     Journal(#[from] althing_journal::OpenError),
+    /// The journal has records of a role that the node does not have.
+    #[error("journal: {0}")]
+    Role(#[from] RoleMissing),
+    /// Whether the node may vote cannot be told: its registry is damaged, another node's, ..
+    #[error("registry: {0}")]
+    Registry(#[from] RegistryError),
     /// The snapshots cannot be opened: another cluster's, in use, a failing disk, ..
     #[error("snapshots: {0}")]
     Snapshots(#[from] althing_snapshot::SnapshotError),
@@ -100,6 +110,10 @@ impl Node {
     /// thread of its own. `machine` is in its first state; what it went through is applied to it
     /// before this returns.
     ///
+    /// A node with a new journal asks the others first who they know it as. It runs, and has no role,
+    /// until a majority of them has answered; if one of them knows it from an earlier journal it has no
+    /// vote any more ([`crate::RegistryStatus`]).
+    ///
     /// The node has an asynchronous runtime of its own; this may be called from anywhere, and takes
     /// as long as the journal takes to read.
     ///
@@ -112,16 +126,30 @@ impl Node {
     ) -> Result<NodeHandle, StartError> {
         let exporter = metrics::install();
         let clock = Clock::start();
-        let Restored { roles, journal, recovered, trim, store } =
-            recovery::recover(&config, machine, conflicts)?;
+        let disk = FileDisk::new(&config.data_dir);
+        let file = RegistryFile::new(disk, config.cluster, config.me);
+        let found = recovery::find(&config, &file)?;
+        let registry = found.registry.clone();
+        // A new node has nothing to read back, and makes its roles when it knows which it has.
+        let (restored, asking) = match registry.standing() {
+            Standing::Asking => (None, Some((found, machine, conflicts))),
+            standing => {
+                let is_lost = standing == Standing::Lost;
+                (Some(recovery::restore(&config, found, is_lost, machine, conflicts)?), None)
+            }
+        };
+        let has_replica = config.membership.has(config.me, Role::Replica);
         let config = Arc::new(config);
         let runtime = Io::start()?;
         let router = Arc::new(Router::new(
             config.me,
             &config.membership,
             inboxes(&config),
-            store.as_ref().map(|_| Arc::new(snapshot_inbox())),
+            has_replica.then(|| Arc::new(snapshot_inbox())),
         ));
+        if registry.standing() == Standing::Lost {
+            router.lose();
+        }
         let published = Arc::new(Published::default());
         let is_closing = Arc::new(AtomicBool::new(false));
         let observer = Arc::new(Observer {
@@ -146,24 +174,42 @@ impl Node {
         if let Some(admin) = admin {
             runtime.runtime().spawn(admin::serve(admin, observer.clone(), exporter));
         }
-        runtime.runtime().spawn(links::watch(router.clone(), config.down_after));
+        runtime.runtime().spawn(links::watch(router.clone(), published.clone(), config.down_after));
         drop(entered);
 
-        let mut threads = Threads::new();
-        let (sender, queue) = channel::bounded(limits::JOURNAL_QUEUE_LEN);
-        let journal_loop = JournalLoop::new(
-            (journal, recovered, trim),
-            queue,
+        let threads = Threads::new();
+        let spawn = Spawn {
+            config: config.clone(),
+            router: router.clone(),
+            clock,
+            spawner: threads.spawner.clone(),
+            published: published.clone(),
+        };
+        let on_verdict = match restored {
+            Some(restored) => {
+                spawn.node(restored)?;
+                None
+            }
+            None => asking.map(|(found, machine, conflicts)| -> OnVerdict {
+                Box::new(move |lost| spawn.asked(lost, found, machine, conflicts))
+            }),
+        };
+        match registry.standing() {
+            Standing::Lost => tell_lost(&config, None),
+            Standing::Asking => tracing::info!(
+                "this node is new: it asks the others whether they know it, and waits for a majority"
+            ),
+            Standing::Admitted => {}
+        }
+        let registry_loop = RegistryLoop::new(
+            (registry, file),
+            router.registry().clone(),
             Outbox::new(router.clone()),
-            config.sync_delay,
-            config.disk_reserve,
-            published.clone(),
+            clock,
+            on_verdict,
+            published,
         );
-        threads.spawn("journal", move || journal_loop.run())?;
-        let spawn = Spawn { router: &router, sender: &sender, clock, threads: &mut threads };
-        spawn.roles(roles, store, &published)?;
-        // Only the roles hold the journal's queue now: it ends when they have.
-        drop(sender);
+        threads.spawner.spawn("registry", move || registry_loop.run())?;
         tracing::info!(
             "node {} of cluster {} listens on {}",
             config.me.0,
@@ -208,23 +254,79 @@ fn endpoint_config(config: &Config) -> althing_transport::Config {
     }
 }
 
-/// What every role's thread is made of.
-struct Spawn<'a> {
-    router: &'a Arc<Router>,
-    sender: &'a channel::Sender<crate::journal_loop::Append>,
-    clock: Clock,
-    threads: &'a mut Threads,
+/// Says what happened to a node that lost its journal, and what that means.
+fn tell_lost(config: &Config, known_to: Option<NodeId>) {
+    let why = match known_to {
+        Some(NodeId(node)) => format!("node {node} knows it from an earlier journal"),
+        None => "its registry says so".to_owned(),
+    };
+    tracing::error!(
+        "node {} lost its journal, and with it what it promised: {why}. It comes back without a vote, \
+         as a replica that catches up and passes its clients' commands on, and stays so: it counts among \
+         the f = {} nodes that may fail. If its journal still exists (a disk that is not mounted), stop \
+         it and put {} back as it was",
+        config.me.0,
+        config.membership.acceptor_quorums().f(),
+        config.data_dir.display()
+    );
 }
 
-impl Spawn<'_> {
+/// What every role's thread is made of.
+struct Spawn {
+    config: Arc<Config>,
+    router: Arc<Router>,
+    clock: Clock,
+    spawner: Spawner,
+    published: Arc<Published>,
+}
+
+impl Spawn {
+    /// On the registry's thread: the others have said what this node is.
+    fn asked(
+        self,
+        lost: Option<Lost>,
+        found: Found,
+        machine: Box<dyn StateMachine>,
+        conflicts: Arc<dyn Conflicts>,
+    ) {
+        let is_lost = lost.is_some();
+        if let Some(Lost { known_to }) = lost {
+            self.router.lose();
+            tell_lost(&self.config, known_to);
+        } else {
+            tracing::info!("this node is admitted: no other knows it from an earlier journal");
+        }
+        let restored = recovery::restore(&self.config, found, is_lost, machine, conflicts);
+        if let Err(error) = restored.and_then(|restored| self.node(restored)) {
+            die(&error);
+        }
+    }
+
+    /// Starts the journal's thread, and a thread for each role.
+    fn node(&self, restored: Restored) -> Result<(), StartError> {
+        let Restored { roles, journal, recovered, trim, store } = restored;
+        let (sender, queue) = channel::bounded(limits::JOURNAL_QUEUE_LEN);
+        let journal_loop = JournalLoop::new(
+            (journal, recovered, trim),
+            queue,
+            Outbox::new(self.router.clone()),
+            self.config.sync_delay,
+            self.config.disk_reserve,
+            self.published.clone(),
+        );
+        self.spawner.spawn("journal", move || journal_loop.run())?;
+        // Only the roles hold the journal's queue then: it ends when they have.
+        self.roles(roles, store, &sender)
+    }
+
     fn roles(
-        mut self,
+        &self,
         roles: Roles,
         store: Option<(Store<FileDisk>, Option<SystemTime>)>,
-        published: &Arc<Published>,
+        sender: &Sender<Append>,
     ) -> Result<(), StartError> {
-        let Roles { is_lost: _, relay: _, proposer, voter, dependency, acceptor, replica } = roles;
-        let published = || published.clone();
+        let Roles { is_lost: _, relay, proposer, voter, dependency, acceptor, replica } = roles;
+        let published = || self.published.clone();
         if let (Some(replica), Some(store)) = (replica, store) {
             let tasks = self.router.snapshots().expect("a node with a replica has it").clone();
             let done = self.router.inbox(Party::Node(Role::Replica));
@@ -236,27 +338,36 @@ impl Spawn<'_> {
                 self.clock,
                 published(),
             );
-            self.threads.spawn("snapshots", move || snapshots.run())?;
+            self.spawner.spawn("snapshots", move || snapshots.run())?;
             let replica = DrivenReplica::new(replica, store.0, tasks, published());
-            self.role(Party::Node(Role::Replica), Some(replica))?;
+            self.role(Party::Node(Role::Replica), Some(replica), sender)?;
         }
-        self.role(Party::Voter, voter.map(|voter| DrivenVoter::new(voter, published())))?;
+        self.role(Party::Voter, voter.map(|voter| DrivenVoter::new(voter, published())), sender)?;
         self.role(
             Party::Node(Role::Dependency),
             dependency.map(|dependency| DrivenDependency::new(dependency, published())),
+            sender,
         )?;
         self.role(
             Party::Node(Role::Acceptor),
             acceptor.map(|acceptor| DrivenAcceptor::new(acceptor, published())),
+            sender,
         )?;
+        self.role(Party::Node(Role::Proposer), relay.map(DrivenRelay::new), sender)?;
         // The last, since it begins by asking the others.
         self.role(
             Party::Node(Role::Proposer),
             proposer.map(|proposer| DrivenProposer::new(proposer, published())),
+            sender,
         )
     }
 
-    fn role<R: Driven>(&mut self, party: Party, role: Option<R>) -> Result<(), StartError> {
+    fn role<R: Driven>(
+        &self,
+        party: Party,
+        role: Option<R>,
+        sender: &Sender<Append>,
+    ) -> Result<(), StartError> {
         let Some(mut role) = role else {
             return Ok(());
         };
@@ -267,9 +378,9 @@ impl Spawn<'_> {
             role,
             inbox: inbox.expect("each role has an inbox").clone(),
             outbox: Outbox::new(self.router.clone()),
-            journal: JournalSender::new(self.sender.clone()),
+            journal: JournalSender::new(sender.clone()),
             clock: self.clock,
         };
-        self.threads.spawn(R::NAME, move || role_loop.run())
+        self.spawner.spawn(R::NAME, move || role_loop.run())
     }
 }

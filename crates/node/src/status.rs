@@ -57,6 +57,9 @@ pub struct Status {
     /// the floor, and below it what is not forgotten yet.
     #[serde(default)]
     pub vertices: BTreeMap<String, u64>,
+    /// Whether it may vote and propose.
+    #[serde(default)]
+    pub registry: RegistryStatus,
     /// What a node that is behind the others waits for.
     #[serde(default)]
     pub waiting_for: Option<String>,
@@ -80,6 +83,36 @@ pub struct DiskBudget {
     pub journal_bytes: u64,
     /// The snapshots that are kept, one being written, and one being fetched.
     pub snapshot_bytes: u64,
+}
+
+/// What a node's registry says: whether the node may vote and propose.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistryStatus {
+    /// `asking` while it is not known, `admitted`, or `lost`: it forgot what it promised with an earlier
+    /// journal, and neither votes nor proposes.
+    pub standing: String,
+    /// The number of its journal, in hexadecimal.
+    pub incarnation: String,
+    /// How many other nodes have answered that they know no earlier one.
+    pub answered: usize,
+    /// How many it takes.
+    pub needed: usize,
+    /// Who knew an earlier one.
+    pub contradicted_by: Option<u32>,
+    /// Other nodes that lost their journals, as far as they have told since the start.
+    pub lost: Vec<u32>,
+}
+
+impl RegistryStatus {
+    /// Whether it is not known yet whether the node may vote.
+    pub fn is_asking(&self) -> bool {
+        self.standing == "asking"
+    }
+
+    /// Whether the node has no vote any more.
+    pub fn is_lost(&self) -> bool {
+        self.standing == "lost"
+    }
 }
 
 /// What the snapshots' thread says of itself.
@@ -325,6 +358,7 @@ fn ms(time: Duration) -> f64 {
 #[derive(Debug, Default)]
 pub(crate) struct Published {
     state: Mutex<State>,
+    registry: Mutex<RegistryStatus>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -351,6 +385,25 @@ impl Published {
 
     pub(crate) fn set_snapshots(&self, status: SnapshotStatus) {
         self.with(|state| state.snapshots = Some(status));
+    }
+
+    pub(crate) fn set_registry(&self, status: RegistryStatus) {
+        *self.registry.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+
+    /// What the registry said last.
+    pub(crate) fn registry(&self) -> RegistryStatus {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether it is not known yet whether this node may vote.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner).is_asking()
+    }
+
+    /// Other nodes that lost their disks.
+    pub(crate) fn lost(&self) -> Vec<u32> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner).lost.clone()
     }
 
     /// How many vertices a role holds something of.
@@ -456,6 +509,7 @@ impl Observer {
             digest: digest.map(|digest| format!("{digest:016x}")),
             links,
             journal,
+            registry: self.published.registry(),
             waiting_for,
             vertices: vertices.map(|(role, count)| (role.to_owned(), count)).collect(),
             disk_budget_bytes: budget.map(|it| it.journal_bytes + it.snapshot_bytes),
@@ -491,6 +545,13 @@ impl Observer {
 
     fn not_ready(&self, links: &[LinkStatus]) -> Option<String> {
         let State { journal, snapshots, replica, .. } = self.published.with(|state| *state);
+        let registry = self.published.registry();
+        if registry.is_asking() {
+            return Some(format!(
+                "admission: {} of {} other nodes have answered",
+                registry.answered, registry.needed
+            ));
+        }
         if journal.disk_low {
             return Some(format!(
                 "the disk has {} left, under the reserve of {}: make room",
@@ -503,10 +564,15 @@ impl Observer {
                 .map(|what| format!("it waits for {what}"));
         }
         let membership = &self.config.membership;
+        let has_voice = |node: NodeId| match node == self.config.me {
+            true => !registry.is_lost(),
+            false => !registry.lost.contains(&node.0),
+        };
         let is_up = |node: NodeId| {
             node == self.config.me || links.iter().any(|link| link.node == node.0 && link.up)
         };
-        let up = |role| membership.with(role).filter(|node| is_up(*node)).count();
+        let up =
+            |role| membership.with(role).filter(|node| has_voice(*node) && is_up(*node)).count();
         let acceptors = membership.acceptor_quorums().phase2();
         let dependency = membership.dependency_quorums().dependency();
         let needs = match membership.path() {
@@ -525,6 +591,10 @@ impl Observer {
     }
 
     async fn digest(&self) -> Option<u64> {
+        // Its replica does not run yet.
+        if self.published.is_asking() {
+            return None;
+        }
         let replica = self.router.inbox(Party::Node(Role::Replica))?;
         let (sender, receiver) = oneshot::channel();
         replica.put(Input::Digest(sender));

@@ -80,7 +80,9 @@ impl Registry {
             known: Default::default(),
         });
         if state.standing == Standing::Admitted && journal == JournalFound::None {
+            // Under another number, so that the others notice too.
             state.standing = Standing::Lost;
+            state.incarnation = drawn;
         }
         Self {
             others,
@@ -108,6 +110,11 @@ impl Registry {
             Standing::Lost if is_planted(Mutant::LostDiskVotes) => Standing::Admitted,
             standing => standing,
         }
+    }
+
+    /// The number that this node's journal was made with.
+    pub fn incarnation(&self) -> u64 {
+        self.state.incarnation
     }
 
     /// Who knows this node from an earlier journal; none where its own disk says so.
@@ -242,6 +249,7 @@ mod tests {
     }
 
     /// Nodes that talk to each other until nobody has anything to say, and their disks.
+    #[derive(Clone)]
     struct Cluster {
         nodes: BTreeMap<u32, Registry>,
         disks: BTreeMap<u32, RegistryState>,
@@ -348,7 +356,12 @@ mod tests {
         for journal in [JournalFound::Empty, JournalFound::WithRecords] {
             assert_eq!(registry(0, Some(disk()), journal).standing(), Standing::Admitted);
         }
-        assert_eq!(registry(0, Some(disk()), JournalFound::None).standing(), Standing::Lost);
+        let mut others = cluster.clone();
+        let drawn = RegistryState { incarnation: 1, ..disk() };
+        others.nodes.get_mut(&4).unwrap().state.known.insert(NodeId(0), 1);
+        others.begin(0, registry(0, Some(drawn), JournalFound::None));
+        assert_eq!(others.standing(0), Standing::Lost);
+        assert!(others.nodes[&4].lost().contains(&NodeId(0)), "it is told to nobody");
         assert_eq!(registry(0, None, JournalFound::WithRecords).standing(), Standing::Admitted);
         // A node that crashed before it was admitted goes on asking under its number.
         let asking = RegistryState { standing: Standing::Asking, ..disk() };
