@@ -198,6 +198,7 @@ mod tests {
             waiting_for: None,
             disk_budget: Default::default(),
             disk_budget_bytes: None,
+            registry: Default::default(),
         }
     }
 

@@ -258,7 +258,9 @@ impl Scope {
                 let outcome = Outcome::Executed(self.reply(bytes)?);
                 Relayed { ticket: bytes.int_in_range(0..=3)?, outcome }.into()
             }
-            Kind::Register => Register { incarnation: bytes.arbitrary()? }.into(),
+            Kind::Register => {
+                Register { incarnation: bytes.arbitrary()?, is_lost: bytes.arbitrary()? }.into()
+            }
             Kind::Registered => Registered { incarnation: bytes.arbitrary()? }.into(),
             Kind::Reserved => Reserved { until: bytes.int_in_range(0..=300)? }.into(),
             Kind::Served => {

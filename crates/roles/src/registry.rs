@@ -104,6 +104,12 @@ impl Registry {
         self.on_deadline(now, effects);
     }
 
+    /// What its file should hold: also before anything else is made, where it is news. A node that finds
+    /// that it lost its journal must not make another before it has put that down.
+    pub fn state(&self) -> &RegistryState {
+        &self.state
+    }
+
     /// Whether the node may take part.
     pub fn standing(&self) -> Standing {
         match self.state.standing {

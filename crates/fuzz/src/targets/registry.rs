@@ -63,7 +63,7 @@ fn live(bytes: &mut Unstructured<'_>, outcomes: &mut Outcomes) -> Result<()> {
                 let from = NodeId(bytes.int_in_range(0..=n)?);
                 let incarnation = number(bytes)?;
                 let message: Message = match choice % 2 {
-                    0 => Register { incarnation }.into(),
+                    0 => Register { incarnation, is_lost: bytes.arbitrary()? }.into(),
                     _ => Registered { incarnation }.into(),
                 };
                 let taken = registry.handle(from, message, &mut effects);
