@@ -91,8 +91,11 @@ pub(crate) fn find(config: &Config, file: &RegistryFile<FileDisk>) -> Result<Fou
     }
     let ask_every = limits::ASK_EVERY.as_micros() as u64;
     let registry = Registry::new(config.me, &config.membership, state, journal, drawn, ask_every);
-    // Before another journal is made: a next start must not take it for the one that is lost.
-    file.save(registry.state())?;
+    // Before another journal is made: a next start must not take it for the one that is lost. Where
+    // another process has the directory, opening the journal says so.
+    if !has_journal {
+        file.save_under_lock(registry.state())?;
+    }
     let asking = match registry.standing() {
         Standing::Asking => {
             let mut records = Vec::new();

@@ -169,6 +169,19 @@ impl<D: Disk> RegistryFile<D> {
         locked.ok_or_else(|| RegistryError::Locked { location: self.disk.location() })
     }
 
+    /// Writes it where no journal is open, with the directory's lock, and the directory if there is
+    /// none. Without effect while another process has the lock.
+    ///
+    /// # Errors
+    /// As [`Self::save`].
+    pub(crate) fn save_under_lock(&self, state: &RegistryState) -> Result<(), RegistryError> {
+        let lock = self.disk.lock(LockMode::Exclusive).map_err(self.failed("lock the place of"))?;
+        match lock {
+            Some(_lock) => self.save(state),
+            None => Ok(()),
+        }
+    }
+
     fn failed(&self, operation: &'static str) -> impl Fn(io::Error) -> RegistryError + use<D> {
         let location = self.disk.location();
         move |source| RegistryError::Io { location: location.clone(), operation, source }
