@@ -165,14 +165,10 @@ impl Replica {
             let known = self.others.get(&other).map(|other| &other.committed);
             all = known.map(|known| all.common_prefixes(known)).unwrap_or_default();
         }
-        if !self.config.has_voter {
-            // They are to be written down again until a snapshot holds them.
-            all = all.common_prefixes(&self.held);
-        }
-        // Without barriers no snapshot helps who has them and then loses its disk.
-        if self.config.limits.barrier_len > 0 {
-            self.log.forget_below(&all);
-        }
+        // Who has them all may yet lose its disk: then a snapshot has to hold them, below its cut, for a
+        // noop above may have been executed here and be in no barrier's reach for ever. And a replica
+        // without a voter writes them down again.
+        self.log.forget_below(&all.common_prefixes(&self.held));
         let limits = &self.config.limits;
         if self.log.len() > limits.log_len_max || self.log.bytes() > limits.log_bytes_max {
             mark::hit(Mark::LogCut);

@@ -222,8 +222,7 @@ impl Replica {
             self.executed.entry(*column).or_default().union(set);
         }
         let ready = self.graph.install(&header.executed);
-        let prefixes = header.executed.iter().map(|(column, set)| (*column, set.below(), vec![]));
-        self.log.forget_below(&DepSet::from_columns(prefixes));
+        self.log.forget_below(&self.cut);
         Ok(ready)
     }
 }
