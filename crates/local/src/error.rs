@@ -88,6 +88,12 @@ pub enum LocalClusterError {
         /// What it wrote.
         log: PathBuf,
     },
+    /// A node in this process could not be started.
+    #[error(transparent)]
+    Start(#[from] althing_node::StartError),
+    /// A node in this process failed while the others were started.
+    #[error(transparent)]
+    Failed(#[from] althing_node::NodeFailed),
     /// A page of a node's admin port could not be read.
     #[error(transparent)]
     Page(#[from] crate::PageError),

@@ -33,9 +33,12 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [`LocalNodes`] are nodes in threads of this process, with a state machine of your own.
 
 mod description;
 mod error;
+mod in_process;
 mod layout;
 pub mod leash;
 mod network;
@@ -45,6 +48,7 @@ mod ports;
 mod process;
 
 pub use error::LocalClusterError;
+pub use in_process::LocalNodes;
 pub use network::Route;
 pub use page::PageError;
 pub use planet::PlanetSourceError;

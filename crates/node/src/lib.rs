@@ -45,6 +45,7 @@
 
 mod admin;
 mod bounded_conflicts;
+mod builder;
 mod clock;
 pub mod config;
 mod gate;
@@ -66,6 +67,7 @@ mod snapshots;
 mod start;
 mod status;
 
+pub use builder::NodeBuilder;
 pub use config::{Config, ConfigError, ConfigFile};
 pub use handle::{Addresses, NodeFailed, NodeHandle};
 pub use metrics::install as install_metrics;

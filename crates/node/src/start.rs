@@ -40,6 +40,11 @@ pub struct Node;
 /// A node was not started. Nothing of it runs.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// A builder was not given everything.
+    #[error(
+        "a node needs a configuration, a state machine and a conflict function: call `.{0}(..)` too"
+    )]
+    Incomplete(&'static str),
     /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),

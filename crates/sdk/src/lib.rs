@@ -46,12 +46,14 @@ mod file;
 mod kv;
 pub mod limits;
 mod link;
+mod typed;
 
 pub use client::{Client, Executed};
 pub use config::{Config, NodeAddress, Prefer};
 pub use error::{ConnectError, Error, NodeProblem};
 pub use file::{ClientFile, ClientFileError, ClientNodeEntry, ClientTlsEntry};
 pub use kv::{KvClient, KvError, Swapped};
+pub use typed::{TypedClient, TypedError};
 
 pub use althing_client::Failure;
 pub use althing_model::{ClusterId, NodeId};
