@@ -48,6 +48,8 @@ enum Command {
     Certs(crate::certs::Args),
     /// Check configurations.
     Config(crate::config::Args),
+    /// Look for commands that a conflict function wrongly calls commuting.
+    Conflict(crate::conflict::Args),
     /// Run the protocol in a simulated world, with faults.
     Sim(crate::sim::Args),
     /// Choose where to put nodes, by what each placement would cost.
@@ -69,6 +71,7 @@ impl Cli {
             Command::Snapshot(args) => crate::snapshot::run(args),
             Command::Certs(args) => crate::certs::run(args),
             Command::Config(args) => crate::config::run(args),
+            Command::Conflict(args) => crate::conflict::run(args),
             Command::Sim(args) => crate::sim::run(args),
             Command::Plan(args) => crate::plan::run(args),
             Command::Bench(args) => crate::bench::run(args),

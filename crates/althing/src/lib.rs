@@ -41,6 +41,8 @@ pub mod cluster;
 #[cfg(feature = "command")]
 pub mod config;
 #[cfg(feature = "command")]
+pub mod conflict;
+#[cfg(feature = "command")]
 pub mod demo;
 #[cfg(feature = "command")]
 pub mod exit;

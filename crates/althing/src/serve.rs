@@ -1,14 +1,14 @@
 //! `althing serve`: one node with the reference store, until a signal ends it.
 
+use crate::conflict;
 use crate::exit::Failure;
-use althing_kv::{KvConflicts, Store};
+use althing_kv::Store;
 use althing_local::leash;
 use althing_node::{Config, Node, NodeHandle, StartError};
 use anyhow::Context;
 use serde_json::json;
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -76,7 +76,7 @@ async fn serve(config: Config, as_json: bool) -> Result<(), Failure> {
     // From here on a signal ends the node in order, also one that comes while it starts.
     let mut ends = Ends::listen().map_err(Failure::cannot_start)?;
     let (me, cluster) = (config.me, config.cluster);
-    let conflicts = Arc::new(KvConflicts::default());
+    let conflicts = conflict::of_config(&config).map_err(Failure::usage)?;
     let node = Node::start(config, Box::<Store>::default(), conflicts).map_err(not_started)?;
     let addresses = node.addresses();
     if as_json {

@@ -147,3 +147,9 @@ pub fn body_len_max(kind: Kind) -> u32 {
         | Kind::Answer => frame::BODY_LEN_MAX,
     }
 }
+
+/// Fuel for a call of a conflict function in WebAssembly: a few milliseconds of a proposer's thread.
+pub const MODULE_FUEL: u64 = 1_000_000;
+
+/// Memory for such a call, in MiB.
+pub const MODULE_MEMORY_MIB: usize = 16;

@@ -1,6 +1,6 @@
 //! From a configuration file to a configuration, with every problem named.
 
-use super::{Config, ConfigFile, Member, Problem};
+use super::{Config, ConfigFile, Member, Module, Problem};
 use crate::limits;
 use althing_journal::Options;
 use althing_model::{ClusterId, Epoch, Membership, MembershipInvalid, NodeId, Path, Quorums, Role};
@@ -40,6 +40,7 @@ pub(super) fn check(file: &ConfigFile, base: &FilePath) -> Result<Config, Vec<Pr
     let data_dir = check.data_dir(&file.data_dir);
     check.numbers(file);
     let transport = check.transport(file);
+    let module = check.module(file);
     let admin =
         file.admin.as_ref().and_then(|admin| check.socket_address("admin.listen", &admin.listen));
     let (Some(cluster), Some(membership), Some(listen), Some(transport), []) =
@@ -98,6 +99,7 @@ pub(super) fn check(file: &ConfigFile, base: &FilePath) -> Result<Config, Vec<Pr
         disk_reserve: file.journal.reserve_mib.map(|mib| mib << 20),
         journal: journal_options(file),
         sync_delay: Duration::from_micros(file.journal.sync_delay_us),
+        module,
         admin,
         transport,
     })
@@ -111,6 +113,23 @@ struct Check<'a> {
 impl Check<'_> {
     fn problem(&mut self, key: impl Into<String>, text: impl Into<String>) {
         self.problems.push(Problem::new(key, text));
+    }
+
+    fn module(&mut self, file: &ConfigFile) -> Option<Module> {
+        let entry = file.conflicts.as_ref()?;
+        let module = self.existing("conflicts.module", &entry.module);
+        for (key, value) in
+            [("conflicts.fuel", entry.fuel), ("conflicts.memory_mib", entry.memory_mib as u64)]
+        {
+            if value == 0 {
+                self.problem(key, "with 0 every command would be over everything");
+            }
+        }
+        Some(Module {
+            file: module,
+            fuel: entry.fuel,
+            memory: entry.memory_mib.saturating_mul(1 << 20),
+        })
     }
 
     fn cluster(&mut self, text: &str) -> Option<ClusterId> {

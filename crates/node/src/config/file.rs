@@ -43,6 +43,9 @@ pub struct ConfigFile {
     /// Snapshots, and how often they are cut.
     #[serde(default)]
     pub snapshots: SnapshotsEntry,
+    /// A conflict function of your own for the reference store; the store's own without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflicts: Option<ConflictsEntry>,
     /// The pages for operators; none without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin: Option<AdminEntry>,
@@ -246,6 +249,29 @@ impl Default for SnapshotsEntry {
     }
 }
 
+/// `[conflicts]`: a WebAssembly module says what the commands of the reference store touch. It must be
+/// the same on every node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConflictsEntry {
+    /// The module's file, relative to the configuration file.
+    pub module: PathBuf,
+    /// Fuel for a call, about one for each instruction. The same on every node.
+    #[serde(default = "fuel_default")]
+    pub fuel: u64,
+    /// Memory for a call, in MiB. The same on every node.
+    #[serde(default = "module_memory_default")]
+    pub memory_mib: usize,
+}
+
+fn fuel_default() -> u64 {
+    crate::limits::MODULE_FUEL
+}
+
+fn module_memory_default() -> usize {
+    crate::limits::MODULE_MEMORY_MIB
+}
+
 /// `[admin]`: `/metrics`, `/status`, `/health/live` and `/health/ready`, over plain HTTP and
 /// without authentication.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -328,6 +354,7 @@ impl ConfigFile {
             limits: LimitsEntry::default(),
             journal: JournalEntry::default(),
             snapshots: SnapshotsEntry::default(),
+            conflicts: None,
             admin: Some(AdminEntry { listen: "127.0.0.1:0".to_owned() }),
             transport: TransportEntry::default(),
         }

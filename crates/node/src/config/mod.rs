@@ -6,8 +6,8 @@ mod file;
 mod problem;
 
 pub use file::{
-    AdminEntry, ConfigFile, JournalEntry, LimitsEntry, NodeEntry, SnapshotsEntry, TimeoutsEntry,
-    TlsEntry, TransportEntry,
+    AdminEntry, ConfigFile, ConflictsEntry, JournalEntry, LimitsEntry, NodeEntry, SnapshotsEntry,
+    TimeoutsEntry, TlsEntry, TransportEntry,
 };
 pub use problem::{ConfigError, Problem};
 
@@ -60,10 +60,24 @@ pub struct Config {
     pub disk_reserve: Option<u64>,
     /// Added to each sync of the journal.
     pub sync_delay: Duration,
+    /// A module that says what commands touch; none where the program's own function does.
+    pub module: Option<Module>,
     /// Where the pages for operators are (TCP); none without it.
     pub admin: Option<SocketAddr>,
     /// The transport's settings.
     pub transport: Settings,
+}
+
+/// A conflict function in a WebAssembly module. The program that runs the node loads it; a node takes
+/// whatever function it is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Module {
+    /// Its file, which is there.
+    pub file: PathBuf,
+    /// Fuel for a call.
+    pub fuel: u64,
+    /// Bytes of memory for a call.
+    pub memory: usize,
 }
 
 /// A node of the cluster.
