@@ -31,11 +31,13 @@ fn value(text: &'static str) -> OperationResult {
     OperationResult::Value(Some(text.into()))
 }
 
+type Values = &'static [Option<&'static str>];
+
 /// Broken: an application's condition lets through what it excludes.
 #[test]
 fn each_condition_asks_what_it_says() {
     let text = |text: &'static str| Bytes::from(text);
-    let cases: [(Condition, &[Option<&str>], &[Option<&str>]); 8] = [
+    let cases: [(Condition, Values, Values); 8] = [
         (Condition::Exists, &[Some("")], &[None]),
         (Condition::Absent, &[None], &[Some("")]),
         (Condition::Equal(text("b")), &[Some("b")], &[None, Some("a"), Some("bb")]),
