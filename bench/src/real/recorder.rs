@@ -174,6 +174,9 @@ fn input(command: &KvCommand) -> Input {
         KvCommand::MultiGet { keys } => {
             Input::MultiGet { keys: keys.iter().map(|key| key[..].into()).collect() }
         }
+        KvCommand::Transaction(_) => {
+            unreachable!("no load has transactions: the specification of registers knows none")
+        }
     }
 }
 
@@ -191,6 +194,7 @@ fn output(reply: &KvReply) -> Output {
         KvReply::NotANumber
         | KvReply::Overflow
         | KvReply::TooLong { .. }
+        | KvReply::Transaction(_)
         | KvReply::NotACommand => Output::NotAnInteger,
     }
 }

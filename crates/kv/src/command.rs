@@ -1,5 +1,6 @@
 //! What a client can ask of the store.
 
+use crate::Transaction;
 use crate::limits::{COMMAND_LEN_MAX, KEY_LEN_MAX, KEYS_MAX, VALUE_LEN_MAX};
 use crate::schema::{self, CommandKind};
 use bytes::Bytes;
@@ -65,6 +66,9 @@ pub enum KvCommand {
         /// The keys.
         keys: Vec<Bytes>,
     },
+    /// Conditions, and what to do if they hold or do not, all or nothing:
+    /// [`KvReply::Transaction`](crate::KvReply::Transaction).
+    Transaction(Transaction),
 }
 
 impl KvCommand {
@@ -83,6 +87,7 @@ impl KvCommand {
                 pairs: pairs.into_iter().map(|(key, value)| schema::Pair { key, value }).collect(),
             }),
             Self::MultiGet { keys } => CommandKind::MultiGet(schema::Keys { keys }),
+            Self::Transaction(transaction) => CommandKind::Transaction(transaction.into()),
         };
         schema::Command { kind: Some(kind) }.encode_to_vec().into()
     }
@@ -111,6 +116,10 @@ impl KvCommand {
                 Self::MultiPut { pairs: pairs.collect() }
             }
             CommandKind::MultiGet(schema::Keys { keys }) => Self::MultiGet { keys },
+            CommandKind::Transaction(transaction) => {
+                check_count(transaction.len())?;
+                Self::Transaction(transaction.try_into()?)
+            }
         };
         command.check_parts()?;
         Ok(command)
@@ -149,6 +158,18 @@ impl KvCommand {
             Self::MultiGet { keys } => {
                 check_count(keys.len())?;
                 keys.iter().try_for_each(check_key)
+            }
+            Self::Transaction(transaction) => {
+                check_count(transaction.len())?;
+                for (key, condition) in &transaction.compare {
+                    check_key(key)?;
+                    condition.value().map_or(Ok(()), check_value)?;
+                }
+                for operation in transaction.then.iter().chain(&transaction.otherwise) {
+                    check_key(operation.key())?;
+                    operation.value().map_or(Ok(()), check_value)?;
+                }
+                Ok(())
             }
         }
     }
@@ -201,7 +222,9 @@ pub enum KvInvalid {
         len: usize,
     },
     /// More keys than [`KEYS_MAX`].
-    #[error("{count} keys in one command, over the {KEYS_MAX} allowed: send several")]
+    #[error(
+        "{count} keys, or conditions and operations, in one command, over the {KEYS_MAX} allowed: send several"
+    )]
     TooManyKeys {
         /// How many.
         count: usize,

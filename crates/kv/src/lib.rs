@@ -24,6 +24,9 @@
 //! | write: `Put`, `Delete`, `CompareAndSwap`, `Increment`, `MultiPut` | | | |
 //! | add: `Add` | | | yes |
 //!
+//! A [`Transaction`] reads the keys that it only compares or gets, and writes those that one of its
+//! branches may change, whichever is taken.
+//!
 //! `Increment` answers with the sum, and two of them in the other order answer otherwise: it is a
 //! write. `Add` answers without the sum so that adds may be executed in any order. What an add does
 //! to each state is chosen for that: an absent key counts as 0, sums wrap around, and a value that
@@ -35,6 +38,7 @@
 mod command;
 mod conflicts;
 mod digest;
+mod draft;
 mod entry;
 pub mod limits;
 mod number;
@@ -42,8 +46,12 @@ mod reply;
 mod schema;
 mod snapshot;
 mod store;
+mod transaction;
 
 pub use command::{KvCommand, KvInvalid};
 pub use conflicts::KvConflicts;
 pub use reply::KvReply;
 pub use store::Store;
+pub use transaction::{
+    Branch, Condition, KvOperation, OperationFailure, OperationResult, Transaction, TransactionEnd,
+};

@@ -1,7 +1,7 @@
 //! What the store answers.
 
-use crate::KvInvalid;
 use crate::schema::{self, Maybe, Nothing, ReplyKind};
+use crate::{KvInvalid, TransactionEnd};
 use bytes::Bytes;
 use prost::Message as _;
 
@@ -34,6 +34,8 @@ pub enum KvReply {
         /// Their bytes together.
         len: u64,
     },
+    /// How a transaction ended.
+    Transaction(TransactionEnd),
     /// The payload was no command, and changed nothing. A proposer refuses it before.
     NotACommand,
 }
@@ -55,6 +57,7 @@ impl KvReply {
             Self::NotANumber => ReplyKind::NotANumber(Nothing {}),
             Self::Overflow => ReplyKind::Overflow(Nothing {}),
             Self::TooLong { len } => ReplyKind::TooLong(len),
+            Self::Transaction(end) => ReplyKind::Transaction(end.into()),
             Self::NotACommand => ReplyKind::NotACommand(Nothing {}),
         };
         schema::Reply { kind: Some(kind) }.encode_to_vec().into()
@@ -80,6 +83,7 @@ impl KvReply {
             ReplyKind::NotANumber(Nothing {}) => Self::NotANumber,
             ReplyKind::Overflow(Nothing {}) => Self::Overflow,
             ReplyKind::TooLong(len) => Self::TooLong { len },
+            ReplyKind::Transaction(end) => Self::Transaction(end.try_into()?),
             ReplyKind::NotACommand(Nothing {}) => Self::NotACommand,
         })
     }

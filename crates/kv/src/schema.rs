@@ -3,9 +3,11 @@
 use bytes::Bytes;
 use prost::{Message, Oneof};
 
+mod transaction;
+
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Command {
-    #[prost(oneof = "CommandKind", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "CommandKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
     pub(crate) kind: Option<CommandKind>,
 }
 
@@ -27,6 +29,8 @@ pub(crate) enum CommandKind {
     MultiPut(Pairs),
     #[prost(message, tag = "8")]
     MultiGet(Keys),
+    #[prost(message, tag = "9")]
+    Transaction(transaction::Transaction),
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -77,7 +81,7 @@ pub(crate) struct Keys {
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Reply {
-    #[prost(oneof = "ReplyKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    #[prost(oneof = "ReplyKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
     pub(crate) kind: Option<ReplyKind>,
 }
 
@@ -103,6 +107,8 @@ pub(crate) enum ReplyKind {
     TooLong(u64),
     #[prost(message, tag = "10")]
     NotACommand(Nothing),
+    #[prost(message, tag = "11")]
+    Transaction(transaction::End),
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -1,6 +1,7 @@
 //! The state machine.
 
 use crate::digest::Digest;
+use crate::draft::draft;
 use crate::entry::Entry;
 use crate::limits::REPLY_LEN_MAX;
 use crate::{KvCommand, KvReply, number, snapshot};
@@ -78,6 +79,13 @@ impl Store {
                 KvReply::Done
             }
             KvCommand::MultiGet { keys } => self.values(&keys),
+            KvCommand::Transaction(transaction) => {
+                let (changed, end) = draft(self, &transaction);
+                for (key, value) in changed {
+                    self.set(&key, value.as_deref());
+                }
+                KvReply::Transaction(end)
+            }
         }
     }
 
@@ -92,7 +100,7 @@ impl Store {
         KvReply::Values(entries.into_iter().map(|entry| entry.map(Entry::value_shared)).collect())
     }
 
-    fn shared(&self, key: &[u8]) -> Option<Bytes> {
+    pub(crate) fn shared(&self, key: &[u8]) -> Option<Bytes> {
         self.entries.get(key).map(Entry::value_shared)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::allocation::bounded;
 use crate::{Outcomes, Target};
-use althing_kv::{KvCommand, KvConflicts, KvReply, Store};
+use althing_kv::{Condition, KvCommand, KvConflicts, KvOperation, KvReply, Store, Transaction};
 use althing_model::{Conflicts, Footprint, StateMachine};
 use althing_wire::limits::{REPLY_LEN_MAX, RESOURCE_LEN_MAX, RESOURCES_PER_COMMAND_MAX};
 use arbitrary::{Result, Unstructured};
@@ -59,7 +59,7 @@ fn generate(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
             _ => Bytes::new(),
         };
         let by = bytes.arbitrary()?;
-        let command = match bytes.int_in_range(0..=8)? {
+        let command = match bytes.int_in_range(0..=9)? {
             0 => KvCommand::Get { key },
             1 => KvCommand::Delete { key },
             2 => KvCommand::CompareAndSwap { key, expected: None, new: Some(value) },
@@ -68,6 +68,27 @@ fn generate(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
             5 => KvCommand::Add { key, by },
             6 => KvCommand::MultiPut { pairs: vec![(key.clone(), value.clone()), (key, value)] },
             7 => KvCommand::MultiGet { keys: vec![key.clone(), key] },
+            8 => {
+                let condition = match bytes.int_in_range(0..=7)? {
+                    0 => Condition::Exists,
+                    1 => Condition::Absent,
+                    2 => Condition::Equal(value.clone()),
+                    3 => Condition::NotEqual(value.clone()),
+                    4 => Condition::Less(value.clone()),
+                    5 => Condition::Greater(value.clone()),
+                    6 => Condition::AtLeast(by),
+                    _ => Condition::AtMost(by),
+                };
+                KvCommand::Transaction(
+                    Transaction::new()
+                        .when(key.clone(), condition)
+                        .then(KvOperation::append(key.clone(), value.clone()))
+                        .then(KvOperation::increment("a", by))
+                        .then(KvOperation::get(key.clone()))
+                        .otherwise(KvOperation::delete(key.clone()))
+                        .otherwise(KvOperation::put(key, value)),
+                )
+            }
             _ => KvCommand::Put { key, value },
         };
         let payload = command.encode();
