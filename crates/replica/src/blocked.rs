@@ -94,7 +94,7 @@ impl Replica {
 
     /// Begins to watch what blocks others since the last commit.
     pub(crate) fn watch(&mut self, now: Micros) {
-        for blocker in self.graph.new_blockers() {
+        for blocker in self.graph.take_new_blockers() {
             self.watch_blocker(now, blocker);
         }
     }

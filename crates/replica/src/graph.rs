@@ -42,6 +42,9 @@ struct Pending {
     value: Value,
     /// A vertex that this one reaches, uncommitted when the pointer was set.
     blocked_by: Option<VertexId>,
+    /// All uncommitted vertices that it depends on were named: a commit may wake a thousand that wait,
+    /// and each would name again what it named before.
+    has_named: bool,
 }
 
 /// Vertices that are executed together, in their order.
@@ -69,7 +72,7 @@ impl ConflictGraph {
             return Vec::new();
         }
         self.newly_waiting.clear();
-        self.pending.insert(vertex, Pending { value, blocked_by: None });
+        self.pending.insert(vertex, Pending { value, blocked_by: None, has_named: false });
         let mut ready = Vec::new();
         // The new vertex first; those that wait for it are tried when it is executed, or keep
         // waiting for it.
@@ -124,24 +127,36 @@ impl ConflictGraph {
 
     /// The uncommitted vertices that others wait for.
     pub fn blockers(&self) -> BTreeSet<VertexId> {
-        self.pending.keys().flat_map(|vertex| self.blockers_of(*vertex)).collect()
+        let of = |vertex: &VertexId| self.named_by(*vertex).chain(self.blocker_of(*vertex));
+        self.pending.keys().flat_map(of).collect()
     }
 
     /// The uncommitted vertices for which something began to wait in the last call of
     /// [`Self::commit`]: all that a new root names itself, up to a limit, so that they are asked for
-    /// together and not one after the other; and the one behind which it waits.
-    pub fn new_blockers(&self) -> BTreeSet<VertexId> {
-        self.newly_waiting.iter().flat_map(|root| self.blockers_of(*root)).collect()
+    /// together and not one after the other; and the one behind which it waits. Told once.
+    pub fn take_new_blockers(&mut self) -> BTreeSet<VertexId> {
+        let mut blockers = BTreeSet::new();
+        for root in std::mem::take(&mut self.newly_waiting) {
+            blockers.extend(self.blocker_of(root));
+            if self.pending.get(&root).is_none_or(|pending| pending.has_named) {
+                continue;
+            }
+            let mut named = 0;
+            blockers.extend(self.named_by(root).inspect(|_| named += 1));
+            if let Some(pending) = self.pending.get_mut(&root) {
+                pending.has_named = named < BLOCKERS_NAMED_MAX;
+            }
+        }
+        blockers
     }
 
-    /// The uncommitted vertices that a pending one waits for, as in [`Self::new_blockers`].
-    fn blockers_of(&self, vertex: VertexId) -> impl Iterator<Item = VertexId> + '_ {
-        let named = self.pending.get(&vertex).into_iter().flat_map(|pending| {
+    /// The uncommitted vertices that a pending one depends on, up to a limit.
+    fn named_by(&self, vertex: VertexId) -> impl Iterator<Item = VertexId> + '_ {
+        self.pending.get(&vertex).into_iter().flat_map(|pending| {
             unexecuted(&pending.value.deps, &self.executed)
                 .filter(|dep| !self.pending.contains_key(dep))
                 .take(BLOCKERS_NAMED_MAX)
-        });
-        named.chain(self.blocker_of(vertex))
+        })
     }
 
     /// The uncommitted vertex behind which a committed one waits, if it does.
