@@ -14,9 +14,12 @@
 //! ever asked about can only become a noop, which names its whole column below it: it leads too. A
 //! set *covers* x when it holds x or a vertex that leads to it.
 //!
-//! **What is asked.** Two conflicting vertices of different columns: one's set covers the other.
-//! Two of one column that share a resource: the later one's set covers the earlier one, since that
-//! is the chain rule, on which all of the above hangs.
+//! A range is a link of its own: it leads to earlier ones of the same range, and not to vertices on
+//! the resources inside. What only a predicate can judge is no link at all.
+//!
+//! **What is asked.** Two conflicting vertices: one's set covers the other. Two of one column that
+//! share a link: the later one's set covers the earlier one, since that is the chain rule, on which
+//! all of the above hangs.
 //!
 //! **Cost.** Per resource, column and mode the answered vertices are kept by sequence. A new one
 //! looks down each column that conflicts with it, from the highest vertex to the first that its own
@@ -39,6 +42,11 @@ pub struct DependencyConflicts {
     vertices: Vec<Requested>,
     /// By resource: the answered vertices that touch it.
     by_resource: FxHashMap<u32, Vec<Line>>,
+    /// By column and link: the answered vertices that have it.
+    by_link: FxHashMap<(u32, u32), Sequence>,
+    /// Whether all links were resources, so far: then the latest on a resource leads to all earlier
+    /// ones on it.
+    are_links_resources: bool,
     /// By column: the answered vertices over everything, and all answered ones.
     everything: Vec<Sequence>,
     all: Vec<Sequence>,
@@ -50,6 +58,8 @@ struct Requested {
     command: u128,
     column: u32,
     touched: Touched,
+    /// By what it is linked to others of its column.
+    links: Vec<u32>,
     /// The unions of quorums; mostly one, others after recoveries.
     answers: Vec<Set>,
 }
@@ -91,6 +101,8 @@ impl DependencyConflicts {
             numbers: FxHashMap::default(),
             vertices: Vec::new(),
             by_resource: FxHashMap::default(),
+            by_link: FxHashMap::default(),
+            are_links_resources: true,
             everything: Vec::new(),
             all: Vec::new(),
         }
@@ -115,10 +127,13 @@ impl DependencyConflicts {
             )));
         }
         let number = self.vertices.len() as u32;
+        self.are_links_resources &= !matches!(footprint, Footprint::Linked { .. });
         let touched = self.resources.touched(footprint);
+        let links = self.resources.links(footprint);
         let column = self.column(vertex.column);
         self.numbers.insert(vertex, number);
-        self.vertices.push(Requested { vertex, command, column, touched, answers: Vec::new() });
+        let answers = Vec::new();
+        self.vertices.push(Requested { vertex, command, column, touched, links, answers });
         Ok(())
     }
 
@@ -157,7 +172,7 @@ impl DependencyConflicts {
     }
 
     fn enter(&mut self, number: u32) {
-        let Requested { vertex, column, touched, .. } = &self.vertices[number as usize];
+        let Requested { vertex, column, touched, links, .. } = &self.vertices[number as usize];
         self.all[*column as usize].insert(vertex.seq, number);
         let Touched::Resources(list) = touched else {
             self.everything[*column as usize].insert(vertex.seq, number);
@@ -172,6 +187,9 @@ impl DependencyConflicts {
                 lines.len() - 1
             });
             lines[line].members.insert(vertex.seq, number);
+        }
+        for link in links {
+            self.by_link.entry((*column, *link)).or_default().insert(vertex.seq, number);
         }
     }
 
@@ -205,17 +223,24 @@ impl DependencyConflicts {
             Touched::Resources(list) => {
                 for (resource, mode) in list {
                     for line in self.by_resource.get(resource).into_iter().flatten() {
-                        let missed = if line.column == own {
-                            self.unchained(asked, set, &line.members)
-                        } else if self.commutes.commute(*mode, line.mode) {
-                            None
-                        } else {
-                            let from = self.reach(set, line.column, *resource);
-                            self.uncovered_above(asked, set, from, &line.members)
-                        };
+                        // In its own column the links say it, where there are no others.
+                        if line.column == own && self.are_links_resources
+                            || self.commutes.commute(*mode, line.mode)
+                        {
+                            continue;
+                        }
+                        let from = self.reach(set, line.column, *resource);
+                        let missed = self.uncovered_above(asked, set, from, &line.members);
                         if missed.is_some() {
                             return missed;
                         }
+                    }
+                }
+                for link in &asked.links {
+                    let linked = self.by_link.get(&(own, *link));
+                    let missed = linked.and_then(|linked| self.unchained(asked, set, linked));
+                    if missed.is_some() {
+                        return missed;
                     }
                 }
                 let columns = (0u32..).zip(&self.everything);
@@ -249,11 +274,10 @@ impl DependencyConflicts {
 
     /// Its neighbour in its own column, if the chain is broken between them.
     fn unchained(&self, asked: &Requested, set: &Set, own: &Sequence) -> Option<u32> {
-        // One that touches nothing is no link.
-        if !asked.touched.is_something() {
+        if !asked.is_link() {
             return None;
         }
-        let is_link = |number: &u32| self.vertices[*number as usize].touched.is_something();
+        let is_link = |number: &u32| self.vertices[*number as usize].is_link();
         let (before, after) = own.around(asked.vertex.seq);
         let before = before.iter().rev().map(|(_, number)| *number).find(is_link);
         let after = after.iter().map(|(_, number)| *number).find(is_link);
@@ -267,8 +291,10 @@ impl DependencyConflicts {
     /// One above the highest vertex on the resource in that column that the set reaches.
     fn reach(&self, set: &Set, column: u32, resource: u32) -> u64 {
         let Some(row) = set.row(column) else { return 0 };
-        let on = |seq: &&u64| match self.touched(column, **seq) {
-            Some(Touched::Resources(list)) => list.iter().any(|(r, _)| *r == resource),
+        let on = |seq: &&u64| match self.requested_as(column, **seq).map(|it| &it.touched) {
+            Some(Touched::Resources(list)) => {
+                self.are_links_resources && list.iter().any(|(r, _)| *r == resource)
+            }
             Some(Touched::Everything) | None => true,
         };
         let extra = row.extras.iter().filter(on).max().map_or(0, |seq| seq + 1);
@@ -285,23 +311,26 @@ impl DependencyConflicts {
         // A later one of its own column may name this one in place of `other`.
         let is_before = |extra: u64| owner.column != other.column || extra < owner.vertex.seq;
         row.extras.iter().filter(|extra| **extra > seq).any(|extra| {
-            match self.touched(other.column, *extra) {
+            match self.requested_as(other.column, *extra) {
                 // It names all of its column below it, also what touches nothing.
-                Some(Touched::Everything) => true,
+                Some(later) if later.touched == Touched::Everything => true,
                 None => is_before(*extra),
-                Some(touched) => is_before(*extra) && touched.shared(&other.touched).is_some(),
+                Some(later) => is_before(*extra) && later.is_linked(other),
             }
         })
     }
 
-    fn touched(&self, column: u32, seq: u64) -> Option<&Touched> {
+    fn requested_as(&self, column: u32, seq: u64) -> Option<&Requested> {
         let column = self.column_names[column as usize];
         let number = self.numbers.get(&Vertex { column, seq })?;
-        Some(&self.vertices[*number as usize].touched)
+        Some(&self.vertices[*number as usize])
     }
 
     fn account(&self, asked: &Requested, set: &Set, other: &Requested) -> Violation {
-        let on = asked.touched.shared(&other.touched).flatten();
+        let on = match asked.column == other.column {
+            true => asked.links.iter().find(|link| other.links.contains(link)).copied(),
+            false => asked.touched.conflict(&other.touched, &self.commutes).flatten(),
+        };
         let words = |vertex: &Requested, set: &Set| {
             format!("{:?} depends on [{}]", vertex.vertex, self.words(set))
         };
@@ -327,6 +356,20 @@ impl DependencyConflicts {
             format!("{column}: below {} and {:?}", row.prefix, row.extras)
         });
         rows.collect::<Vec<_>>().join("; ")
+    }
+}
+
+impl Requested {
+    /// Whether it is linked to others of its column at all: not if it touches nothing, say.
+    fn is_link(&self) -> bool {
+        self.touched == Touched::Everything || !self.links.is_empty()
+    }
+
+    /// Whether the chain leads from one to the other, if both are of one column.
+    fn is_linked(&self, other: &Self) -> bool {
+        let is_over_all = |it: &Self| it.touched == Touched::Everything;
+        (is_over_all(self) || is_over_all(other)) && self.is_link() && other.is_link()
+            || self.links.iter().any(|link| other.links.contains(link))
     }
 }
 

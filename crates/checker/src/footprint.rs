@@ -42,6 +42,15 @@ pub enum Footprint<'a> {
     /// The resources, each with an access mode. Two commands conflict when they share a resource
     /// and their modes on it do not commute.
     Resources(&'a [(&'a [u8], u8)]),
+    /// The same, of a command that names them by ranges, say: it is linked into its proposer's chain
+    /// by other names than those of its resources.
+    Linked {
+        /// What it touches.
+        resources: &'a [(&'a [u8], u8)],
+        /// By what it is linked to its proposer's other vertices: those that have one of these too,
+        /// or a resource of that name. Perhaps by nothing.
+        links: &'a [&'a [u8]],
+    },
 }
 
 /// A footprint with its resources numbered.
@@ -52,21 +61,6 @@ pub(crate) enum Touched {
 }
 
 impl Touched {
-    /// Whether it touches anything at all.
-    pub(crate) fn is_something(&self) -> bool {
-        !matches!(self, Self::Resources(list) if list.is_empty())
-    }
-
-    /// A resource that both touch, in whatever modes: `Some(None)` where one touches everything and
-    /// the other anything.
-    pub(crate) fn shared(&self, other: &Self) -> Option<Option<u32>> {
-        let (Self::Resources(ours), Self::Resources(theirs)) = (self, other) else {
-            return (self.is_something() && other.is_something()).then_some(None);
-        };
-        let resource = ours.iter().find(|(ours, _)| theirs.iter().any(|(r, _)| r == ours));
-        resource.map(|(resource, _)| Some(*resource))
-    }
-
     /// The resource on which the two conflict: `Some(None)` where one touches everything.
     pub(crate) fn conflict(&self, other: &Self, commutes: &Commutes) -> Option<Option<u32>> {
         let (Self::Resources(ours), Self::Resources(theirs)) = (self, other) else {
@@ -91,9 +85,19 @@ impl Resources {
     pub(crate) fn touched(&mut self, footprint: Footprint<'_>) -> Touched {
         match footprint {
             Footprint::Everything => Touched::Everything,
-            Footprint::Resources(list) => {
+            Footprint::Resources(list) | Footprint::Linked { resources: list, .. } => {
                 Touched::Resources(list.iter().map(|(r, m)| (self.number(r), *m)).collect())
             }
+        }
+    }
+
+    /// By what a vertex is linked to its proposer's others, numbered like resources; one over
+    /// everything is to all, without a word.
+    pub(crate) fn links(&mut self, footprint: Footprint<'_>) -> Vec<u32> {
+        match footprint {
+            Footprint::Everything => Vec::new(),
+            Footprint::Resources(list) => list.iter().map(|(r, _)| self.number(r)).collect(),
+            Footprint::Linked { links, .. } => links.iter().map(|l| self.number(l)).collect(),
         }
     }
 

@@ -1,51 +1,63 @@
-//! The conflict index: per resource, proposer and mode, the latest vertex only.
+//! The conflict index: per resource or range, proposer and mode, the latest vertex only.
 //!
 //! Two chain rules make that sound (`protocol` section 5). C1: a vertex depends on its own
-//! proposer's previous vertex on each resource that it touches, whatever the modes. C2: a noop
-//! depends on all earlier vertices of its proposer. So the latest vertex of a proposer on a resource
-//! leads to all its earlier ones there. Without them the index loses dependencies: voters that
-//! processed a vertex without being counted leave two vertices unordered (trap T6).
+//! proposer's previous vertex on each resource and each range that it names, whatever the modes. C2:
+//! a noop depends on all earlier vertices of its proposer. So the latest vertex of a proposer on a
+//! resource leads to all its earlier ones there, and the latest on a range to all earlier ones on the
+//! same range. Without them the index loses dependencies: voters that processed a vertex without
+//! being counted leave two vertices unordered (trap T6). Of two ranges that overlap neither stands
+//! for the other: each is looked up.
+//!
+//! What a command costs:
+//!
+//! | it names | looked up and entered in |
+//! | --- | --- |
+//! | a resource | constant time, whatever the history; where there are ranges, logarithmic time in their number and one step for each that holds it |
+//! | a range | logarithmic time, and one step for each resource inside and each range that overlaps, up to [`RANGE_STEPS_MAX`] |
+//! | what a predicate sees | one call of it for each such command that is not pruned, up to [`SHOWN_KEPT_MAX`] for each column |
+//! | everything | one step for each column |
+//!
+//! The first range that an index sees puts its resources in order, once.
 
+mod latest;
+mod order;
+mod shown;
+#[cfg(test)]
+mod tests;
+
+use self::latest::{Latest, Latests};
+use self::order::Order;
+use self::shown::Shown;
+#[cfg(doc)]
+use crate::limits::SHOWN_KEPT_MAX;
+use crate::limits::{RANGE_STEPS_MAX, SWEPT_MAX};
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
-use althing_model::{Column, Commands, DepSet, Footprint, Mode, ModeTable, VertexId};
+use althing_model::{Column, Commands, DepSet, Footprint, Mode, ModeTable, Range, VertexId};
 use bytes::Bytes;
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
-/// Resources that one call of [`ConflictIndex::sweep`] looks at.
-const SWEPT_MAX: usize = 256;
-
-/// The conflicting vertices seen so far, one sequence number for each resource, column and mode.
+/// The conflicting vertices seen so far, one sequence number for each resource or range, column and
+/// mode.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ConflictIndex {
     modes: ModeTable,
-    resources: BTreeMap<Bytes, Vec<Latest>>,
+    resources: Latests<Bytes>,
+    ranges: Latests<Range>,
+    /// The keys of both, where ranges need them in order.
+    order: Order,
+    /// What only the predicate can judge.
+    shown: Shown,
     /// Per column, one above the highest sequence number entered.
     entered: BTreeMap<Column, u64>,
+    /// Per column, one above the highest sequence number entered that names a resource or a range.
+    named: BTreeMap<Column, u64>,
     /// Per column, the highest vertex over everything: it conflicts with whatever comes later.
     everything: BTreeMap<Column, u64>,
     /// What is forgotten: a prefix in each column, and part of every answer in its stead (I6).
+    /// Entries below it are no part of any answer, since it covers them, so that they are taken out
+    /// of memory bit by bit: a voter with a million resources does not stall.
     floor: DepSet,
-    /// While entries below the floor are still in memory.
-    sweep: Option<Sweep>,
-}
-
-/// How far entries below the floor are out of memory. That is no part of any answer, since the floor
-/// covers them, so it is done bit by bit: a voter with a million resources does not stall.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-struct Sweep {
-    /// The last resource that was looked at.
-    after: Option<Bytes>,
-}
-
-/// The latest vertex of a column in a mode on a resource: the one with the highest sequence number,
-/// whatever came last (trap T17).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Latest {
-    column: Column,
-    mode: Mode,
-    seq: u64,
 }
 
 impl ConflictIndex {
@@ -53,16 +65,20 @@ impl ConflictIndex {
     pub fn new(modes: ModeTable) -> Self {
         Self {
             modes,
-            resources: BTreeMap::new(),
+            resources: Latests::default(),
+            ranges: Latests::default(),
+            order: Order::default(),
+            shown: Shown::default(),
             entered: BTreeMap::new(),
+            named: BTreeMap::new(),
             everything: BTreeMap::new(),
             floor: DepSet::default(),
-            sweep: None,
         }
     }
 
     /// The vertices entered before that `commands` conflict with, as compact as the chain rules
-    /// allow, and all vertices below the floor.
+    /// allow, and all vertices below the floor. Beyond the limits of [`crate::limits`] it names more
+    /// than conflict.
     pub fn dependencies(&self, commands: &Commands) -> DepSet {
         let is_left_out = is_planted(Mutant::FloorLeftOut);
         let mut deps = if is_left_out { DepSet::default() } else { self.floor.clone() };
@@ -73,21 +89,38 @@ impl ConflictIndex {
             mark::hit(Mark::DependsOnEverything);
             deps.insert(column.vertex(*seq));
         }
+        let mut steps = Steps(RANGE_STEPS_MAX);
+        let mut names_something = false;
         for command in commands.as_slice() {
-            match &command.footprint {
-                // Not told apart from everything yet.
-                Footprint::Ranges { .. } | Footprint::Predicate(_) | Footprint::Everything => {
+            let footprint = &command.footprint;
+            match footprint {
+                Footprint::Everything => {
                     for (column, end) in &self.entered {
                         let missed = u64::from(is_planted(Mutant::EverythingMissesTheLatest));
                         deps.insert_below(*column, *end - missed);
                     }
                 }
-                Footprint::Resources(resources) => {
-                    for (resource, mode) in resources {
-                        self.dependencies_on(resource, *mode, &mut deps);
+                Footprint::Predicate(shown) => {
+                    self.depend_on_named(&mut deps);
+                    self.shown.name_conflicting(shown, &self.modes, &mut deps);
+                }
+                Footprint::Resources(_) | Footprint::Ranges { .. } => {
+                    for (resource, mode) in footprint.resources() {
+                        self.depend_on_latest(self.resources.get(resource), *mode, &mut deps);
+                        self.depend_on_ranges_around(resource, *mode, &mut steps, &mut deps);
                     }
+                    for (range, mode) in footprint.ranges() {
+                        self.depend_on_range(range, *mode, &mut steps, &mut deps);
+                    }
+                    names_something |= !footprint.is_empty();
                 }
             }
+        }
+        if names_something && !is_planted(Mutant::ShownIgnored) {
+            self.shown.name_all(&mut deps);
+        }
+        if steps.are_used_up() {
+            self.depend_on_named(&mut deps);
         }
         deps
     }
@@ -103,29 +136,44 @@ impl ConflictIndex {
             return;
         }
         let column = vertex.column();
-        let end = self.entered.entry(column).or_default();
-        *end = (*end).max(vertex.seq + 1);
+        let raise = |ends: &mut BTreeMap<Column, u64>| {
+            let end = ends.entry(column).or_default();
+            *end = (*end).max(vertex.seq + 1);
+        };
+        raise(&mut self.entered);
+        let mut shown = Vec::new();
         for command in commands.as_slice() {
-            match &command.footprint {
+            let footprint = &command.footprint;
+            match footprint {
                 Footprint::Everything if is_planted(Mutant::EverythingNotEntered) => {}
-                Footprint::Ranges { .. } | Footprint::Predicate(_) | Footprint::Everything => {
+                Footprint::Everything => {
                     mark::hit(Mark::EverythingEntered);
                     let seq = self.everything.entry(column).or_default();
                     *seq = (*seq).max(vertex.seq);
                 }
-                Footprint::Resources(resources) => {
-                    for (resource, mode) in resources {
+                Footprint::Predicate(it) => shown.push(it.clone()),
+                Footprint::Resources(_) | Footprint::Ranges { .. } if footprint.is_empty() => {}
+                Footprint::Resources(_) | Footprint::Ranges { .. } => {
+                    raise(&mut self.named);
+                    for (resource, mode) in footprint.resources() {
                         self.enter_on(resource, *mode, vertex);
+                    }
+                    for (range, mode) in footprint.ranges() {
+                        self.enter_over(range, *mode, vertex);
                     }
                 }
             }
+        }
+        if !shown.is_empty() {
+            self.shown.enter(vertex, shown);
         }
     }
 
     /// Forgets what is below `floor`, of which the prefixes count, and names it in every answer from
     /// now on. A floor only rises: this one is joined to the earlier. Returns whether it rose.
     ///
-    /// Takes time proportional to the columns; memory comes back as [`Self::sweep`] is called.
+    /// Takes time proportional to the columns and to what is kept for the predicate; the rest of the
+    /// memory comes back as [`Self::sweep`] is called.
     pub fn prune(&mut self, floor: &DepSet) -> bool {
         let mut risen = self.floor.clone();
         risen.union(&floor.prefixes());
@@ -134,41 +182,29 @@ impl ConflictIndex {
         }
         self.floor = risen;
         // An end is one above an entry, so it is forgotten when the highest entry is.
-        self.entered.retain(|column, end| *end > self.floor.prefix(*column));
+        for ends in [&mut self.entered, &mut self.named] {
+            ends.retain(|column, end| *end > self.floor.prefix(*column));
+        }
         self.everything.retain(|column, seq| *seq >= self.floor.prefix(*column));
-        self.sweep = Some(Sweep::default());
+        self.shown.prune(&self.floor);
+        self.resources.begin_sweep();
+        self.ranges.begin_sweep();
         self.sweep();
         true
     }
 
-    /// Takes entries of a few more resources out of memory, if any are below the floor. To be called
-    /// again and again, say with every message, while [`Self::is_swept`] is not so.
+    /// Takes entries of a few more resources and ranges out of memory, if any are below the floor. To
+    /// be called again and again, say with every message, while [`Self::is_swept`] is not so.
     pub fn sweep(&mut self) {
-        let Some(sweep) = self.sweep.take() else { return };
-        let begin = sweep.after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-        let (mut emptied, mut looked_at, mut last) = (Vec::new(), 0, None);
-        for (resource, entries) in
-            self.resources.range_mut::<Bytes, _>((begin, Bound::Unbounded)).take(SWEPT_MAX)
-        {
-            entries.retain(|latest| latest.seq >= self.floor.prefix(latest.column));
-            entries.shrink_to_fit();
-            if entries.is_empty() {
-                emptied.push(resource.clone());
-            }
-            looked_at += 1;
-            last = Some(resource.clone());
-        }
-        for resource in emptied {
-            self.resources.remove(&resource);
-        }
-        if looked_at == SWEPT_MAX {
-            self.sweep = Some(Sweep { after: last });
-        }
+        let mut budget = SWEPT_MAX;
+        let order = &mut self.order;
+        self.resources.sweep(&self.floor, &mut budget, |resource| order.remove_resource(&resource));
+        self.ranges.sweep(&self.floor, &mut budget, |range| order.remove_range(&range));
     }
 
     /// Whether everything below the floor is out of memory.
     pub fn is_swept(&self) -> bool {
-        self.sweep.is_none()
+        self.resources.is_swept() && self.ranges.is_swept()
     }
 
     /// What is forgotten: a prefix in each column.
@@ -181,8 +217,25 @@ impl ConflictIndex {
         self.resources.len()
     }
 
-    fn dependencies_on(&self, resource: &Bytes, mode: Mode, deps: &mut DepSet) {
-        for latest in self.resources.get(resource).into_iter().flatten() {
+    /// How many ranges have an entry, those counted that are still to be swept.
+    pub fn ranges(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// How many commands are kept for the predicate.
+    pub fn shown(&self) -> usize {
+        self.shown.len()
+    }
+
+    /// Depends on all vertices that name a resource or a range.
+    fn depend_on_named(&self, deps: &mut DepSet) {
+        for (column, end) in &self.named {
+            deps.insert_below(*column, *end);
+        }
+    }
+
+    fn depend_on_latest(&self, latest: &[Latest], mode: Mode, deps: &mut DepSet) {
+        for latest in latest {
             if is_planted(Mutant::FloorLeftOut)
                 && self.floor.contains(latest.column.vertex(latest.seq))
             {
@@ -198,151 +251,91 @@ impl ConflictIndex {
         }
     }
 
-    fn enter_on(&mut self, resource: &Bytes, mode: Mode, vertex: VertexId) {
-        if !self.resources.contains_key(resource) {
-            // A slice of a received message would keep the whole message in memory for ever.
-            self.resources.insert(Bytes::copy_from_slice(resource), Vec::new());
+    fn depend_on_ranges_around(
+        &self,
+        resource: &Bytes,
+        mode: Mode,
+        steps: &mut Steps,
+        deps: &mut DepSet,
+    ) {
+        if self.order.has_no_range() || is_planted(Mutant::ResourceIgnoresRanges) {
+            return;
         }
-        let entries = self.resources.get_mut(resource).expect("inserted above if it was missing");
-        let column = vertex.column();
-        let is_of_mode =
-            |entry: &Latest| entry.mode == mode || is_planted(Mutant::ModesShareAnEntry);
-        match entries.iter_mut().find(|entry| entry.column == column && is_of_mode(entry)) {
-            Some(entry) if is_planted(Mutant::LatestByArrival) => entry.seq = vertex.seq,
-            Some(entry) if entry.seq > vertex.seq => mark::hit(Mark::EnteredLate),
-            Some(entry) => entry.seq = vertex.seq,
-            None => entries.push(Latest { column, mode, seq: vertex.seq }),
+        let clashes = |other| !self.modes.commute(mode, other);
+        self.order.ranges_around(resource, clashes, |range| {
+            mark::hit(Mark::DependsOnRangeAround);
+            let latest = self.ranges.get(range);
+            steps.take(latest) && {
+                self.depend_on_latest(latest, mode, deps);
+                true
+            }
+        });
+    }
+
+    fn depend_on_range(&self, range: &Range, mode: Mode, steps: &mut Steps, deps: &mut DepSet) {
+        let mut is_taken = |latest: &[Latest], deps: &mut DepSet| {
+            steps.take(latest) && {
+                self.depend_on_latest(latest, mode, deps);
+                true
+            }
+        };
+        match self.order.resources_in(range) {
+            Some(resources) => {
+                let last = is_planted(Mutant::RangeMissesItsLast)
+                    .then(|| self.order.resources_in(range)?.last())
+                    .flatten();
+                let mut resources = resources.filter(|resource| Some(*resource) != last);
+                if !resources.all(|resource| is_taken(self.resources.get(resource), deps)) {
+                    return;
+                }
+            }
+            // No range was entered yet, this one neither.
+            None => {
+                let mut inside = self.resources.iter().filter(|(name, _)| range.contains(name));
+                if !inside.all(|(_, latest)| is_taken(latest, deps)) {
+                    return;
+                }
+            }
+        }
+        let clashes = |other| !self.modes.commute(mode, other);
+        self.order.ranges_across(range, clashes, |other| {
+            mark::hit(Mark::DependsOnRangeAcross);
+            if is_planted(Mutant::RangesMeetTheirLikeOnly) && other != range {
+                return true;
+            }
+            is_taken(self.ranges.get(other), deps)
+        });
+    }
+
+    fn enter_on(&mut self, resource: &Bytes, mode: Mode, vertex: VertexId) {
+        if let Some(resource) = self.resources.enter(resource, mode, vertex) {
+            self.order.insert_resource(resource);
+        }
+    }
+
+    fn enter_over(&mut self, range: &Range, mode: Mode, vertex: VertexId) {
+        if is_planted(Mutant::RangeNotEntered) {
+            return;
+        }
+        mark::hit(Mark::RangeEntered);
+        if let Some(range) = self.ranges.enter(range, mode, vertex) {
+            let all = || self.resources.iter().map(|(resource, _)| resource.clone()).collect();
+            self.order.insert_range(range, mode, all);
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use althing_model::{Command, Epoch, NodeId, Operation};
+/// How much ranges may still look at in an answer.
+struct Steps(usize);
 
-    const READ: Mode = Mode(0);
-    const WRITE: Mode = Mode(1);
-
-    fn commands(footprint: Footprint) -> Commands {
-        Commands::Batch([Command { operation: Operation::OpenSession, footprint }].into())
+impl Steps {
+    /// Looks at a resource or range, if that is not too much.
+    fn take(&mut self, latest: &[Latest]) -> bool {
+        self.0 = self.0.saturating_sub(1 + latest.len());
+        !self.are_used_up()
     }
 
-    fn on(resource: &'static str, mode: Mode) -> Commands {
-        commands(Footprint::of([(Bytes::from_static(resource.as_bytes()), mode)]))
-    }
-
-    fn vertex(proposer: u32, seq: u64) -> VertexId {
-        VertexId { epoch: Epoch(0), proposer: NodeId(proposer), seq }
-    }
-
-    fn deps(vertices: &[VertexId]) -> DepSet {
-        vertices.iter().copied().collect()
-    }
-
-    fn index() -> ConflictIndex {
-        // Tests may share a thread.
-        mark::take();
-        ConflictIndex::new(ModeTable::read_write())
-    }
-
-    /// Broken: conflicting commands would stay unordered, or commuting ones would wait.
-    #[test]
-    fn only_conflicting_modes_are_reported() {
-        let mut index = index();
-        index.enter(vertex(1, 0), &on("a", READ));
-        index.enter(vertex(2, 0), &on("a", WRITE));
-        index.enter(vertex(3, 0), &on("b", WRITE));
-        assert_eq!(index.dependencies(&on("a", READ)), deps(&[vertex(2, 0)]));
-        assert_eq!(index.dependencies(&on("a", WRITE)), deps(&[vertex(1, 0), vertex(2, 0)]));
-        assert_eq!(index.dependencies(&on("c", WRITE)), DepSet::default());
-        assert!(mark::take().contains(Mark::PassedByCommuting));
-    }
-
-    /// Broken: a vertex that arrives late would hide a later one of its proposer (trap T17).
-    #[test]
-    fn t17_latest_is_by_sequence_and_not_by_arrival() {
-        let mut index = index();
-        index.enter(vertex(1, 7), &on("a", WRITE));
-        index.enter(vertex(1, 3), &on("a", WRITE));
-        assert_eq!(index.dependencies(&on("a", WRITE)), deps(&[vertex(1, 7)]));
-        assert!(mark::take().contains(Mark::EnteredLate));
-    }
-
-    /// Broken: a scan would miss writes, or a later command would pass the scan.
-    #[test]
-    fn everything_depends_on_all_and_all_depend_on_it() {
-        let mut index = index();
-        index.enter(vertex(1, 4), &on("a", WRITE));
-        let mut whole = DepSet::default();
-        whole.insert_below(vertex(1, 0).column(), 5);
-        assert_eq!(index.dependencies(&commands(Footprint::Everything)), whole);
-        index.enter(vertex(2, 0), &commands(Footprint::Everything));
-        assert_eq!(index.dependencies(&commands(Footprint::NOTHING)), deps(&[vertex(2, 0)]));
-        assert_eq!(index.dependencies(&Commands::Noop), DepSet::default());
-        let marks = mark::take();
-        assert!(marks.contains(Mark::EverythingEntered));
-        assert!(marks.contains(Mark::DependsOnEverything));
-    }
-
-    fn floor(below: u64) -> DepSet {
-        DepSet::from_columns([(vertex(1, 0).column(), below, vec![])])
-    }
-
-    /// Broken: what is forgotten would be missing from answers (I6), or come back, or stay in memory.
-    #[test]
-    fn what_is_below_the_floor_is_named_and_no_more_kept() {
-        let mut index = index();
-        index.enter(vertex(1, 2), &on("a", WRITE));
-        index.enter(vertex(1, 3), &on("b", WRITE));
-        index.enter(vertex(1, 4), &on("c", WRITE));
-        index.enter(vertex(1, 1), &commands(Footprint::Everything));
-        index.enter(vertex(2, 0), &on("a", READ));
-        assert!(index.prune(&floor(4)));
-        assert_eq!((index.resources(), index.is_swept()), (2, true));
-        index.enter(vertex(1, 3), &on("b", WRITE));
-        assert!(mark::take().contains(Mark::EnteredBelowFloor));
-        assert_eq!(index.resources(), 2);
-
-        assert_eq!(index.dependencies(&on("b", WRITE)), floor(4));
-        assert_eq!(index.dependencies(&Commands::Noop), floor(4));
-        let mut of_a = floor(4);
-        of_a.insert(vertex(2, 0));
-        assert_eq!(index.dependencies(&on("a", WRITE)), of_a);
-        let mut whole = floor(5);
-        whole.insert(vertex(2, 0));
-        assert_eq!(index.dependencies(&commands(Footprint::Everything)), whole);
-    }
-
-    /// Broken: a floor that comes late or twice would bring back what is forgotten.
-    #[test]
-    fn a_floor_only_rises_and_is_a_prefix() {
-        let mut index = index();
-        let mut with_extra = floor(4);
-        with_extra.insert(vertex(1, 9));
-        assert!(index.prune(&with_extra));
-        assert_eq!(*index.floor(), floor(4));
-        assert!(!index.prune(&floor(3)) && !index.prune(&floor(4)));
-        assert_eq!(*index.floor(), floor(4));
-    }
-
-    /// Broken: a prune of a large index would stall its voter, or leave entries in memory for ever.
-    #[test]
-    fn a_large_index_is_swept_bit_by_bit() {
-        let mut index = index();
-        for seq in 0..3 * SWEPT_MAX as u64 {
-            let resource = Bytes::from(format!("{seq:06}"));
-            index.enter(vertex(1, seq), &commands(Footprint::of([(resource, WRITE)])));
-        }
-        let end = 3 * SWEPT_MAX as u64;
-        assert!(index.prune(&floor(end - 1)));
-        assert!(!index.is_swept());
-        assert_eq!(index.resources(), 2 * SWEPT_MAX);
-        // What is still in memory is not told apart from what is not.
-        assert_eq!(index.dependencies(&on("000300", WRITE)), floor(end - 1));
-        while !index.is_swept() {
-            index.sweep();
-        }
-        assert_eq!(index.resources(), 1);
+    fn are_used_up(&self) -> bool {
+        self.0 == 0
     }
 }

@@ -193,12 +193,17 @@ marks! {
         InspectedHeld "inspected_held" "classic: a recovery asked for a command that was held" "answers_are_given_again_and_told";
         InspectedUnknown "inspected_unknown" "classic: a recovery asked for a command that was not held" "answers_are_given_again_and_told";
     }
-    "dependency/src/index.rs" {
+    "dependency/src/index/tests.rs" {
         EnteredBelowFloor "entered_below_floor" "a vertex below the floor was not entered" "what_is_below_the_floor_is_named_and_no_more_kept";
         EnteredLate "entered_late" "a vertex came after a later one of its proposer" "t17_latest_is_by_sequence_and_not_by_arrival";
         EverythingEntered "everything_entered" "a command over everything was entered" "everything_depends_on_all_and_all_depend_on_it";
         DependsOnEverything "depends_on_everything" "a command depended on one over everything" "everything_depends_on_all_and_all_depend_on_it";
         PassedByCommuting "passed_by_commuting" "a command touched what another had touched in a mode that commutes" "only_conflicting_modes_are_reported";
+        RangeEntered "range_entered" "a command over a range was entered" "ranges_find_what_is_inside_and_are_found_from_there";
+        DependsOnRangeAround "depends_on_range_around" "a command depended on one over a range that holds its resource" "ranges_find_what_is_inside_and_are_found_from_there";
+        DependsOnRangeAcross "depends_on_range_across" "a command over a range depended on one over a range that overlaps" "ranges_find_what_is_inside_and_are_found_from_there";
+        DependsOnShown "depends_on_shown" "a command depended on one of which the predicate said that they conflict" "the_predicate_is_asked_of_each";
+        PassedByPredicate "passed_by_predicate" "the predicate said of two commands that they commute" "the_predicate_is_asked_of_each";
     }
     "proposer/tests/forward.rs" {
         PlacedElsewhere "placed_elsewhere" "commands on a resource were better proposed elsewhere" "a_contended_command_goes_to_the_hub_and_its_client_hears_from_here";

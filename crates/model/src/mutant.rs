@@ -119,6 +119,12 @@ mutants! {
     ModesShareAnEntry "modes_share_an_entry" "a column has one entry a resource, for all modes" "s. 5";
     EverythingNotEntered "everything_not_entered" "a command over everything is a dependency of no command but those over everything" "s. 5";
     EverythingMissesTheLatest "everything_misses_the_latest" "a command over everything misses the latest of each column" "s. 5";
+    RangeNotEntered "range_not_entered" "a command over a range is a dependency of no later one" "I2, s. 5";
+    RangeMissesItsLast "range_misses_its_last" "a command over a range misses the last resource inside" "I2";
+    RangesMeetTheirLikeOnly "ranges_meet_their_like_only" "of two ranges only identical ones are found to overlap" "I2";
+    ResourceIgnoresRanges "resource_ignores_ranges" "a command on a resource does not see ranges that hold it" "I2";
+    PredicateScanStopsEarly "predicate_scan_stops_early" "the predicate is asked of the first vertex of each column only" "I2, s. 5";
+    ShownIgnored "shown_ignored" "a command on a resource does not see those that only the predicate can judge" "I2, s. 5";
     DependencyIndexForgotten "dependency_index_forgotten" "a dependency node forgets its index at a restart" "I5, Z4, s. 12";
     UnionLosesExtras "union_loses_extras" "a union keeps the left side's extras only, if it has some" "I2";
     PrefixNotGrown "prefix_not_grown" "extras that touch the prefix are dropped instead of joined to it" "I2, s. 5";
@@ -157,6 +163,7 @@ mutants! {
     ChainForgottenAtRestart "chain_forgotten_at_restart" "a chain forgotten at a restart is not replaced" "T18";
     ChainOverflowForgotten "chain_overflow_forgotten" "a chain forgotten for want of room is not replaced" "T18";
     EverythingNotInChain "everything_not_in_chain" "a command over everything is not the previous on every resource" "s. 5 C1";
+    ChainForgetsRanges "chain_forgets_ranges" "ranges are not linked into the chain" "T6, s. 5 C1";
     NoopWithEmptyDeps "noop_with_empty_deps" "a noop depends on nothing" "T7, Z3, s. 5 C2";
     SessionOpeningNoDependency "session_opening_no_dependency" "a command does not depend on the opening of its session" "s. 7";
     AcceptsNotResent "accepts_not_resent" "votes that were not cast are not asked for again" "liveness";

@@ -1,13 +1,15 @@
-//! Rule C1: a vertex depends on its own proposer's previous vertex on each resource that it touches,
-//! whatever the modes. The dependency service keeps the latest vertex only; this is why it may.
+//! Rule C1: a vertex depends on its own proposer's previous vertex on each resource and each range
+//! that it names, whatever the modes. The dependency service keeps the latest vertex only; this is
+//! why it may. Of a command that only the predicate can judge it keeps all, so there is no rule for
+//! those.
 
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
-use althing_model::{Column, Commands, DepSet, Footprint, VertexId};
+use althing_model::{Column, Commands, DepSet, Footprint, Range, VertexId};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
-/// The proposer's latest vertex on each resource.
+/// The proposer's latest vertex on each resource and range.
 ///
 /// It is not durable, and need not be (trap T18): what it does not remember, it replaces by the
 /// whole prefix of the proposer's vertices below `floor`.
@@ -15,11 +17,29 @@ use std::collections::BTreeMap;
 pub(crate) struct Chain {
     column: Column,
     len_max: usize,
-    latest: BTreeMap<Bytes, u64>,
-    /// The latest vertex over everything: the previous one on every resource.
+    latest: BTreeMap<Key, u64>,
+    /// The latest vertex over everything: the previous one on every resource and range.
     everything: Option<u64>,
-    /// Resources that are not in `latest` may have been touched by any vertex below this.
+    /// Keys that are not in `latest` may have been named by any vertex below this.
     floor: u64,
+}
+
+/// What one entry of the dependency service is of. A range is a key of its own: what overlaps it, in
+/// whatever way, has another entry there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Key {
+    Resource(Bytes),
+    Range(Range),
+}
+
+impl Key {
+    /// The same in memory of its own: a slice of a received message would keep all of it in memory.
+    fn detached(self) -> Self {
+        match self {
+            Self::Resource(resource) => Self::Resource(Bytes::copy_from_slice(&resource)),
+            Self::Range(range) => Self::Range(range.detached()),
+        }
+    }
 }
 
 impl Chain {
@@ -29,7 +49,7 @@ impl Chain {
     }
 
     /// What `commands` in the proposer's vertex `seq` must depend on, whatever the dependency
-    /// service says; and it is the latest on its resources from now on. Sequence numbers ascend.
+    /// service says; and it is the latest on what it names from now on. Sequence numbers ascend.
     pub(crate) fn extend(&mut self, seq: u64, commands: &Commands) -> DepSet {
         let mut deps = DepSet::default();
         for command in commands.as_slice() {
@@ -39,20 +59,26 @@ impl Chain {
             {
                 deps.insert(session.opened);
             }
-            match &command.footprint {
-                // Not told apart from everything yet.
-                Footprint::Ranges { .. } | Footprint::Predicate(_) | Footprint::Everything => {
+            let footprint = &command.footprint;
+            match footprint {
+                Footprint::Everything => {
                     deps.insert_below(self.column, seq);
                     if !is_planted(Mutant::EverythingNotInChain) {
                         self.everything = Some(seq);
                     }
                 }
-                Footprint::Resources(resources) => {
-                    for (resource, mode) in resources {
+                Footprint::Predicate(_) => {}
+                Footprint::Resources(_) | Footprint::Ranges { .. } => {
+                    for (resource, mode) in footprint.resources() {
                         if is_planted(Mutant::ChainSkipsReads) && mode.0 == 0 {
                             continue;
                         }
-                        self.extend_on(resource, seq, &mut deps);
+                        self.extend_on(Key::Resource(resource.clone()), seq, &mut deps);
+                    }
+                    for (range, _) in footprint.ranges() {
+                        if !is_planted(Mutant::ChainForgetsRanges) {
+                            self.extend_on(Key::Range(range.clone()), seq, &mut deps);
+                        }
                     }
                 }
             }
@@ -73,13 +99,13 @@ impl Chain {
         self.floor = self.floor.max(below);
     }
 
-    /// How many resources it remembers.
+    /// How many resources and ranges it remembers.
     pub(crate) fn len(&self) -> usize {
         self.latest.len()
     }
 
-    fn extend_on(&mut self, resource: &Bytes, seq: u64, deps: &mut DepSet) {
-        match self.latest.get_mut(resource) {
+    fn extend_on(&mut self, key: Key, seq: u64, deps: &mut DepSet) {
+        match self.latest.get_mut(&key) {
             Some(latest) => {
                 let previous = (*latest).max(self.everything.unwrap_or(0));
                 if previous > *latest {
@@ -99,12 +125,12 @@ impl Chain {
                 if self.latest.len() >= self.len_max {
                     mark::hit(Mark::ChainOverflow);
                     self.latest.clear();
-                    // This very vertex may have touched resources that are forgotten now.
+                    // This very vertex may have named what is forgotten now.
                     if !is_planted(Mutant::ChainOverflowForgotten) {
                         self.floor = seq + 1;
                     }
                 }
-                self.latest.insert(Bytes::copy_from_slice(resource), seq);
+                self.latest.insert(key.detached(), seq);
             }
         }
     }
@@ -113,7 +139,7 @@ impl Chain {
         if is_planted(Mutant::NoChain) {
             return;
         }
-        // Two commands of one batch may touch one resource.
+        // Two commands of one batch may name the same.
         if previous != seq {
             deps.insert(self.column.vertex(previous));
         }
@@ -193,5 +219,29 @@ mod tests {
         assert_eq!(chain.extend(2, &write(&["a"])), deps(&[1]));
         assert_eq!(chain.extend(3, &write(&["z"])), deps(&[1]));
         assert_eq!(chain.extend(4, &write(&["a"])), deps(&[2]));
+    }
+
+    /// Broken: the latest on a range would not lead to the earlier ones (trap T6), or one of another
+    /// range, or of a resource inside, would be taken for it.
+    #[test]
+    fn t6_a_range_is_a_link_of_its_own() {
+        let over = |from: &'static str, to: &'static str, resources: &[&'static str]| {
+            let range = (Range::between(from, to).expect("it is not empty"), Mode(0));
+            let resources = resources.iter().map(|name| ((*name).into(), Mode(1)));
+            let footprint = Footprint::with_ranges(resources, [range]);
+            Commands::Batch([Command { operation: Operation::OpenSession, footprint }].into())
+        };
+        let mut chain = Chain::new(column(), 10, 0);
+        assert_eq!(chain.extend(0, &over("a", "c", &[])), deps(&[]));
+        assert_eq!(chain.extend(1, &write(&["b"])), deps(&[]));
+        assert_eq!(chain.extend(2, &over("a", "d", &["b"])), deps(&[1]));
+        assert_eq!(chain.extend(3, &over("a", "c", &["a"])), deps(&[0]));
+        assert_eq!(chain.extend(4, &write(&["a", "b"])), deps(&[2, 3]));
+        assert_eq!(chain.len(), 4);
+        let shown = Command {
+            operation: Operation::OpenSession,
+            footprint: Footprint::predicate("anything"),
+        };
+        assert_eq!(chain.extend(5, &Commands::Batch([shown].into())), deps(&[]));
     }
 }

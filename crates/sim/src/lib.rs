@@ -43,7 +43,7 @@ mod swarm;
 pub mod trace;
 mod world;
 
-pub use app::{Application, Judgement};
+pub use app::{Application, Judgement, Level, Seen};
 pub use fault::{Edge, Family, Fault, FaultCounts, Trouble, Way};
 pub use minimise::{Minimal, Progress, minimise};
 pub use plan::{

@@ -7,6 +7,7 @@ mod footprints;
 mod nodes;
 mod values;
 
+use crate::app::Seen;
 use althing_checker::{
     AcceptorMonotone, Accounted, Bounded, CommittedConflicts, CommittedHasQuorum, Commutes,
     ConsensusConsistency, DependencyConflicts, DurableAck, DurableFirst, Ending, ExactlyOnce,
@@ -29,6 +30,7 @@ pub(crate) struct Observer {
     prepared: Prepared<VertexId, Ballot>,
     quorum: CommittedHasQuorum<VertexId, Ballot>,
     commutes: Commutes,
+    seen: Seen,
     order: SameOrder,
     exactly_once: ExactlyOnce,
     durable: DurableAck,
@@ -56,7 +58,7 @@ pub(crate) struct Observer {
 
 /// The clients' side.
 impl Observer {
-    pub(crate) fn new(membership: &Membership, commutes: Commutes) -> Self {
+    pub(crate) fn new(membership: &Membership, commutes: Commutes, seen: Seen) -> Self {
         let quorums = membership.acceptor_quorums();
         Self {
             values: Values::default(),
@@ -67,6 +69,7 @@ impl Observer {
             quorum: CommittedHasQuorum::new(quorums.n(), quorums.f()),
             order: SameOrder::new(commutes.clone()),
             commutes,
+            seen,
             exactly_once: ExactlyOnce::new(),
             durable: DurableAck::new(),
             nontrivial: Nontriviality::new(),

@@ -25,6 +25,19 @@ pub const RESOURCES_PER_VERTEX_MAX: usize = 1 << 16;
 /// Bytes of one resource's name: 1 KiB.
 pub const RESOURCE_LEN_MAX: usize = 1 << 10;
 
+/// Ranges in one footprint: 20 KiB beside their names.
+pub const RANGES_PER_COMMAND_MAX: usize = 256;
+
+/// Ranges in all footprints of one vertex: 320 KiB beside their names.
+pub const RANGES_PER_VERTEX_MAX: usize = 4096;
+
+/// Bytes of all names in one footprint, of resources and of where ranges begin and end: 1 MiB, which
+/// resources alone cannot exceed.
+pub const NAMES_LEN_MAX: usize = 1 << 20;
+
+/// Bytes that one footprint shows the predicate: 4 KiB.
+pub const SHOWN_LEN_MAX: usize = 4 << 10;
+
 /// Sessions that the commands of one vertex close: 96 KiB.
 pub const CLOSED_SESSIONS_MAX: usize = 4096;
 
@@ -82,18 +95,24 @@ pub const MICROS_MAX: u64 = 1_000_000_000_000;
 pub const ROUND_MAX: u32 = (1 << 31) - 1;
 
 const _: () = assert!(
-    PAYLOAD_LEN_MAX + RESOURCES_PER_COMMAND_MAX * RESOURCE_LEN_MAX <= COMMANDS_LEN_MAX,
+    PAYLOAD_LEN_MAX + NAMES_LEN_MAX <= COMMANDS_LEN_MAX
+        && RESOURCES_PER_COMMAND_MAX * RESOURCE_LEN_MAX <= NAMES_LEN_MAX
+        && SHOWN_LEN_MAX <= NAMES_LEN_MAX,
     "the largest command fits a vertex"
 );
 
 /// What a command counts for [`COMMANDS_LEN_MAX`]: its payload, the names of its resources and
 /// ranges, and what it shows a predicate.
 pub fn command_len(command: &Command) -> usize {
-    let footprint = &command.footprint;
+    let shown = if let Footprint::Predicate(shown) = &command.footprint { shown.len() } else { 0 };
+    command.operation.payload_len() + names_len(&command.footprint) + shown
+}
+
+/// What a footprint counts for [`NAMES_LEN_MAX`].
+pub fn names_len(footprint: &Footprint) -> usize {
     let resources = footprint.resources().iter().map(|(name, _)| name.len());
     let ranges = footprint.ranges().iter().map(|(range, _)| range.names_len());
-    let shown = if let Footprint::Predicate(shown) = footprint { shown.len() } else { 0 };
-    command.operation.payload_len() + resources.chain(ranges).sum::<usize>() + shown
+    resources.chain(ranges).sum()
 }
 
 /// About how many bytes commands and dependencies take in a record.

@@ -124,6 +124,12 @@ fn apply(payload: usize) -> Operation {
     }
 }
 
+fn ranges(count: usize, len: usize) -> Footprint {
+    let range = |i| Range::between(format!("{i:0len$}"), format!("{i:0len$}x"));
+    let ranges = (0..count).map(|i| (range(i).expect("it is not empty"), Mode(0)));
+    Footprint::with_ranges([], ranges)
+}
+
 fn resources(count: usize, len: usize) -> Footprint {
     Footprint::of((0..count).map(|i| (format!("{i:0len$}").into(), Mode(0))))
 }
@@ -219,6 +225,26 @@ fn everything_has_its_limit() {
             "Commit: Footprint.resource: 65537 elements, over the 65536 allowed",
         ),
         (
+            commit(apply(0), ranges(257, 4), 1),
+            "Commit: Footprint.range: 257 elements, over the 256 allowed",
+        ),
+        (
+            commit(apply(0), ranges(1, 1024), 1),
+            "Commit: Footprint.range: 1025 bytes, over the 1024 allowed",
+        ),
+        (
+            commit(apply(0), ranges(2, 4), 2049),
+            "Commit: Footprint.range: 4098 elements, over the 4096 allowed",
+        ),
+        (
+            commit(apply(0), wide_and_many(), 1),
+            "Commit: Footprint: 1310975 bytes, over the 1048576 allowed",
+        ),
+        (
+            commit(apply(0), Footprint::predicate(vec![7; 4097]), 1),
+            "Commit: Footprint.shown: 4097 bytes, over the 4096 allowed",
+        ),
+        (
             Frontier {
                 committed: DepSet::from_columns((0..4097).map(|node| {
                     let column = Column { epoch: Epoch(0), proposer: NodeId(node) };
@@ -257,6 +283,54 @@ fn everything_has_its_limit() {
         assert_eq!(stem(&found), stem(expected), "{found}");
         assert!(found == expected || found.contains("over the"), "{found}");
     }
+}
+
+/// Resources and ranges, each within their limits, and all together not.
+fn wide_and_many() -> Footprint {
+    let (resources, ranges) =
+        (resources(RESOURCES_PER_COMMAND_MAX, 1024), ranges(RANGES_PER_COMMAND_MAX, 511));
+    Footprint::with_ranges(resources.resources().to_vec(), ranges.ranges().to_vec())
+}
+
+/// A field of that number with a body.
+fn field(number: u32, body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    prost::encoding::encode_varint(u64::from(number << 3 | 2), &mut out);
+    prost::encoding::encode_varint(body.len() as u64, &mut out);
+    out.extend_from_slice(body);
+    out
+}
+
+/// Broken: a footprint that can be read in two ways is read in two ways.
+#[test]
+fn footprints_out_of_shape_are_named() {
+    let all = |fields: &[Vec<u8>]| fields.concat();
+    let from = |begin: &[u8]| field(4, &field(1, begin));
+    let between = |begin: &[u8], end: &[u8]| field(4, &all(&[field(1, begin), field(2, end)]));
+    let modes = |count: usize| field(5, &vec![0; count]);
+    let (everything, shown) = (vec![1 << 3, 1], field(6, b"x"));
+    let unsorted = "Footprint.range: not strictly ascending";
+    let two_ways = "Footprint.everything: contradicts another field";
+    let cases = [
+        (all(&[between(b"b", b"b"), modes(1)]), "Footprint.range: empty"),
+        (all(&[between(b"b", b"a"), modes(1)]), "Footprint.range: empty"),
+        (all(&[between(b"a", b"b"), from(b"a"), modes(2)]), unsorted),
+        (all(&[from(b"a"), from(b"a"), modes(2)]), unsorted),
+        (from(b"a"), "Footprint.range_mode: 0 elements where 1 are described"),
+        (all(&[everything.clone(), from(b"a"), modes(1)]), two_ways),
+        (all(&[everything, shown.clone()]), two_ways),
+        (all(&[from(b"a"), modes(1), shown.clone()]), "Footprint.shown: contradicts another field"),
+    ];
+    let read = |footprint: &[u8]| {
+        let command = all(&[field(1, &field(1, &[])), field(2, footprint)]);
+        let value = all(&[field(1, &field(1, &command)), field(2, &[])]);
+        Message::decode(Kind::Commit, all(&[field(1, &[]), field(2, &value)]).into())
+    };
+    for (footprint, expected) in cases {
+        let error = read(&footprint).expect_err("it is out of shape");
+        assert_eq!(error.to_string(), format!("Commit: {expected}"));
+    }
+    assert!(read(&shown).is_ok(), "the rest of the message is right");
 }
 
 /// Broken: the largest vertex that may be proposed cannot be sent.

@@ -44,7 +44,7 @@ fn repeated_small_elements_take_bounded_memory() {
     // A quarter of a full frame shows the factor as well as a full one.
     let full = frame::BODY_LEN_MAX as usize / 4;
     // A path of field numbers from the body down to the field that is repeated.
-    let paths: [&[u32]; 16] = [
+    let paths: [&[u32]; 18] = [
         &[1],
         &[2],
         &[3],
@@ -60,6 +60,8 @@ fn repeated_small_elements_take_bounded_memory() {
         &[3, 1, 1],
         &[2, 1, 1, 2, 2],
         &[2, 1, 2, 2],
+        &[2, 1, 1, 2, 4],
+        &[2, 1, 2, 4],
         &[3, 2, 1, 1],
     ];
     for path in paths {

@@ -5,16 +5,20 @@
 
 mod modes;
 mod store;
+mod touch;
 
-pub use modes::Modes;
+pub use modes::{Level, Modes};
 pub use store::Store;
 
 use crate::Workload;
 use althing_checker::{Commutes, History, OperationId, Outcome};
-use althing_model::{Conflicts, Mode, StateMachine};
+use althing_model::{Conflicts, Footprint, Mode, StateMachine};
 use bytes::Bytes;
 use rand::Rng;
 use std::sync::Arc;
+
+/// Resources, with their modes, that a footprint comes to.
+pub type Seen = Arc<dyn Fn(&Footprint) -> Vec<(Bytes, Mode)> + Send + Sync>;
 
 /// A state machine under test.
 ///
@@ -43,6 +47,16 @@ pub trait Application: Sync {
     fn commutes(&self) -> Commutes {
         let conflicts = self.conflicts();
         Commutes::new(|a, b| conflicts.modes().commute(Mode(a), Mode(b)))
+    }
+
+    /// What the oracles see of a footprint that is not of single resources: a range comes to the
+    /// resources inside that the application has, what a predicate is shown to resources on which
+    /// two commands clash exactly where it says that they conflict.
+    ///
+    /// By default only what is named singly: then the oracles do not hold anybody to ranges and
+    /// predicates, and wrong orders of such commands show in replies and digests alone.
+    fn seen(&self) -> Seen {
+        Arc::new(|footprint| footprint.resources().to_vec())
     }
 
     /// Whether a sequential order explains what the clients saw, payloads and replies. `order` is one

@@ -1,5 +1,6 @@
 //! What the checker calls things: columns by number, sets by column, footprints by bytes.
 
+use crate::app::Seen;
 use althing_checker::footprint::Footprint as Touched;
 use althing_checker::{ColumnDependencies, Vertex};
 use althing_model::{Column, Command, Commands, DepSet, Footprint, VertexId};
@@ -18,13 +19,20 @@ pub(crate) fn columns(deps: &DepSet) -> Vec<ColumnDependencies<'_>> {
 }
 
 /// Calls `then` with what the commands touch together.
-pub(crate) fn with_footprint<T>(commands: &Commands, then: impl FnOnce(Touched<'_>) -> T) -> T {
+pub(crate) fn with_footprint<T>(
+    commands: &Commands,
+    seen: &Seen,
+    then: impl FnOnce(Touched<'_>) -> T,
+) -> T {
     let commands = commands.as_slice();
     if let [command] = commands {
-        return with_footprint_of(command, then);
+        return with_footprint_of(command, seen, then);
     }
     if commands.iter().any(|command| command.footprint == Footprint::Everything) {
         return then(Touched::Everything);
+    }
+    if commands.iter().any(|command| !is_of_resources(command)) {
+        return with_linked(commands, seen, then);
     }
     let resources: Vec<(&[u8], u8)> = commands.iter().flat_map(resources).collect();
     then(Touched::Resources(&resources))
@@ -34,9 +42,16 @@ pub(crate) fn with_footprint<T>(commands: &Commands, then: impl FnOnce(Touched<'
 const FEW: usize = 4;
 
 /// Calls `then` with what the command touches.
-pub(crate) fn with_footprint_of<T>(command: &Command, then: impl FnOnce(Touched<'_>) -> T) -> T {
+pub(crate) fn with_footprint_of<T>(
+    command: &Command,
+    seen: &Seen,
+    then: impl FnOnce(Touched<'_>) -> T,
+) -> T {
     if command.footprint == Footprint::Everything {
         return then(Touched::Everything);
+    }
+    if !is_of_resources(command) {
+        return with_linked(std::slice::from_ref(command), seen, then);
     }
     let mut few: [(&[u8], u8); FEW] = [(&[], 0); FEW];
     let len = resources(command).count();
@@ -46,6 +61,30 @@ pub(crate) fn with_footprint_of<T>(command: &Command, then: impl FnOnce(Touched<
     }
     let resources: Vec<(&[u8], u8)> = resources(command).collect();
     then(Touched::Resources(&resources))
+}
+
+fn is_of_resources(command: &Command) -> bool {
+    matches!(command.footprint, Footprint::Resources(_))
+}
+
+/// Ranges and what a predicate is shown come to resources here, as the application sees them; a
+/// range is a link of the chain by its own name.
+fn with_linked<T>(commands: &[Command], seen: &Seen, then: impl FnOnce(Touched<'_>) -> T) -> T {
+    let seen: Vec<_> = commands.iter().flat_map(|command| seen(&command.footprint)).collect();
+    let resources: Vec<_> = seen.iter().map(|(name, mode)| (&name[..], mode.0)).collect();
+    let footprints = || commands.iter().map(|command| &command.footprint);
+    let ranges: Vec<String> = footprints()
+        .flat_map(|footprint| footprint.ranges())
+        .map(|(range, _)| format!("range {range:?}"))
+        .collect();
+    let mut links: Vec<&[u8]> = footprints()
+        .flat_map(|footprint| footprint.resources())
+        .map(|(name, _)| &name[..])
+        .chain(ranges.iter().map(String::as_bytes))
+        .collect();
+    links.sort_unstable();
+    links.dedup();
+    then(Touched::Linked { resources: &resources, links: &links })
 }
 
 fn resources(command: &Command) -> impl Iterator<Item = (&[u8], u8)> {

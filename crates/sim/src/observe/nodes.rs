@@ -62,7 +62,7 @@ impl Observer {
         if !is_new {
             return Ok(());
         }
-        with_footprint(commands, |footprint| {
+        with_footprint(commands, &self.seen, |footprint| {
             self.dependencies.requested(named(vertex), digest, footprint)
         })
     }
@@ -268,7 +268,7 @@ impl Observer {
         if value.commands.is_noop() {
             return self.conflicts.committed(named(vertex), None, dependencies);
         }
-        with_footprint(&value.commands, |footprint| {
+        with_footprint(&value.commands, &self.seen, |footprint| {
             self.conflicts.committed(named(vertex), Some(footprint), dependencies)
         })
     }
@@ -283,7 +283,9 @@ impl Observer {
             let session = session_number(request.session);
             if *took_effect {
                 let id = digest(request);
-                with_footprint_of(command, |footprint| self.order.executed(node.0, id, footprint))?;
+                with_footprint_of(command, &self.seen, |footprint| {
+                    self.order.executed(node.0, id, footprint)
+                })?;
                 self.exactly_once.executed(node.0, session, request.sequence)?;
                 self.durable.executed(node.0, id);
             }

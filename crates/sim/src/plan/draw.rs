@@ -4,7 +4,7 @@
 use super::{
     Builtin, Cut, DiskPlan, NetworkPlan, Plan, Profile, Workload, cluster, episodes, pruning,
 };
-use crate::Family;
+use crate::{Family, Level};
 use althing_model::{Micros, NodeId};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -75,7 +75,7 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
         seed,
         snapshots: pruning.snapshots,
         profile: profile.name,
-        builtin: draw_builtin(rng),
+        builtin: draw_builtin(rng, seed),
         network,
         disk,
         episodes,
@@ -193,11 +193,18 @@ fn draw_local(seed: u64, slowest: Micros) -> Micros {
     }
 }
 
-fn draw_builtin(rng: &mut impl Rng) -> Builtin {
+fn draw_builtin(rng: &mut impl Rng, seed: u64) -> Builtin {
     match rng.random_bool(0.3) {
-        true => Builtin::Modes(rng.random_range(1..=4), rng.random()),
+        true => Builtin::Modes(rng.random_range(1..=4), rng.random(), draw_level(seed)),
         false => Builtin::Store,
     }
+}
+
+/// Drawn apart from the rest, so that the runs on single resources stay as they are.
+fn draw_level(seed: u64) -> Level {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x1e7e1);
+    let levels = [Level::Resources, Level::Ranges, Level::Ranges, Level::Predicate, Level::Mixed];
+    *pick(&mut rng, &levels)
 }
 
 fn draw_limits(rng: &mut impl Rng, placements_max: usize) -> althing_proposer::Limits {

@@ -8,7 +8,7 @@ mod pruning;
 pub(crate) use draw::pick;
 pub use episodes::Episode;
 
-use crate::app::{Application, Modes, Store};
+use crate::app::{Application, Level, Modes, Store};
 use crate::trace::MessageName;
 use crate::{Family, Fault};
 use althing_model::{Membership, Micros, NodeId};
@@ -150,8 +150,9 @@ pub struct SnapshotPlan {
 pub enum Builtin {
     /// The reference key-value store.
     Store,
-    /// A drawn conflict function: so many modes, these pairs commute.
-    Modes(usize, u16),
+    /// A drawn conflict function: so many modes, these pairs commute; and how its commands say what
+    /// they touch.
+    Modes(usize, u16, Level),
 }
 
 impl Builtin {
@@ -159,7 +160,7 @@ impl Builtin {
     pub fn application(self) -> Box<dyn Application> {
         match self {
             Self::Store => Box::new(Store),
-            Self::Modes(modes, commuting) => Box::new(Modes::new(modes, commuting)),
+            Self::Modes(modes, commuting, level) => Box::new(Modes::new(modes, commuting, level)),
         }
     }
 }

@@ -87,7 +87,7 @@ impl<'a> World<'a> {
             is_settled: false,
             episodes_begun: 0,
             barriers_asked: 0,
-            observer: Observer::new(&plan.membership, app.commutes()),
+            observer: Observer::new(&plan.membership, app.commutes(), app.seen()),
             counts: FaultCounts::default(),
             is_healed: false,
             trace_digest: 0,

@@ -32,6 +32,7 @@ pub(super) enum Counted {
     Extras,
     Commands,
     Resources,
+    Ranges,
     Sessions,
     Members,
     Replies,
@@ -51,7 +52,7 @@ pub(super) const DEPS: Shape = &[
 ];
 const CLOSE_SESSIONS: Shape = &[(1, Each(Sessions, PLAIN))];
 const OPERATION: Shape = &[(2, Within(CLOSE_SESSIONS))];
-const FOOTPRINT: Shape = &[(2, Each(Resources, PLAIN))];
+const FOOTPRINT: Shape = &[(2, Each(Resources, PLAIN)), (4, Each(Ranges, PLAIN))];
 const COMMAND: Shape = &[(1, Within(OPERATION)), (2, Within(FOOTPRINT))];
 const COMMANDS: Shape = &[(1, Each(Commands, COMMAND))];
 const VALUE: Shape = &[(1, Within(COMMANDS)), (2, Within(DEPS))];
@@ -130,6 +131,7 @@ impl Counted {
             Extras => ("DepSet.extra_delta", EXTRAS_MAX),
             Commands => ("Commands.batch", COMMANDS_PER_VERTEX_MAX),
             Resources => ("Footprint.resource", RESOURCES_PER_VERTEX_MAX),
+            Ranges => ("Footprint.range", RANGES_PER_VERTEX_MAX),
             Sessions => ("CloseSessions.sessions", CLOSED_SESSIONS_MAX),
             Members => ("FastQuorum.members", QUORUM_MAX),
             Replies => ("replies", COMMANDS_PER_VERTEX_MAX),

@@ -6,8 +6,8 @@ use crate::generated as pb;
 use crate::limits::*;
 use crate::{FastQuorum, Held, Outcome, Vote};
 use althing_model::{
-    Ballot, Column, Command, Commands, DepSet, Epoch, Footprint, Mode, NodeId, Operation, Reply,
-    RequestId, SessionId, Value, VertexId,
+    Ballot, Column, Command, Commands, DepSet, Epoch, Footprint, Mode, NodeId, Operation, Range,
+    Reply, RequestId, SessionId, Value, VertexId,
 };
 use bytes::Bytes;
 
@@ -178,16 +178,15 @@ impl Body {
             (false, false) => {}
         }
         self.at_most("Commands.batch", commands.batch.len(), COMMANDS_PER_VERTEX_MAX)?;
-        let (mut len, mut resources, mut closed) = (0, 0, 0);
+        let (mut len, mut resources, mut ranges, mut closed) = (0, 0, 0, 0);
         let batch = commands
             .batch
             .into_iter()
             .map(|command| {
                 let command = self.command(command)?;
                 len += command_len(&command);
-                if let Footprint::Resources(touched) = &command.footprint {
-                    resources += touched.len();
-                }
+                resources += command.footprint.resources().len();
+                ranges += command.footprint.ranges().len();
                 if let Operation::CloseSessions(sessions) = &command.operation {
                     closed += sessions.len();
                 }
@@ -196,6 +195,7 @@ impl Body {
             .collect::<Result<Vec<_>>>()?;
         self.no_longer("Commands.batch", len, COMMANDS_LEN_MAX)?;
         self.at_most("Footprint.resource", resources, RESOURCES_PER_VERTEX_MAX)?;
+        self.at_most("Footprint.range", ranges, RANGES_PER_VERTEX_MAX)?;
         self.at_most("CloseSessions.sessions", closed, CLOSED_SESSIONS_MAX)?;
         Ok(Commands::Batch(batch.into()))
     }
@@ -209,30 +209,78 @@ impl Body {
 
     fn footprint(self, footprint: Option<pb::Footprint>) -> Result<Footprint> {
         let footprint = self.required("Command.footprint", footprint)?;
-        let resources = footprint.resource.len();
+        let (resources, ranges) = (footprint.resource.len(), footprint.range.len());
         self.at_most("Footprint.resource", resources, RESOURCES_PER_COMMAND_MAX)?;
-        if footprint.mode.len() != resources {
-            return self.fault(
-                "Footprint.mode",
-                Fault::Uneven { found: footprint.mode.len(), expected: resources },
-            );
+        self.at_most("Footprint.range", ranges, RANGES_PER_COMMAND_MAX)?;
+        for (field, found, expected) in [
+            ("Footprint.mode", footprint.mode.len(), resources),
+            ("Footprint.range_mode", footprint.range_mode.len(), ranges),
+        ] {
+            if found != expected {
+                return self.fault(field, Fault::Uneven { found, expected });
+            }
         }
+        let names_something = resources > 0 || ranges > 0;
         if footprint.everything {
-            if resources > 0 {
+            if names_something || footprint.shown.is_some() {
                 return self.fault("Footprint.everything", Fault::Contradictory);
             }
             return Ok(Footprint::Everything);
         }
-        let mut touched: Vec<(Bytes, Mode)> = Vec::with_capacity(resources);
-        for (name, mode) in footprint.resource.into_iter().zip(footprint.mode) {
-            self.no_longer("Footprint.resource", name.len(), RESOURCE_LEN_MAX)?;
-            let next = (self.own(name), Mode(mode));
+        if let Some(shown) = footprint.shown {
+            if names_something {
+                return self.fault("Footprint.shown", Fault::Contradictory);
+            }
+            self.no_longer("Footprint.shown", shown.len(), SHOWN_LEN_MAX)?;
+            return Ok(Footprint::Predicate(self.own(shown)));
+        }
+        let resources = footprint.resource.into_iter().map(|name| self.name(name));
+        let resources = self.with_modes("Footprint.resource", resources, &footprint.mode)?;
+        let of_ranges = footprint.range.into_iter().map(|range| self.range(range));
+        let of_ranges = self.with_modes("Footprint.range", of_ranges, &footprint.range_mode)?;
+        let footprint = match ranges {
+            0 => Footprint::Resources(resources),
+            _ => Footprint::Ranges { resources, ranges: of_ranges },
+        };
+        self.no_longer("Footprint", names_len(&footprint), NAMES_LEN_MAX)?;
+        Ok(footprint)
+    }
+
+    /// What a footprint names, each with its mode, in its one order.
+    fn with_modes<T: Ord>(
+        self,
+        field: &'static str,
+        named: impl ExactSizeIterator<Item = Result<T>>,
+        modes: &[u8],
+    ) -> Result<Vec<(T, Mode)>> {
+        let mut touched: Vec<(T, Mode)> = Vec::with_capacity(named.len());
+        for (it, mode) in named.zip(modes) {
+            let next = (it?, Mode(*mode));
             if touched.last().is_some_and(|last| *last >= next) {
-                return self.fault("Footprint.resource", Fault::NotAscending);
+                return self.fault(field, Fault::NotAscending);
             }
             touched.push(next);
         }
-        Ok(Footprint::Resources(touched))
+        Ok(touched)
+    }
+
+    fn name(self, name: Bytes) -> Result<Bytes> {
+        self.no_longer("Footprint.resource", name.len(), RESOURCE_LEN_MAX)?;
+        Ok(self.own(name))
+    }
+
+    fn range(self, range: pb::Range) -> Result<Range> {
+        for name in [Some(&range.begin), range.end.as_ref()].into_iter().flatten() {
+            self.no_longer("Footprint.range", name.len(), RESOURCE_LEN_MAX)?;
+        }
+        let begin = self.own(range.begin);
+        match range.end {
+            None => Ok(Range::from(begin)),
+            Some(end) => match Range::between(begin, self.own(end)) {
+                Some(range) => Ok(range),
+                None => self.fault("Footprint.range", Fault::Empty),
+            },
+        }
     }
 
     pub(super) fn operation(self, operation: Option<pb::Operation>) -> Result<Operation> {

@@ -7,8 +7,8 @@ use crate::generated as pb;
 use crate::limits::REASON_LEN_MAX;
 use crate::{FastQuorum, Held, Outcome, Vote};
 use althing_model::{
-    Ballot, Command, Commands, DepSet, Footprint, NodeId, Operation, Reply, SessionId, Value,
-    VertexId,
+    Ballot, Command, Commands, DepSet, Footprint, NodeId, Operation, Range, Reply, SessionId,
+    Value, VertexId,
 };
 
 pub(super) fn vertex(vertex: VertexId) -> Option<pb::VertexId> {
@@ -60,18 +60,27 @@ pub(super) fn commands(commands: &Commands) -> Option<pb::Commands> {
 fn command(command: &Command) -> pb::Command {
     pb::Command {
         operation: operation(&command.operation),
-        footprint: Some(match &command.footprint {
-            // No message has them yet; everything conflicts with all that they do.
-            Footprint::Ranges { .. } | Footprint::Predicate(_) | Footprint::Everything => {
-                pb::Footprint { everything: true, ..Default::default() }
-            }
-            Footprint::Resources(resources) => pb::Footprint {
-                everything: false,
-                resource: resources.iter().map(|(name, _)| name.clone()).collect(),
-                mode: resources.iter().map(|(_, mode)| mode.0).collect(),
-            },
-        }),
+        footprint: Some(footprint(&command.footprint)),
     }
+}
+
+fn footprint(footprint: &Footprint) -> pb::Footprint {
+    let (resources, ranges) = (footprint.resources(), footprint.ranges());
+    pb::Footprint {
+        everything: *footprint == Footprint::Everything,
+        resource: resources.iter().map(|(name, _)| name.clone()).collect(),
+        mode: resources.iter().map(|(_, mode)| mode.0).collect(),
+        range: ranges.iter().map(|(of, _)| range(of)).collect(),
+        range_mode: ranges.iter().map(|(_, mode)| mode.0).collect(),
+        shown: match footprint {
+            Footprint::Predicate(shown) => Some(shown.clone()),
+            Footprint::Resources(_) | Footprint::Ranges { .. } | Footprint::Everything => None,
+        },
+    }
+}
+
+fn range(range: &Range) -> pb::Range {
+    pb::Range { begin: range.begin().clone(), end: range.end().cloned() }
 }
 
 pub(super) fn operation(operation: &Operation) -> Option<pb::Operation> {

@@ -98,9 +98,9 @@ pub struct Apply {
     pub payload: ::prost::bytes::Bytes,
 }
 /// What a command touches.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Footprint {
-    /// The whole state; then there are no resources.
+    /// The whole state; then there is nothing else.
     #[prost(bool, tag = "1")]
     pub everything: bool,
     /// Ascending together with their modes, no pair repeated.
@@ -109,6 +109,25 @@ pub struct Footprint {
     /// One byte for each resource.
     #[prost(bytes = "bytes", tag = "3")]
     pub mode: ::prost::bytes::Bytes,
+    /// Ascending together with their modes, no pair repeated.
+    #[prost(message, repeated, tag = "4")]
+    pub range: ::prost::alloc::vec::Vec<Range>,
+    /// One byte for each range.
+    #[prost(bytes = "bytes", tag = "5")]
+    pub range_mode: ::prost::bytes::Bytes,
+    /// What the predicate is shown; then there is nothing else.
+    #[prost(bytes = "bytes", optional, tag = "6")]
+    pub shown: ::core::option::Option<::prost::bytes::Bytes>,
+}
+/// Resources from one name on, and before another. It holds some name; ranges of one beginning ascend
+/// by their ends, the one without an end first.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Range {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub begin: ::prost::bytes::Bytes,
+    /// Without it there is no end.
+    #[prost(bytes = "bytes", optional, tag = "2")]
+    pub end: ::core::option::Option<::prost::bytes::Bytes>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Command {

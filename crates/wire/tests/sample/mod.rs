@@ -85,6 +85,14 @@ pub(crate) fn messages() -> Vec<(String, Message)> {
         ),
         ("chosen", Chosen { vertex: vertex(7), value: value() }.into()),
         ("commit", Commit { vertex: vertex(7), value: value() }.into()),
+        (
+            "commit of ranges and of what is shown",
+            Commit {
+                vertex: vertex(7),
+                value: Value { commands: wider_commands(), deps: DepSet::default() },
+            }
+            .into(),
+        ),
         ("learned", Learned { vertex: vertex(7), value: noop() }.into()),
         (
             "executed",
@@ -239,6 +247,26 @@ fn commands() -> Commands {
                 operation: Operation::CloseSessions(vec![session(4)]),
                 footprint: Footprint::Everything,
             },
+        ]
+        .into(),
+    )
+}
+
+/// Ranges with and without an end, and what a predicate is shown.
+fn wider_commands() -> Commands {
+    let of = |footprint| Command { operation: apply(b"scan"), footprint };
+    Commands::Batch(
+        [
+            of(Footprint::with_ranges(
+                [(Bytes::from_static(b"x"), Mode(1))],
+                [
+                    (Range::prefix("user/"), Mode(0)),
+                    (Range::from("z"), Mode(200)),
+                    (Range::between("", "a").expect("it is not empty"), Mode(1)),
+                ],
+            )),
+            of(Footprint::predicate("bid 7")),
+            of(Footprint::predicate("")),
         ]
         .into(),
     )

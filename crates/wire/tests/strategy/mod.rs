@@ -253,6 +253,20 @@ fn footprint() -> impl Strategy<Value = Footprint> {
     prop_oneof![
         1 => Just(Footprint::Everything),
         4 => vec((data(12), any::<u8>().prop_map(Mode)), 0..5).prop_map(Footprint::of),
+        2 => (
+            vec((data(12), any::<u8>().prop_map(Mode)), 0..3),
+            vec((range(), any::<u8>().prop_map(Mode)), 0..4),
+        )
+            .prop_map(|(resources, ranges)| Footprint::with_ranges(resources, ranges)),
+        1 => data(12).prop_map(Footprint::Predicate),
+    ]
+}
+
+fn range() -> impl Strategy<Value = Range> {
+    prop_oneof![
+        data(4).prop_map(Range::prefix),
+        data(4).prop_map(Range::from),
+        (data(4), data(4)).prop_filter_map("empty", |(from, to)| Range::between(from, to)),
     ]
 }
 
