@@ -9,7 +9,7 @@ use crate::report::{Report, Tally};
 use crate::script::{self, Drawn, Script};
 use crate::show::{self, ShownFootprint};
 use crate::subject::Subject;
-use althing_model::{Conflicts, StateMachine};
+use althing_model::{Conflicts, Footprint, StateMachine};
 use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -156,7 +156,8 @@ impl<C: Debug + Clone + 'static> CommandAudit<C> {
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
         let config = Config { failure_persistence: None, ..Config::default() };
         let mut runner = TestRunner::new_with_rng(config, rng);
-        let strategy = script::drawn(self.setup.clone(), self.command.clone(), self.commands_max);
+        let strategy =
+            script::drawn(self.setup.clone(), self.command.clone(), &self.kind, self.commands_max);
         let mut tally = Tally::default();
         for case in 1..=self.cases {
             let mut tree = match strategy.new_tree(&mut runner) {
@@ -205,6 +206,7 @@ impl<C: Debug + Clone + 'static> CommandAudit<C> {
             if tally.refused_first.is_none() {
                 tally.refused_first = script.refused.first().map(|at| self.shown(drawn.nth(*at)));
             }
+            self.sample(drawn, tally);
             let kind = |at: &usize| (self.kind)(&drawn.commands[*at]);
             let kinds: Vec<String> = script.drawn_at.iter().map(kind).collect();
             let mut checked = laws::check(&self.subject, &script, &kinds, tally);
@@ -225,6 +227,20 @@ impl<C: Debug + Clone + 'static> CommandAudit<C> {
                 outcomes: Vec::new(),
             })
         })
+    }
+
+    /// A command's footprint, if there is one: whatever else happens is found when the case is checked.
+    fn footprint(&self, command: &C) -> Option<Footprint> {
+        let footprint = || self.subject.conflicts.footprint(&(self.encode)(command)).ok();
+        catch_unwind(AssertUnwindSafe(footprint)).ok().flatten()
+    }
+
+    /// Counts whether two commands drawn as they come conflict.
+    fn sample(&self, drawn: &Drawn<C>, tally: &mut Tally) {
+        let Some((a, b)) = &drawn.sample else { return };
+        if let (Some(ours), Some(theirs)) = (self.footprint(a), self.footprint(b)) {
+            tally.drawn(&(self.kind)(a), &(self.kind)(b), self.subject.conflict(&ours, &theirs));
+        }
     }
 
     /// Looks for fewer and smaller commands that break the same law.

@@ -76,6 +76,19 @@ impl fmt::Display for Text<'_> {
                 None => writeln!(f)?,
             }
         }
-        write!(f, "what to do: {}", found.law.advice())
+        let mut column = LINE_LEN_MAX;
+        write!(f, "what to do:")?;
+        for word in found.law.advice().split(' ') {
+            if column + 1 + word.len() > LINE_LEN_MAX {
+                write!(f, "\n ")?;
+                column = 1;
+            }
+            write!(f, " {word}")?;
+            column += 1 + word.len();
+        }
+        Ok(())
     }
 }
+
+/// Columns of the advice.
+const LINE_LEN_MAX: usize = 96;

@@ -28,8 +28,8 @@
 //! it.
 //!
 //! # What a case is
-//! Up to eight commands, some of them equal, after those of the setup, if there is one
-//! ([`CommandAudit::setup`]). They are executed by a fresh machine in the order drawn; then again with
+//! Up to eight commands, some of them equal, most of them of a few kinds only, after those of the setup,
+//! if there is one ([`CommandAudit::setup`]). They are executed by a fresh machine in the order drawn; then again with
 //! each two neighbours exchanged; then all of them in the order that is farthest from the one drawn, of
 //! those in which commands that conflict keep theirs. [`Law`] lists what must hold, and in which order
 //! that is checked. A case takes about as many executions as it has commands, squared.

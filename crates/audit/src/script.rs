@@ -1,13 +1,14 @@
 //! One case: the commands drawn, as payloads with their footprints.
 
-use crate::limits::REPEATED_PERCENT;
+use crate::limits::{DRAWN_FOR_ONE, KINDS_LEFT_OUT_OF, REPEATED_PERCENT};
 use crate::subject::Subject;
 use althing_model::Footprint;
 use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use proptest::sample::Index;
+use proptest::sample::{Index, select};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What is drawn for a case.
 #[derive(Debug, Clone)]
@@ -16,10 +17,11 @@ pub(crate) struct Drawn<C> {
     pub(crate) setup: Vec<C>,
     /// Executed in several orders.
     pub(crate) commands: Vec<C>,
-    /// Which of them repeat an earlier one.
-    pub(crate) is_repeated: Vec<bool>,
     /// After how many of the commands a snapshot is taken.
     pub(crate) cut: Index,
+    /// Two commands as the strategy draws them, with no kind left out and none repeated: of these
+    /// it is counted how often they conflict.
+    pub(crate) sample: Option<(C, C)>,
 }
 
 impl<C> Drawn<C> {
@@ -29,27 +31,51 @@ impl<C> Drawn<C> {
     }
 }
 
-/// Draws cases.
+/// Draws cases of up to `len_max` commands.
+///
+/// Most leave kinds of commands out, at random: of three commands that must come together a case of
+/// few kinds has them far more often than one of all (swarm testing: Groce et al., ISSTA '12).
 pub(crate) fn drawn<C: std::fmt::Debug + Clone + 'static>(
     setup: BoxedStrategy<Vec<C>>,
     command: BoxedStrategy<C>,
+    kind: impl Fn(&C) -> String,
     len_max: usize,
 ) -> impl Strategy<Value = Drawn<C>> {
     let is_repeated = f64::from(REPEATED_PERCENT) / 100.0;
     let command = (command, option::weighted(is_repeated, any::<Index>()));
-    (setup, vec(command, 1..=len_max), any::<Index>()).prop_map(|(setup, drawn, cut)| {
-        let mut commands: Vec<C> = Vec::with_capacity(drawn.len());
-        let mut is_repeated = Vec::with_capacity(drawn.len());
-        for (command, repeats) in drawn {
-            let earlier = repeats.filter(|_| !commands.is_empty());
-            is_repeated.push(earlier.is_some());
-            commands.push(match earlier {
-                Some(index) => index.get(&commands).clone(),
-                None => command,
-            });
-        }
-        Drawn { setup, commands, is_repeated, cut }
-    })
+    let commands = vec(command, 1..=len_max * DRAWN_FOR_ONE);
+    let out_of = select(&KINDS_LEFT_OUT_OF[..]).no_shrink();
+    let salt = any::<u64>().no_shrink();
+    (setup, commands, any::<Index>(), out_of, salt).prop_map(
+        move |(setup, drawn, cut, out_of, salt)| {
+            let sample = match &drawn[..] {
+                [(a, _), (b, _), ..] => Some((a.clone(), b.clone())),
+                _ => None,
+            };
+            // The first kind is always in, so that no case is empty.
+            let first = kind(&drawn[0].0);
+            let is_in = |it: &String| *it == first || digest(it, salt).is_multiple_of(out_of);
+            let mut commands: Vec<C> = Vec::with_capacity(len_max);
+            for (command, repeats) in drawn {
+                match repeats.filter(|_| !commands.is_empty()) {
+                    Some(index) => commands.push(index.get(&commands).clone()),
+                    None if is_in(&kind(&command)) => commands.push(command),
+                    None => {}
+                }
+                if commands.len() == len_max {
+                    break;
+                }
+            }
+            Drawn { setup, commands, cut, sample }
+        },
+    )
+}
+
+/// A number for a kind, another one for each salt.
+fn digest(kind: &str, salt: u64) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (kind, salt).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A case as the machine and the conflict function see it. Commands are numbered from 0; those that
@@ -58,7 +84,6 @@ pub(crate) struct Script {
     pub(crate) setup: Vec<Bytes>,
     pub(crate) commands: Vec<Bytes>,
     pub(crate) footprints: Vec<Footprint>,
-    pub(crate) is_repeated: Vec<bool>,
     /// Which command of the drawn ones each is.
     pub(crate) drawn_at: Vec<usize>,
     /// After how many of the commands a snapshot is taken.
@@ -77,7 +102,6 @@ impl Script {
             setup: Vec::new(),
             commands: Vec::new(),
             footprints: Vec::new(),
-            is_repeated: Vec::new(),
             drawn_at: Vec::new(),
             cut: 0,
             refused: Vec::new(),
@@ -93,7 +117,6 @@ impl Script {
                 Some(at) => {
                     script.commands.push(payload);
                     script.footprints.push(footprint);
-                    script.is_repeated.push(drawn.is_repeated[at]);
                     script.drawn_at.push(at);
                 }
             }

@@ -1,6 +1,6 @@
 //! How commands, footprints and replies are written down.
 
-use althing_model::{Footprint, Mode, ModeTable};
+use althing_model::{Footprint, Mode, ModeTable, Range};
 use std::fmt;
 
 /// The name of a counterexample's command, by its number.
@@ -24,26 +24,41 @@ pub(crate) struct ShownFootprint<'a>(pub(crate) &'a Footprint, pub(crate) &'a Mo
 
 impl ShownFootprint<'_> {
     fn mode(&self, mode: Mode) -> String {
-        match self.1.names().get(usize::from(mode.0)) {
-            Some(name) => (*name).to_owned(),
-            None => format!("mode {}, which the table does not have", mode.0),
+        match self.1.names().nth(usize::from(mode.0)) {
+            Some(name) => name.to_owned(),
+            None => format!("mode {}, which the table does not have,", mode.0),
         }
     }
 }
 
 impl fmt::Display for ShownFootprint<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Footprint::Resources(resources) if resources.is_empty() => f.write_str("nothing"),
-            Footprint::Resources(resources) => {
-                for (at, (resource, mode)) in resources.iter().enumerate() {
-                    let comma = if at > 0 { ", " } else { "" };
-                    write!(f, "{comma}{} \"{}\"", self.mode(*mode), resource.escape_ascii())?;
-                }
-                Ok(())
-            }
-            Footprint::Everything => f.write_str("everything"),
+        let mut parts: Vec<String> = Vec::new();
+        for (resource, mode) in self.0.resources() {
+            parts.push(format!("{} {}", self.mode(*mode), quoted(resource)));
         }
+        for (range, mode) in self.0.ranges() {
+            parts.push(format!("{} {}", self.mode(*mode), shown_range(range)));
+        }
+        match self.0 {
+            Footprint::Everything => f.write_str("everything"),
+            Footprint::Predicate(shown) => {
+                write!(f, "what the predicate sees in {}", quoted(shown))
+            }
+            _ if parts.is_empty() => f.write_str("nothing"),
+            _ => f.write_str(&parts.join(", ")),
+        }
+    }
+}
+
+fn quoted(bytes: &[u8]) -> String {
+    format!("\"{}\"", bytes.escape_ascii())
+}
+
+fn shown_range(range: &Range) -> String {
+    match range.end() {
+        Some(end) => format!("from {} to below {}", quoted(range.begin()), quoted(end)),
+        None => format!("from {} on", quoted(range.begin())),
     }
 }
 
@@ -60,6 +75,9 @@ mod tests {
         assert_eq!(ShownFootprint(&on(1), &modes).to_string(), "write \"a\\n\"");
         assert!(ShownFootprint(&on(7), &modes).to_string().starts_with("mode 7"));
         assert_eq!(ShownFootprint(&Footprint::NOTHING, &modes).to_string(), "nothing");
+        let range = Footprint::with_ranges([], [(Range::prefix("a"), Mode::READ)]);
+        let expected = "read from \"a\" to below \"b\"";
+        assert_eq!(ShownFootprint(&range, &modes).to_string(), expected);
         assert_eq!(kind(&Some(3)), "Some");
         assert_eq!(kind(&b"x"), "command");
     }

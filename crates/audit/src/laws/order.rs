@@ -2,6 +2,7 @@
 
 use super::run::Run;
 use super::{Law, Outcome, Violation};
+use crate::limits::REPEATS;
 use crate::report::Tally;
 use crate::script::Script;
 use crate::subject::Subject;
@@ -32,11 +33,9 @@ pub(super) fn check_neighbours(
         if let Some(difference) = &difference
             && !conflicts[a][b]
         {
-            return Err(violation(script, &order, a, base, &swapped, difference));
+            return Err(violation(subject, script, &order, a, base, &swapped, difference));
         }
-        let commuted = difference.is_none();
-        let is_repeated = script.is_repeated[a] || script.is_repeated[b];
-        tally.pair(&kinds[a], &kinds[b], conflicts[a][b], commuted, is_repeated);
+        tally.tried(&kinds[a], &kinds[b], conflicts[a][b], difference.is_none());
     }
     Ok(())
 }
@@ -65,7 +64,7 @@ pub(super) fn check_reordered(
         for at in (to..from).rev() {
             let (swapped, difference) = swap(subject, script, &order, &run, at)?;
             if let Some(difference) = difference {
-                return Err(violation(script, &order, at, &run, &swapped, &difference));
+                return Err(violation(subject, script, &order, at, &run, &swapped, &difference));
             }
             order.swap(at, at + 1);
             run = swapped;
@@ -115,6 +114,7 @@ fn swap(
 }
 
 fn violation(
+    subject: &Subject,
     script: &Script,
     order: &[usize],
     at: usize,
@@ -122,6 +122,16 @@ fn violation(
     swapped: &Run,
     difference: &Difference,
 ) -> Violation {
+    let mut exchanged = order.to_vec();
+    exchanged.swap(at, at + 1);
+    for (order, run) in [(order, run), (&exchanged, swapped)] {
+        for _ in 0..REPEATS {
+            let again = Run::new(subject, script, order);
+            if let Err(violation) = run.agrees(&again, order, order.len()) {
+                return violation;
+            }
+        }
+    }
     let (a, b) = (order[at], order[at + 1]);
     let probe = match difference {
         Difference::Now => None,
