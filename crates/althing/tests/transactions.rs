@@ -20,7 +20,7 @@ const NODES: usize = 3;
 const CLIENTS: usize = 3;
 
 /// Answers before the kill, while the node is dead, and after it is back.
-const ANSWERS: u64 = 150;
+const ANSWERS: u64 = 400;
 
 const ACCOUNTS: [&str; 4] = ["bank/a", "bank/b", "bank/c", "bank/d"];
 
