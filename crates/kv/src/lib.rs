@@ -33,6 +33,14 @@
 //! is no number stays as it is, however many adds meet it; so adds never change whether a key holds
 //! a number, which is all that their replies tell.
 //!
+//! # Isolation
+//! Commands are linearizable, transactions strictly serializable, among themselves and with all other
+//! commands: each takes effect at one moment between its invocation and its answer, in one order
+//! for everybody. A transaction is one command and so one vertex; all keys that it may touch are in
+//! its footprint, also those of the branch that is not taken; and it is answered after it was
+//! executed. There are no interactive transactions, which read, decide at the client and then write:
+//! a client that wants this reads, and then sends a transaction that compares with what it read.
+//!
 //! A number is its decimal text, an `i64` without superfluous signs and zeros.
 
 mod command;

@@ -7,6 +7,7 @@
 //! they take effect one after the other, each between its invocation and its answer.
 
 use crate::number;
+use althing_model::mutant::{Mutant, is_planted};
 use bytes::Bytes;
 use std::cmp::Ordering;
 
@@ -115,9 +116,15 @@ impl Transaction {
 
     /// The keys that it may touch, and of each whether it may be changed. A key may come repeatedly.
     pub(crate) fn touched(&self) -> impl Iterator<Item = (&Bytes, bool)> {
+        let otherwise = match is_planted(Mutant::TransactionBranchUntold) {
+            true => &[][..],
+            false => &self.otherwise,
+        };
         let compared = self.compare.iter().map(|(key, _)| (key, false));
-        let operations = self.then.iter().chain(&self.otherwise);
-        compared.chain(operations.map(|operation| (operation.key(), operation.is_write())))
+        let operations = self.then.iter().chain(otherwise);
+        compared
+            .chain(operations.map(|operation| (operation.key(), operation.is_write())))
+            .filter(|(_, is_write)| *is_write || !is_planted(Mutant::TransactionReadsUntold))
     }
 }
 

@@ -72,9 +72,7 @@ impl<'h> Graph<'h> {
                     self.edges[nodes[from]].push(edge);
                 }
             };
-            for (pair, element) in
-                list.writers.windows(2).zip(&list.longest[1.min(list.longest.len())..])
-            {
+            for (pair, element) in list.writers.windows(2).zip(list.longest.iter().skip(1)) {
                 add(&pair[0], &pair[1], Kind::Ww, *element);
             }
             for (writer, element) in &list.unread {

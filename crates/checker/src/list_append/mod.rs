@@ -55,7 +55,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::register_map::Blob;
-use crate::{History, OperationId, Violation};
+use crate::{History, OperationId};
 
 /// What a transaction would append, in its order. No two append the same element to one list.
 pub type Appends = Vec<(Blob, u64)>;
@@ -163,12 +163,6 @@ impl fmt::Display for Anomaly {
 }
 
 impl std::error::Error for Anomaly {}
-
-impl From<Anomaly> for Violation {
-    fn from(anomaly: Anomaly) -> Self {
-        Violation::new("StrictSerializability", anomaly.to_string())
-    }
-}
 
 /// Decides whether the history is strictly serializable. The answer is an order that explains it, of
 /// all transactions that are known to have taken effect.

@@ -193,9 +193,14 @@ fn draw_local(seed: u64, slowest: Micros) -> Micros {
     }
 }
 
+/// Of the runs of the store some have transactions: drawn apart from the rest, so that all else stays
+/// as it is.
 fn draw_builtin(rng: &mut impl Rng, seed: u64) -> Builtin {
     match rng.random_bool(0.3) {
         true => Builtin::Modes(rng.random_range(1..=4), rng.random(), draw_level(seed)),
+        false if ChaCha8Rng::seed_from_u64(seed ^ 0x7a45ac).random_bool(0.2) => {
+            Builtin::Transactions
+        }
         false => Builtin::Store,
     }
 }

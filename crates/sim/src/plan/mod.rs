@@ -8,7 +8,7 @@ mod pruning;
 pub(crate) use draw::pick;
 pub use episodes::Episode;
 
-use crate::app::{Application, Level, Modes, Store};
+use crate::app::{Application, Level, Modes, Store, Transactions};
 use crate::trace::MessageName;
 use crate::{Family, Fault};
 use althing_model::{Membership, Micros, NodeId};
@@ -153,6 +153,8 @@ pub enum Builtin {
     /// A drawn conflict function: so many modes, these pairs commute; and how its commands say what
     /// they touch.
     Modes(usize, u16, Level),
+    /// Transactions of the reference store, on lists.
+    Transactions,
 }
 
 impl Builtin {
@@ -161,6 +163,7 @@ impl Builtin {
         match self {
             Self::Store => Box::new(Store),
             Self::Modes(modes, commuting, level) => Box::new(Modes::new(modes, commuting, level)),
+            Self::Transactions => Box::new(Transactions),
         }
     }
 }
