@@ -142,6 +142,9 @@ const FORMS: &[&str] = &[
     "NOSUCH k*",
 ];
 
+/// All keys, but for what an argument too few or too many makes one.
+pub(crate) const KEYS: &[&str] = &["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "key:6"];
+
 /// A random command.
 pub(crate) fn command(rng: &mut impl Rng) -> Vec<Bytes> {
     let form = FORMS.choose(rng).expect("there are forms");
@@ -212,7 +215,7 @@ fn push(part: &str, args: &mut Vec<Bytes>, rng: &mut impl Rng) {
 
 fn word(class: &str, rng: &mut impl Rng) -> Bytes {
     let pool: &[&str] = match class {
-        "k" => &["a", "b", "c", "d", "e", "f", "g", "h", "i", "key:6"],
+        "k" => KEYS,
         "kt" => &["a", "b", "key:6"],
         "kh" => &["c", "d"],
         "ks" => &["e", "f", "g"],
