@@ -177,6 +177,7 @@ fn input(command: &KvCommand) -> Input {
         KvCommand::Transaction(_) => {
             unreachable!("no load has transactions: the specification of registers knows none")
         }
+        KvCommand::Redis(_) => unreachable!("no workload asks for it: {command:?}"),
     }
 }
 
@@ -195,6 +196,8 @@ fn output(reply: &KvReply) -> Output {
         | KvReply::Overflow
         | KvReply::TooLong { .. }
         | KvReply::Transaction(_)
+        | KvReply::WrongType
+        | KvReply::Redis(_)
         | KvReply::NotACommand => Output::NotAnInteger,
     }
 }

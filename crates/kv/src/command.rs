@@ -1,7 +1,10 @@
 //! What a client can ask of the store.
 
 use crate::Transaction;
-use crate::limits::{COMMAND_LEN_MAX, KEY_LEN_MAX, KEYS_MAX, VALUE_LEN_MAX};
+use crate::limits::{
+    COMMAND_LEN_MAX, KEY_LEN_MAX, KEYS_MAX, REDIS_ARGS_MAX, REDIS_COMMANDS_MAX, VALUE_LEN_MAX,
+};
+use crate::redis::RedisBatch;
 use crate::schema::{self, CommandKind};
 use bytes::Bytes;
 use prost::Message as _;
@@ -69,6 +72,8 @@ pub enum KvCommand {
     /// Conditions, and what to do if they hold or do not, all or nothing:
     /// [`KvReply::Transaction`](crate::KvReply::Transaction).
     Transaction(Transaction),
+    /// Executes Redis commands: [`KvReply::Redis`](crate::KvReply::Redis).
+    Redis(RedisBatch),
 }
 
 impl KvCommand {
@@ -88,6 +93,7 @@ impl KvCommand {
             }),
             Self::MultiGet { keys } => CommandKind::MultiGet(schema::Keys { keys }),
             Self::Transaction(transaction) => CommandKind::Transaction(transaction.into()),
+            Self::Redis(batch) => CommandKind::Redis(batch.to_schema()),
         };
         schema::Command { kind: Some(kind) }.encode_to_vec().into()
     }
@@ -120,6 +126,7 @@ impl KvCommand {
                 check_count(transaction.len())?;
                 Self::Transaction(transaction.try_into()?)
             }
+            CommandKind::Redis(batch) => Self::Redis(RedisBatch::from_schema(batch)),
         };
         command.check_parts()?;
         Ok(command)
@@ -171,11 +178,12 @@ impl KvCommand {
                 }
                 Ok(())
             }
+            Self::Redis(batch) => batch.check_parts(),
         }
     }
 }
 
-fn check_key(key: &Bytes) -> Result<(), KvInvalid> {
+pub(crate) fn check_key(key: &Bytes) -> Result<(), KvInvalid> {
     match key.len() {
         0 => Err(KvInvalid::KeyEmpty),
         1..=KEY_LEN_MAX => Ok(()),
@@ -229,6 +237,25 @@ pub enum KvInvalid {
         /// How many.
         count: usize,
     },
+    /// More commands in a batch of Redis commands than [`REDIS_COMMANDS_MAX`].
+    #[error(
+        "{count} Redis commands in one batch, over the {REDIS_COMMANDS_MAX} allowed: send several"
+    )]
+    TooManyCommands {
+        /// How many.
+        count: usize,
+    },
+    /// More arguments in a batch of Redis commands than [`REDIS_ARGS_MAX`].
+    #[error(
+        "{count} arguments in one batch of Redis commands, over the {REDIS_ARGS_MAX} allowed: send several"
+    )]
+    TooManyArguments {
+        /// How many, the commands' names included.
+        count: usize,
+    },
+    /// A Redis command without a name.
+    #[error("a Redis command is empty: its first argument is its name")]
+    NoName,
     /// The encoded command is over [`COMMAND_LEN_MAX`].
     #[error("a command of {len} bytes, over the {COMMAND_LEN_MAX} allowed: send several")]
     CommandTooLong {

@@ -44,6 +44,7 @@ impl KvConflicts {
                 let mode = |is_write| if is_write { Self::WRITE } else { Self::READ };
                 Footprint::of(modes.into_iter().map(|(key, is_write)| (key, mode(is_write))))
             }
+            KvCommand::Redis(batch) => batch.footprint(),
         }
     }
 }

@@ -17,20 +17,46 @@ const RESULT_OVERHEAD: usize = 24;
 /// that every replica answers the same.
 pub(crate) struct Draft<'s> {
     store: &'s Store,
-    /// Values as they will be; `None` where the key goes.
-    changed: BTreeMap<Bytes, Option<Vec<u8>>>,
+    /// What becomes of keys.
+    changed: BTreeMap<Bytes, Change>,
     /// Bytes of these values.
     changed_len: usize,
     /// Bytes of the results so far, and of what stands around them.
     reply_len: usize,
 }
 
+/// What becomes of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It has this value, and no end any more.
+    Put(Vec<u8>),
+    /// It has this value, and ends when it would have ended.
+    Edit(Vec<u8>),
+    /// It goes.
+    Delete,
+}
+
+impl Change {
+    fn value(&self) -> Option<&[u8]> {
+        match self {
+            Self::Put(value) | Self::Edit(value) => Some(value),
+            Self::Delete => None,
+        }
+    }
+}
+
 /// Changes that can be made, and the end of the transaction.
-pub(crate) type Drafted = (BTreeMap<Bytes, Option<Vec<u8>>>, TransactionEnd);
+pub(crate) type Drafted = (BTreeMap<Bytes, Change>, TransactionEnd);
 
 /// What the transaction would do to this store; nothing, if it fails.
 pub(crate) fn draft(store: &Store, transaction: &Transaction) -> Drafted {
-    let holds = transaction.compare.iter().all(|(key, condition)| condition.holds(store.get(key)));
+    let holds = transaction.compare.iter().all(|(key, condition)| {
+        if store.has_collection(key) {
+            condition.holds_of_collection()
+        } else {
+            condition.holds(store.get(key))
+        }
+    });
     let branch = if holds { Branch::Then } else { Branch::Otherwise };
     let mut draft =
         Draft { store, changed: BTreeMap::new(), changed_len: 0, reply_len: RESULT_OVERHEAD };
@@ -55,20 +81,23 @@ impl Draft<'_> {
         let result = match operation {
             KvOperation::Get { key } => {
                 // Counted before it is copied.
-                self.count_reply(self.get(key).map_or(0, <[u8]>::len))?;
-                return Ok(OperationResult::Value(self.shared(key)));
+                self.count_reply(self.get(key)?.map_or(0, <[u8]>::len))?;
+                return Ok(OperationResult::Value(self.shared(key)?));
             }
             KvOperation::Put { key, value } => {
-                self.set(key, Some(value.to_vec()))?;
+                self.change(key, Change::Put(value.to_vec()))?;
                 OperationResult::Done
             }
             KvOperation::Delete { key } => {
-                let existed = self.get(key).is_some();
-                self.set(key, None)?;
+                let existed = match self.changed.get(key) {
+                    Some(changed) => changed.value().is_some(),
+                    None => self.store.get(key).is_some() || self.store.has_collection(key),
+                };
+                self.change(key, Change::Delete)?;
                 OperationResult::Deleted(existed)
             }
             KvOperation::Append { key, value } => {
-                let len = self.get(key).map_or(0, <[u8]>::len) + value.len();
+                let len = self.get(key)?.map_or(0, <[u8]>::len) + value.len();
                 if len > VALUE_LEN_MAX {
                     return Err(OperationFailure::ValueTooLong { len: len as u64 });
                 }
@@ -76,12 +105,12 @@ impl Draft<'_> {
                 OperationResult::Length(len as u64)
             }
             KvOperation::Increment { key, by } => {
-                let before = match self.get(key) {
+                let before = match self.get(key)? {
                     None => 0,
                     Some(value) => number::read(value).ok_or(OperationFailure::NotANumber)?,
                 };
                 let sum = before.checked_add(*by).ok_or(OperationFailure::Overflow)?;
-                self.set(key, Some(number::write(sum).to_vec()))?;
+                self.edit(key, number::write(sum).to_vec())?;
                 OperationResult::Number(sum)
             }
         };
@@ -89,39 +118,52 @@ impl Draft<'_> {
         Ok(result)
     }
 
-    fn get(&self, key: &Bytes) -> Option<&[u8]> {
+    fn get(&self, key: &Bytes) -> Result<Option<&[u8]>, OperationFailure> {
         match self.changed.get(key) {
-            Some(changed) => changed.as_deref(),
-            None => self.store.get(key),
+            Some(changed) => Ok(changed.value()),
+            None if self.store.has_collection(key) => Err(OperationFailure::WrongType),
+            None => Ok(self.store.get(key)),
         }
     }
 
     /// A copy only of what this transaction changed.
-    fn shared(&self, key: &Bytes) -> Option<Bytes> {
+    fn shared(&self, key: &Bytes) -> Result<Option<Bytes>, OperationFailure> {
         match self.changed.get(key) {
-            Some(changed) => changed.as_deref().map(Bytes::copy_from_slice),
-            None => self.store.shared(key),
+            Some(changed) => Ok(changed.value().map(Bytes::copy_from_slice)),
+            None => self.store.shared(key).map_err(|_| OperationFailure::WrongType),
         }
     }
 
-    fn set(&mut self, key: &Bytes, value: Option<Vec<u8>>) -> Result<(), OperationFailure> {
-        let len = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
+    fn change(&mut self, key: &Bytes, change: Change) -> Result<(), OperationFailure> {
+        let len = |change: &Change| change.value().map_or(0, <[u8]>::len);
         let before = self.changed.get(key).map_or(0, len);
-        self.count_changed(len(&value), before)?;
-        self.changed.insert(key.clone(), value);
+        self.count_changed(len(&change), before)?;
+        self.changed.insert(key.clone(), change);
         Ok(())
+    }
+
+    /// Another value in the place of the one there is. What this transaction made anew has no end.
+    fn edit(&mut self, key: &Bytes, value: Vec<u8>) -> Result<(), OperationFailure> {
+        let change = match self.changed.get(key) {
+            Some(Change::Put(_) | Change::Delete) => Change::Put(value),
+            Some(Change::Edit(_)) | None => Change::Edit(value),
+        };
+        self.change(key, change)
     }
 
     /// In place where the value is this transaction's already: many appends to one key copy it once.
     fn append(&mut self, key: &Bytes, bytes: &Bytes) -> Result<(), OperationFailure> {
-        if !matches!(self.changed.get(key), Some(Some(_))) {
-            let value = self.get(key).unwrap_or_default().to_vec();
-            self.count_changed(value.len(), 0)?;
-            self.changed.insert(key.clone(), Some(value));
+        if self.changed.get(key).is_none_or(|changed| changed.value().is_none()) {
+            let value = self.get(key)?.unwrap_or_default().to_vec();
+            self.edit(key, value)?;
         }
         self.count_changed(bytes.len(), 0)?;
-        let value = self.changed.get_mut(key).and_then(Option::as_mut);
-        value.expect("it was put there just now").extend_from_slice(bytes);
+        let (Change::Put(value) | Change::Edit(value)) =
+            self.changed.get_mut(key).expect("it was put there just now")
+        else {
+            unreachable!("it has a value since just now");
+        };
+        value.extend_from_slice(bytes);
         Ok(())
     }
 

@@ -1,12 +1,13 @@
 //! What the store answers.
 
+use crate::redis::RedisOutcome;
 use crate::schema::{self, Maybe, Nothing, ReplyKind};
 use crate::{KvInvalid, TransactionEnd};
 use bytes::Bytes;
 use prost::Message as _;
 
 /// The reply to a [`KvCommand`](crate::KvCommand), which says for each command what it answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum KvReply {
     /// The key's value, if it has one.
     Value(Option<Bytes>),
@@ -36,6 +37,11 @@ pub enum KvReply {
     },
     /// How a transaction ended.
     Transaction(TransactionEnd),
+    /// The key holds none of the store's own values, but one of Redis' collections, which was left as
+    /// it is.
+    WrongType,
+    /// What the batch of Redis commands is answered.
+    Redis(RedisOutcome),
     /// The payload was no command, and changed nothing. A proposer refuses it before.
     NotACommand,
 }
@@ -59,6 +65,8 @@ impl KvReply {
             Self::TooLong { len } => ReplyKind::TooLong(len),
             Self::Transaction(end) => ReplyKind::Transaction(end.into()),
             Self::NotACommand => ReplyKind::NotACommand(Nothing {}),
+            Self::WrongType => ReplyKind::WrongType(Nothing {}),
+            Self::Redis(outcome) => ReplyKind::Redis(outcome.into_schema()),
         };
         schema::Reply { kind: Some(kind) }.encode_to_vec().into()
     }
@@ -85,6 +93,8 @@ impl KvReply {
             ReplyKind::TooLong(len) => Self::TooLong { len },
             ReplyKind::Transaction(end) => Self::Transaction(end.try_into()?),
             ReplyKind::NotACommand(Nothing {}) => Self::NotACommand,
+            ReplyKind::WrongType(Nothing {}) => Self::WrongType,
+            ReplyKind::Redis(outcome) => Self::Redis(RedisOutcome::from_schema(outcome)?),
         })
     }
 }

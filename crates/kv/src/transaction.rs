@@ -178,6 +178,11 @@ impl Condition {
         }
     }
 
+    /// Whether it holds of a key with one of Redis' collections, which is like no value.
+    pub(crate) fn holds_of_collection(&self) -> bool {
+        matches!(self, Self::Exists | Self::NotEqual(_))
+    }
+
     /// The value that it compares with, if it is one.
     pub(crate) fn value(&self) -> Option<&Bytes> {
         match self {
@@ -313,6 +318,9 @@ pub enum OperationResult {
 /// Why an operation of a transaction cannot be done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OperationFailure {
+    /// The key holds one of Redis' collections.
+    #[error("the key holds one of Redis' collections")]
+    WrongType,
     /// The key's value is no number.
     #[error("the key's value is no number")]
     NotANumber,

@@ -107,7 +107,7 @@ enum ResultKind {
 struct Failed {
     #[prost(uint32, tag = "1")]
     operation: u32,
-    #[prost(oneof = "FailureKind", tags = "2, 3, 4, 5, 6")]
+    #[prost(oneof = "FailureKind", tags = "2, 3, 4, 5, 6, 7")]
     why: Option<FailureKind>,
 }
 
@@ -123,6 +123,8 @@ enum FailureKind {
     TransactionTooLong(u64),
     #[prost(uint64, tag = "6")]
     ReplyTooLong(u64),
+    #[prost(message, tag = "7")]
+    WrongType(Nothing),
 }
 
 impl From<crate::Transaction> for Transaction {
@@ -218,6 +220,7 @@ impl From<TransactionEnd> for End {
             },
             TransactionEnd::Failed { branch, operation, why } => {
                 let why = match why {
+                    OperationFailure::WrongType => FailureKind::WrongType(Nothing {}),
                     OperationFailure::NotANumber => FailureKind::NotANumber(Nothing {}),
                     OperationFailure::Overflow => FailureKind::Overflow(Nothing {}),
                     OperationFailure::ValueTooLong { len } => FailureKind::ValueTooLong(len),
@@ -240,6 +243,7 @@ impl TryFrom<End> for TransactionEnd {
         let branch = if held { Branch::Then } else { Branch::Otherwise };
         if let Some(Failed { operation, why }) = failed {
             let why = match why.ok_or(KvInvalid::Unknown)? {
+                FailureKind::WrongType(Nothing {}) => OperationFailure::WrongType,
                 FailureKind::NotANumber(Nothing {}) => OperationFailure::NotANumber,
                 FailureKind::Overflow(Nothing {}) => OperationFailure::Overflow,
                 FailureKind::ValueTooLong(len) => OperationFailure::ValueTooLong { len },

@@ -103,7 +103,7 @@ fn input(payload: &Bytes) -> Input {
         KvCommand::MultiGet { keys } => {
             Input::MultiGet { keys: keys.into_iter().map(blob).collect() }
         }
-        command @ (KvCommand::Add { .. } | KvCommand::Transaction(_)) => {
+        command @ (KvCommand::Add { .. } | KvCommand::Transaction(_) | KvCommand::Redis(_)) => {
             unreachable!("no client asks for it: {command:?}")
         }
     }
@@ -119,7 +119,11 @@ fn output(reply: &Bytes) -> Output {
         KvReply::Swapped { swapped: false, actual } => Output::DiffersHolding(blob(actual)),
         KvReply::Number(number) => Output::Integer(number),
         KvReply::NotANumber | KvReply::Overflow => Output::NotAnInteger,
-        reply @ (KvReply::TooLong { .. } | KvReply::Transaction(_) | KvReply::NotACommand) => {
+        reply @ (KvReply::TooLong { .. }
+        | KvReply::Transaction(_)
+        | KvReply::WrongType
+        | KvReply::Redis(_)
+        | KvReply::NotACommand) => {
             unreachable!("no client asks for it: {reply:?}")
         }
     }
