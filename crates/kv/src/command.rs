@@ -1,6 +1,9 @@
 //! What a client can ask of the store.
 
-use crate::limits::{COMMAND_LEN_MAX, KEY_LEN_MAX, KEYS_MAX, VALUE_LEN_MAX};
+use crate::limits::{
+    COMMAND_LEN_MAX, KEY_LEN_MAX, KEYS_MAX, REDIS_ARGS_MAX, REDIS_COMMANDS_MAX, VALUE_LEN_MAX,
+};
+use crate::redis::RedisBatch;
 use crate::schema::{self, CommandKind};
 use bytes::Bytes;
 use prost::Message as _;
@@ -65,6 +68,8 @@ pub enum KvCommand {
         /// The keys.
         keys: Vec<Bytes>,
     },
+    /// Executes Redis commands: [`KvReply::Redis`](crate::KvReply::Redis).
+    Redis(RedisBatch),
 }
 
 impl KvCommand {
@@ -83,6 +88,7 @@ impl KvCommand {
                 pairs: pairs.into_iter().map(|(key, value)| schema::Pair { key, value }).collect(),
             }),
             Self::MultiGet { keys } => CommandKind::MultiGet(schema::Keys { keys }),
+            Self::Redis(batch) => CommandKind::Redis(batch.to_schema()),
         };
         schema::Command { kind: Some(kind) }.encode_to_vec().into()
     }
@@ -111,6 +117,7 @@ impl KvCommand {
                 Self::MultiPut { pairs: pairs.collect() }
             }
             CommandKind::MultiGet(schema::Keys { keys }) => Self::MultiGet { keys },
+            CommandKind::Redis(batch) => Self::Redis(RedisBatch::from_schema(batch)),
         };
         command.check_parts()?;
         Ok(command)
@@ -150,11 +157,12 @@ impl KvCommand {
                 check_count(keys.len())?;
                 keys.iter().try_for_each(check_key)
             }
+            Self::Redis(batch) => batch.check_parts(),
         }
     }
 }
 
-fn check_key(key: &Bytes) -> Result<(), KvInvalid> {
+pub(crate) fn check_key(key: &Bytes) -> Result<(), KvInvalid> {
     match key.len() {
         0 => Err(KvInvalid::KeyEmpty),
         1..=KEY_LEN_MAX => Ok(()),
@@ -206,6 +214,25 @@ pub enum KvInvalid {
         /// How many.
         count: usize,
     },
+    /// More commands in a batch of Redis commands than [`REDIS_COMMANDS_MAX`].
+    #[error(
+        "{count} Redis commands in one batch, over the {REDIS_COMMANDS_MAX} allowed: send several"
+    )]
+    TooManyCommands {
+        /// How many.
+        count: usize,
+    },
+    /// More arguments in a batch of Redis commands than [`REDIS_ARGS_MAX`].
+    #[error(
+        "{count} arguments in one batch of Redis commands, over the {REDIS_ARGS_MAX} allowed: send several"
+    )]
+    TooManyArguments {
+        /// How many, the commands' names included.
+        count: usize,
+    },
+    /// A Redis command without a name.
+    #[error("a Redis command is empty: its first argument is its name")]
+    NoName,
     /// The encoded command is over [`COMMAND_LEN_MAX`].
     #[error("a command of {len} bytes, over the {COMMAND_LEN_MAX} allowed: send several")]
     CommandTooLong {

@@ -34,6 +34,7 @@ impl KvConflicts {
             KvCommand::MultiGet { keys } => {
                 Footprint::of(keys.iter().map(|key| (key.clone(), Self::READ)))
             }
+            KvCommand::Redis(batch) => batch.footprint(),
         }
     }
 }

@@ -32,12 +32,15 @@
 //!
 //! A number is its decimal text, an `i64` without superfluous signs and zeros.
 
+mod collection;
 mod command;
 mod conflicts;
 mod digest;
 mod entry;
+mod keyspace;
 pub mod limits;
 mod number;
+pub mod redis;
 mod reply;
 mod schema;
 mod snapshot;

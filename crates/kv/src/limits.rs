@@ -6,6 +6,13 @@ pub const KEY_LEN_MAX: usize = 1 << 10;
 /// Keys or pairs of one command: with the longest keys 1 MiB of footprint.
 pub const KEYS_MAX: usize = 1024;
 
+/// Commands of one batch of Redis commands.
+pub const REDIS_COMMANDS_MAX: usize = 1024;
+
+/// Arguments of one batch of Redis commands, the commands' names included: 2 MiB of them besides their
+/// bytes.
+pub const REDIS_ARGS_MAX: usize = 1 << 16;
+
 /// Bytes of an encoded command: 1 MiB, what a command's payload may have. Decoding one that is made
 /// of nothing but empty pairs takes up to 48 MiB for a moment, before they are counted and refused.
 pub const COMMAND_LEN_MAX: usize = 1 << 20;

@@ -1,12 +1,13 @@
 //! What the store answers.
 
 use crate::KvInvalid;
+use crate::redis::RedisOutcome;
 use crate::schema::{self, Maybe, Nothing, ReplyKind};
 use bytes::Bytes;
 use prost::Message as _;
 
 /// The reply to a [`KvCommand`](crate::KvCommand), which says for each command what it answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum KvReply {
     /// The key's value, if it has one.
     Value(Option<Bytes>),
@@ -34,6 +35,11 @@ pub enum KvReply {
         /// Their bytes together.
         len: u64,
     },
+    /// The key holds none of the store's own values, but one of Redis' collections, which was left as
+    /// it is.
+    WrongType,
+    /// What the batch of Redis commands is answered.
+    Redis(RedisOutcome),
     /// The payload was no command, and changed nothing. A proposer refuses it before.
     NotACommand,
 }
@@ -56,6 +62,8 @@ impl KvReply {
             Self::Overflow => ReplyKind::Overflow(Nothing {}),
             Self::TooLong { len } => ReplyKind::TooLong(len),
             Self::NotACommand => ReplyKind::NotACommand(Nothing {}),
+            Self::WrongType => ReplyKind::WrongType(Nothing {}),
+            Self::Redis(outcome) => ReplyKind::Redis(outcome.into_schema()),
         };
         schema::Reply { kind: Some(kind) }.encode_to_vec().into()
     }
@@ -81,6 +89,8 @@ impl KvReply {
             ReplyKind::Overflow(Nothing {}) => Self::Overflow,
             ReplyKind::TooLong(len) => Self::TooLong { len },
             ReplyKind::NotACommand(Nothing {}) => Self::NotACommand,
+            ReplyKind::WrongType(Nothing {}) => Self::WrongType,
+            ReplyKind::Redis(outcome) => Self::Redis(RedisOutcome::from_schema(outcome)?),
         })
     }
 }

@@ -5,7 +5,7 @@ use prost::{Message, Oneof};
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Command {
-    #[prost(oneof = "CommandKind", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "CommandKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 15")]
     pub(crate) kind: Option<CommandKind>,
 }
 
@@ -27,6 +27,8 @@ pub(crate) enum CommandKind {
     MultiPut(Pairs),
     #[prost(message, tag = "8")]
     MultiGet(Keys),
+    #[prost(message, tag = "15")]
+    Redis(RedisBatch),
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -77,7 +79,7 @@ pub(crate) struct Keys {
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Reply {
-    #[prost(oneof = "ReplyKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    #[prost(oneof = "ReplyKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 14, 15")]
     pub(crate) kind: Option<ReplyKind>,
 }
 
@@ -103,6 +105,10 @@ pub(crate) enum ReplyKind {
     TooLong(u64),
     #[prost(message, tag = "10")]
     NotACommand(Nothing),
+    #[prost(message, tag = "14")]
+    WrongType(Nothing),
+    #[prost(message, tag = "15")]
+    Redis(RedisOutcome),
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -126,4 +132,87 @@ pub(crate) struct Swapped {
 pub(crate) struct Values {
     #[prost(message, repeated, tag = "1")]
     pub(crate) values: Vec<Maybe>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RedisBatch {
+    #[prost(uint64, tag = "1")]
+    pub(crate) stamp_ms: u64,
+    #[prost(bool, tag = "2")]
+    pub(crate) may_write: bool,
+    #[prost(bool, tag = "3")]
+    pub(crate) is_transaction: bool,
+    #[prost(message, repeated, tag = "4")]
+    pub(crate) watched: Vec<RedisWatched>,
+    /// Each command's arguments.
+    #[prost(message, repeated, tag = "5")]
+    pub(crate) commands: Vec<Keys>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RedisWatched {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(crate) key: Bytes,
+    #[prost(uint64, tag = "2")]
+    pub(crate) version: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RedisOutcome {
+    #[prost(oneof = "RedisOutcomeKind", tags = "1, 2, 3")]
+    pub(crate) kind: Option<RedisOutcomeKind>,
+}
+
+#[derive(Clone, PartialEq, Oneof)]
+pub(crate) enum RedisOutcomeKind {
+    #[prost(message, tag = "1")]
+    Replies(RedisReplies),
+    #[prost(message, tag = "2")]
+    Due(Nothing),
+    #[prost(message, tag = "3")]
+    WatchedChanged(Nothing),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RedisReplies {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) replies: Vec<RedisReply>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RedisReply {
+    #[prost(oneof = "RedisReplyKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
+    pub(crate) kind: Option<RedisReplyKind>,
+}
+
+#[derive(Clone, PartialEq, Oneof)]
+pub(crate) enum RedisReplyKind {
+    #[prost(message, tag = "1")]
+    Ok(Nothing),
+    #[prost(bytes = "bytes", tag = "2")]
+    Simple(Bytes),
+    #[prost(bytes = "bytes", tag = "3")]
+    Error(Bytes),
+    #[prost(sint64, tag = "4")]
+    Integer(i64),
+    #[prost(double, tag = "5")]
+    Double(f64),
+    #[prost(bytes = "bytes", tag = "6")]
+    Bulk(Bytes),
+    #[prost(message, tag = "7")]
+    Null(Nothing),
+    #[prost(message, tag = "8")]
+    NullArray(Nothing),
+    #[prost(message, tag = "9")]
+    Array(RedisReplies),
+    /// Keys and values in turn.
+    #[prost(message, tag = "10")]
+    Map(RedisReplies),
+    #[prost(message, tag = "11")]
+    Set(RedisReplies),
+    /// The two of each pair in turn.
+    #[prost(message, tag = "12")]
+    Pairs(RedisReplies),
+    #[prost(bool, tag = "13")]
+    Boolean(bool),
 }

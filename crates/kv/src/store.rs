@@ -1,89 +1,103 @@
 //! The state machine.
 
-use crate::digest::Digest;
-use crate::entry::Entry;
+use crate::entry::{Entry, Meta};
+use crate::keyspace::Keyspace;
 use crate::limits::REPLY_LEN_MAX;
-use crate::{KvCommand, KvReply, number, snapshot};
+use crate::{KvCommand, KvReply, number, redis, snapshot};
 use althing_model::{Pieces, StateMachine, Unrestorable};
 use bytes::Bytes;
-use imbl::OrdSet;
 
 /// The store. Its memory is that of its entries: nothing here bounds their number. Cloning shares
 /// them, in no time, and each of the two copies what it changes.
 #[derive(Debug, Clone, Default)]
 pub struct Store {
-    entries: OrdSet<Entry>,
-    digest: Digest,
+    keys: Keyspace,
 }
 
 impl Store {
-    /// The key's value, if it has one.
+    /// The key's value, if it has one. A key that holds one of Redis' collections has none.
     pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
-        self.entries.get(key).map(Entry::value)
+        self.keys.text(key).map(Entry::value)
     }
 
-    /// The entries, ascending by key.
+    /// The keys that have values, and these, ascending by key. Those that hold Redis' collections are
+    /// not among them.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.entries.iter().map(|entry| (entry.key(), entry.value()))
+        self.keys.texts().iter().map(|entry| (entry.key(), entry.value()))
     }
 
-    /// How many keys have a value.
+    /// How many keys there are.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.keys.len()
     }
 
-    /// Whether no key has a value.
+    /// Whether there is no key.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
+    }
+
+    /// Keys whose time is over at this time, at most so many, those that ended first first. They go
+    /// when a write meets them, or with Redis' internal command `ALTHING.PURGE`.
+    pub fn due(&self, now_ms: u64, count_max: usize) -> Vec<Bytes> {
+        self.keys.due(now_ms).take(count_max).map(Bytes::copy_from_slice).collect()
     }
 
     /// Executes one command.
     pub fn execute(&mut self, command: KvCommand) -> KvReply {
         match command {
-            KvCommand::Get { key } => KvReply::Value(self.shared(&key)),
+            KvCommand::Get { key } => match self.shared(&key) {
+                Err(WrongType) => KvReply::WrongType,
+                Ok(value) => KvReply::Value(value),
+            },
             KvCommand::Put { key, value } => {
-                self.set(&key, Some(&value));
+                self.put(&key, &value);
                 KvReply::Done
             }
-            KvCommand::Delete { key } => KvReply::Deleted(self.set(&key, None).is_some()),
+            KvCommand::Delete { key } => KvReply::Deleted(self.keys.remove(&key)),
             KvCommand::CompareAndSwap { key, expected, new } => {
-                let actual = self.shared(&key);
+                let Ok(actual) = self.shared(&key) else { return KvReply::WrongType };
                 let swapped = actual == expected;
-                if swapped {
-                    self.set(&key, new.as_deref());
+                match new {
+                    _ if !swapped => {}
+                    None => drop(self.keys.remove_text(&key)),
+                    Some(new) => self.replace(&key, &new),
                 }
                 KvReply::Swapped { swapped, actual }
             }
             KvCommand::Increment { key, by } => match self.number(&key) {
-                None => KvReply::NotANumber,
-                Some(before) => match before.checked_add(by) {
+                Err(reply) => reply,
+                Ok(before) => match before.checked_add(by) {
                     None => KvReply::Overflow,
                     Some(sum) => {
-                        self.set(&key, Some(&number::write(sum)));
+                        self.replace(&key, &number::write(sum));
                         KvReply::Number(sum)
                     }
                 },
             },
             KvCommand::Add { key, by } => match self.number(&key) {
-                None => KvReply::NotANumber,
-                Some(before) => {
-                    self.set(&key, Some(&number::write(before.wrapping_add(by))));
+                Err(reply) => reply,
+                Ok(before) => {
+                    self.replace(&key, &number::write(before.wrapping_add(by)));
                     KvReply::Done
                 }
             },
             KvCommand::MultiPut { pairs } => {
                 for (key, value) in pairs {
-                    self.set(&key, Some(&value));
+                    self.put(&key, &value);
                 }
                 KvReply::Done
             }
             KvCommand::MultiGet { keys } => self.values(&keys),
+            KvCommand::Redis(batch) => KvReply::Redis(redis::execute(&mut self.keys, &batch)),
         }
     }
 
     fn values(&self, keys: &[Bytes]) -> KvReply {
         // Judged by the state alone, so that every replica answers the same.
-        let entries: Vec<_> = keys.iter().map(|key| self.entries.get(&key[..])).collect();
+        let entries: Vec<_> = keys.iter().map(|key| self.keys.text(key)).collect();
+        if keys.iter().any(|key| self.keys.collection(key).is_some()) {
+            return KvReply::WrongType;
+        }
         let len: usize = entries.iter().flatten().map(|entry| entry.value().len()).sum();
         // Each value takes up to ten bytes around it.
         if len + 10 * entries.len() + 10 > REPLY_LEN_MAX {
@@ -92,33 +106,38 @@ impl Store {
         KvReply::Values(entries.into_iter().map(|entry| entry.map(Entry::value_shared)).collect())
     }
 
-    fn shared(&self, key: &[u8]) -> Option<Bytes> {
-        self.entries.get(key).map(Entry::value_shared)
-    }
-
-    /// The number of a key, 0 where there is no value; `None` where the value is no number.
-    fn number(&self, key: &[u8]) -> Option<i64> {
-        match self.get(key) {
-            None => Some(0),
-            Some(value) => number::read(value),
+    fn shared(&self, key: &[u8]) -> Result<Option<Bytes>, WrongType> {
+        match self.keys.text(key) {
+            None if self.keys.collection(key).is_some() => Err(WrongType),
+            entry => Ok(entry.map(Entry::value_shared)),
         }
     }
 
-    /// Sets or removes a key's value and returns its entry before. Every change goes through here.
-    fn set(&mut self, key: &[u8], value: Option<&[u8]>) -> Option<Entry> {
-        let before = match value {
-            Some(value) => {
-                self.digest.add(key, value);
-                self.entries.insert(Entry::new(key, value))
-            }
-            None => self.entries.remove(key),
-        };
-        if let Some(before) = &before {
-            self.digest.remove(key, before.value());
+    /// The number of a key, 0 where there is no value; or the reply to say that there is none.
+    fn number(&self, key: &[u8]) -> Result<i64, KvReply> {
+        match self.keys.text(key) {
+            None if self.keys.collection(key).is_some() => Err(KvReply::WrongType),
+            None => Ok(0),
+            Some(entry) => number::read(entry.value()).ok_or(KvReply::NotANumber),
         }
-        before
+    }
+
+    /// Sets a key's value. What was known of its end is over; its stamp remains, since a key's time
+    /// never goes back.
+    fn put(&mut self, key: &[u8], value: &[u8]) {
+        let before = self.keys.meta(key).unwrap_or_default();
+        self.keys.put_text(key, value, Meta { end_ms: None, ..before });
+    }
+
+    /// Sets a key's value, and leaves its end where it is.
+    fn replace(&mut self, key: &[u8], value: &[u8]) {
+        let meta = self.keys.text(key).map(Entry::meta).unwrap_or_default();
+        self.keys.put_text(key, value, meta);
     }
 }
+
+/// The key holds one of Redis' collections.
+struct WrongType;
 
 impl StateMachine for Store {
     fn apply(&mut self, payload: &[u8]) -> Bytes {
@@ -130,17 +149,17 @@ impl StateMachine for Store {
     }
 
     fn digest(&self) -> u64 {
-        self.digest.value()
+        self.keys.digest().value()
     }
 
     fn snapshot(&self) -> Pieces {
-        Box::new(snapshot::pieces(self.entries.clone(), self.digest))
+        Box::new(snapshot::pieces(self.keys.clone()))
     }
 
     fn restore(&mut self, pieces: &mut dyn Iterator<Item = Bytes>) -> Result<(), Unrestorable> {
         // What goes makes room for what comes.
         *self = Self::default();
-        (self.entries, self.digest) = snapshot::restore(pieces)?;
+        self.keys = snapshot::restore(pieces)?;
         Ok(())
     }
 }
@@ -149,7 +168,7 @@ impl<K: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(K, V)> for Store {
     fn from_iter<T: IntoIterator<Item = (K, V)>>(entries: T) -> Self {
         let mut store = Self::default();
         for (key, value) in entries {
-            store.set(key.as_ref(), Some(value.as_ref()));
+            store.put(key.as_ref(), value.as_ref());
         }
         store
     }

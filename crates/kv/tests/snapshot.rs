@@ -147,11 +147,11 @@ fn what_is_refused_is_named() {
     let error = |pieces: Vec<Vec<u8>>| {
         restored(pieces.into_iter().map(Bytes::from)).expect_err("it is damaged").to_string()
     };
-    let end = [[1, 2].as_slice(), &[0; 16]].concat();
+    let end = [[2, 2].as_slice(), &[0; 16]].concat();
     for (pieces, what) in [
         (vec![], "last piece is missing"),
         (vec![vec![1]], "piece 0 of the store is cut short"),
-        (vec![vec![2, 1]], "piece 0 of the store has version 2; this program knows 1 alone"),
+        (vec![vec![3, 1]], "piece 0 of the store has version 3; this program knows 1 and 2 alone"),
         (vec![vec![1, 7]], "unknown kind, 7"),
         (vec![vec![1, 1], vec![1, 1, 255, 255, 255, 255, 0]], "piece 1 of the store is cut short"),
         (vec![[&[1, 1, 0, 8, 0, 0], &[b'k'; 0x900][..]].concat()], "too long"),
@@ -172,11 +172,11 @@ fn golden_bytes() {
     let store = Store::from_iter([("k", "v"), ("key", "")]);
     let pieces: Vec<String> = store.snapshot().map(|piece| hex(&piece)).collect();
     let end = format!(
-        "0102{}{}",
+        "0202{}{}",
         "0200000000000000",
         hex(&store.digest().to_le_bytes()[..].to_vec().into())
     );
-    assert_eq!(pieces, ["0101010000006b0100000076030000006b657900000000", &end]);
+    assert_eq!(pieces, ["0201010000006b0100000076030000006b657900000000", &end]);
 }
 
 /// Broken: a snapshot of nothing is no snapshot.
