@@ -99,6 +99,14 @@ impl RequestParser {
         self.buffer.len()
     }
 
+    /// Bytes that are held, about: those that wait, and those of a request that is not complete.
+    pub fn held_len(&self) -> usize {
+        match &self.state {
+            State::Array(array) => self.buffer.len() + array.held_len(),
+            State::Begin { .. } | State::Broken(_) => self.buffer.len(),
+        }
+    }
+
     /// Whether the bytes so far end amidst a request.
     pub fn is_mid_request(&self) -> bool {
         !self.buffer.is_empty() || matches!(self.state, State::Array(_))
@@ -206,6 +214,11 @@ fn begin(
 impl Array {
     fn new(count: usize, len: usize) -> Self {
         Self { args: Vec::new(), missing: count, len, bulk: Bulk::Length { scanned: 0 } }
+    }
+
+    fn held_len(&self) -> usize {
+        let arrived: usize = self.args.iter().map(Bytes::len).sum();
+        arrived + self.args.capacity() * size_of::<Bytes>()
     }
 
     /// Reads a length, or a content.
