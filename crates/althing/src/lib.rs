@@ -19,6 +19,7 @@ pub mod exit;
 pub mod journal;
 pub mod kv;
 pub mod plan;
+pub mod resp;
 pub mod serve;
 pub mod sim;
 pub mod snapshot;

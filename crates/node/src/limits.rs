@@ -147,3 +147,6 @@ pub fn body_len_max(kind: Kind) -> u32 {
         | Kind::Answer => frame::BODY_LEN_MAX,
     }
 }
+
+/// Connections of Redis clients at a time, unless the configuration says otherwise.
+pub const RESP_CLIENTS: usize = 1000;
