@@ -174,6 +174,7 @@ fn input(command: &KvCommand) -> Input {
         KvCommand::MultiGet { keys } => {
             Input::MultiGet { keys: keys.iter().map(|key| key[..].into()).collect() }
         }
+        KvCommand::Redis(_) => unreachable!("no workload asks for it: {command:?}"),
     }
 }
 
@@ -191,6 +192,8 @@ fn output(reply: &KvReply) -> Output {
         KvReply::NotANumber
         | KvReply::Overflow
         | KvReply::TooLong { .. }
+        | KvReply::WrongType
+        | KvReply::Redis(_)
         | KvReply::NotACommand => Output::NotAnInteger,
     }
 }

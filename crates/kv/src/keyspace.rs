@@ -42,6 +42,19 @@ impl Keyspace {
         self.collections.get(key)
     }
 
+    /// The keys after this one, or all, ascending.
+    pub(crate) fn after(&self, last: Option<&[u8]>) -> impl Iterator<Item = &[u8]> {
+        let range = crate::collection::after(last);
+        let mut texts = self.texts.range::<_, [u8]>(range).map(Entry::key).peekable();
+        let collections = self.collections.range::<_, [u8]>(range);
+        let mut collections = collections.map(|(key, _)| &key[..]).peekable();
+        std::iter::from_fn(move || match (texts.peek(), collections.peek()) {
+            (Some(text), Some(collection)) if text < collection => texts.next(),
+            (Some(_), None) => texts.next(),
+            _ => collections.next(),
+        })
+    }
+
     pub(crate) fn contains(&self, key: &[u8]) -> bool {
         self.text(key).is_some() || self.collection(key).is_some()
     }

@@ -13,6 +13,9 @@ pub const REDIS_COMMANDS_MAX: usize = 1024;
 /// bytes.
 pub const REDIS_ARGS_MAX: usize = 1 << 16;
 
+/// Keys, fields or members that one `SCAN` or its like looks at, whatever its `COUNT`.
+pub const REDIS_SCANNED_MAX: usize = 1 << 16;
+
 /// Bytes of an encoded command: 1 MiB, what a command's payload may have. Decoding one that is made
 /// of nothing but empty pairs takes up to 48 MiB for a moment, before they are counted and refused.
 pub const COMMAND_LEN_MAX: usize = 1 << 20;

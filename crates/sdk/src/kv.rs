@@ -21,6 +21,9 @@ pub enum KvError {
     /// The key's value is no number; it was left as it is.
     #[error("the key's value is no number; it was left as it is")]
     NotANumber,
+    /// The key holds one of Redis' collections; it was left as it is.
+    #[error("the key holds a Redis collection, no value of its own; it was left as it is")]
+    WrongType,
     /// The sum is beyond 64 bits; the number was left as it is.
     #[error("the sum is beyond 64 bits; the number was left as it is")]
     Overflow,
@@ -140,6 +143,7 @@ impl KvClient {
 fn refused(reply: &KvReply) -> KvError {
     match reply {
         KvReply::NotANumber => KvError::NotANumber,
+        KvReply::WrongType => KvError::WrongType,
         KvReply::Overflow => KvError::Overflow,
         KvReply::TooLong { len } => KvError::TooLong { len: *len },
         _ => KvError::NotUnderstood,

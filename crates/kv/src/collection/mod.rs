@@ -103,6 +103,6 @@ typed!(List, List);
 typed!(SortedSet, Sorted);
 
 /// The range of what comes after this, or all.
-fn after(last: Option<&[u8]>) -> (Bound<&[u8]>, Bound<&[u8]>) {
+pub(crate) fn after(last: Option<&[u8]>) -> (Bound<&[u8]>, Bound<&[u8]>) {
     (last.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)
 }

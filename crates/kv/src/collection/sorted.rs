@@ -79,6 +79,31 @@ impl SortedSet {
         self.order.range((from, Bound::Unbounded)).map(|(score, member)| (member, *score))
     }
 
+    /// Those with at most this score, descending.
+    pub(crate) fn to_score(&self, to: Score) -> impl Iterator<Item = (&Blob, Score)> {
+        // The first place above all members of that score.
+        let to = match to.0.next_up() {
+            above if to.0.is_finite() || above.is_finite() => {
+                Bound::Excluded((Score(above), Blob::from([])))
+            }
+            _ => Bound::Unbounded,
+        };
+        let range = self.order.range((Bound::Unbounded, to)).rev();
+        range.map(|(score, member)| (member, *score))
+    }
+
+    /// From the first member that is not below this one, where all scores are equal; all members
+    /// otherwise. Ascending by score and member.
+    pub(crate) fn from_member(&self, from: &[u8]) -> impl Iterator<Item = (&Blob, Score)> {
+        let first = self.order.get_min().map(|(score, _)| *score);
+        let last = self.order.get_max().map(|(score, _)| *score);
+        let from = match first.filter(|_| first == last) {
+            None => Bound::Unbounded,
+            Some(score) => Bound::Included((score, Blob::from(from))),
+        };
+        self.order.range((from, Bound::Unbounded)).map(|(score, member)| (member, *score))
+    }
+
     /// Those after this score and member, or all.
     pub(crate) fn after_score(
         &self,

@@ -31,6 +31,10 @@ impl RedisError {
         Self::Text(format!("ERR invalid expire time in '{command}' command").into())
     }
 
+    pub(crate) fn unsupported(option: &[u8]) -> Self {
+        Self::Text(format!("ERR Unsupported option {}", String::from_utf8_lossy(option)).into())
+    }
+
     pub(crate) fn into_reply(self) -> RedisReply {
         RedisReply::Error(match self {
             Self::WrongType => {

@@ -180,7 +180,11 @@ impl Write<'_> {
                         *self.keys = before;
                         Err(RedisError::ReplyTooLong)
                     }
-                    answer => answer,
+                    Ok(reply) => Ok(reply),
+                    Err(error) => {
+                        *self.keys = before;
+                        Err(error)
+                    }
                 }
             }
         })
@@ -232,6 +236,20 @@ impl Write<'_> {
             return self.keys.remove(key);
         }
         self.keys.set_meta(key, Meta { stamp_ms, end_ms })
+    }
+
+    /// Makes a key hold what another holds, until the same end.
+    pub(super) fn copy(&mut self, from: &[u8], to: &[u8]) {
+        let end_ms = self.keys.meta(from).and_then(|meta| meta.end_ms);
+        let now = self.read().now(from).max(self.read().now(to));
+        let meta = Meta { stamp_ms: now, end_ms };
+        if end_ms.is_some_and(|end| end < now) {
+            self.keys.remove(to);
+        } else if let Some(entry) = self.keys.text(from).cloned() {
+            self.keys.put_text(to, entry.value(), meta);
+        } else if let Some(collection) = self.keys.collection(from).cloned() {
+            self.keys.put_collection(to, Collection { meta, body: collection.body });
+        }
     }
 
     /// Whether there was one.

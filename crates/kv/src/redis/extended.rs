@@ -23,6 +23,14 @@ pub(super) fn sum(
     before.plus(&by).ok_or(infinite).map(|sum| sum.text())
 }
 
+/// Whether a number can be added to a field.
+pub(super) fn check_finite(by: &[u8]) -> Result<(), RedisError> {
+    match Extended::read(by).ok_or(RedisError::NotAFloat)? {
+        Extended::Finite(_) => Ok(()),
+        Extended::Infinite => Err(RedisError::text("ERR value is NaN or Infinity")),
+    }
+}
+
 enum Extended {
     Finite(Dyadic),
     Infinite,

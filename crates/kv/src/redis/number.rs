@@ -13,6 +13,29 @@ pub(super) fn arg(text: &[u8]) -> Result<i64, RedisError> {
     integer(text).ok_or(RedisError::NotAnInteger)
 }
 
+/// The whole number that an argument must be; the least of all has no negative.
+pub(super) fn arg_but_min(text: &[u8]) -> Result<i64, RedisError> {
+    match arg(text)? {
+        i64::MIN => {
+            const TEXT: &str = "ERR value is out of range, value must between \
+                -9223372036854775807 and 9223372036854775807";
+            Err(RedisError::text(TEXT))
+        }
+        number => Ok(number),
+    }
+}
+
+/// The count that an argument must be; otherwise the error has this text.
+pub(super) fn count_or(text: &[u8], error: &'static str) -> Result<usize, RedisError> {
+    let number = integer(text).and_then(|number| usize::try_from(number).ok());
+    number.ok_or(RedisError::text(error))
+}
+
+/// The count that an argument must be.
+pub(super) fn count(text: &[u8]) -> Result<usize, RedisError> {
+    count_or(text, "ERR value is out of range, must be positive")
+}
+
 /// A number as C's `%.17g` writes it.
 pub(super) fn double_text(number: f64) -> String {
     if number.is_infinite() {

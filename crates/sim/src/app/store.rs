@@ -103,7 +103,9 @@ fn input(payload: &Bytes) -> Input {
         KvCommand::MultiGet { keys } => {
             Input::MultiGet { keys: keys.into_iter().map(blob).collect() }
         }
-        command @ KvCommand::Add { .. } => unreachable!("no client asks for it: {command:?}"),
+        command @ (KvCommand::Add { .. } | KvCommand::Redis(_)) => {
+            unreachable!("no client asks for it: {command:?}")
+        }
     }
 }
 
@@ -117,7 +119,10 @@ fn output(reply: &Bytes) -> Output {
         KvReply::Swapped { swapped: false, actual } => Output::DiffersHolding(blob(actual)),
         KvReply::Number(number) => Output::Integer(number),
         KvReply::NotANumber | KvReply::Overflow => Output::NotAnInteger,
-        reply @ (KvReply::TooLong { .. } | KvReply::NotACommand) => {
+        reply @ (KvReply::TooLong { .. }
+        | KvReply::WrongType
+        | KvReply::Redis(_)
+        | KvReply::NotACommand) => {
             unreachable!("no client asks for it: {reply:?}")
         }
     }
