@@ -35,6 +35,8 @@ enum Command {
     Cluster(crate::cluster::Args),
     /// Run one node with the reference key-value store.
     Serve(crate::serve::Args),
+    /// Take Redis clients to a cluster.
+    Resp(crate::resp::Args),
     /// Read and write keys of a cluster.
     Kv(crate::kv::Args),
     /// Say how each node of a cluster is.
@@ -65,6 +67,7 @@ impl Cli {
             Command::Demo(args) => crate::demo::run(args),
             Command::Cluster(args) => crate::cluster::run(args),
             Command::Serve(args) => crate::serve::run(args),
+            Command::Resp(args) => crate::resp::run(args),
             Command::Kv(args) => crate::kv::run(args),
             Command::Status(args) => crate::status::run(args),
             Command::Journal(args) => crate::journal::run(args),

@@ -14,6 +14,7 @@ const AFTER_HELP: &str = "\
 Examples:
   althing cluster
   althing cluster --nodes 5 --f 2 --dir my-cluster
+  althing cluster --resp 7379
   althing cluster --planet aws-2021-02-13 --regions eu-west-1,ca-central-1,sa-east-1
 
 It prints how to reach the cluster, and runs until Ctrl-C or SIGTERM. The nodes end with it, also when
@@ -38,6 +39,9 @@ pub struct Args {
     /// it everything is removed in the end.
     #[arg(long)]
     dir: Option<PathBuf>,
+    /// Serve Redis clients too: at this port of the first node, and at the next ones of the others.
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    resp: Option<u16>,
     /// Put the distances of this planet between the nodes: a built-in one, for instance
     /// aws-2021-02-13, or the path of a table (CSV).
     #[arg(long)]
@@ -76,7 +80,15 @@ fn settings(args: Args) -> Result<Settings, Failure> {
         }
     }
     Quorums::new(settings.regions.len(), args.f).map_err(Failure::usage)?;
-    Ok(Settings { dir: args.dir, planet, f: args.f, path: args.path, ..settings })
+    let last = usize::from(args.resp.unwrap_or_default()) + settings.regions.len() - 1;
+    if last > usize::from(u16::MAX) {
+        let nodes = settings.regions.len();
+        return Err(Failure::usage(anyhow::anyhow!(
+            "--resp: there is no port {last} for {nodes} nodes"
+        )));
+    }
+    let (f, path, resp) = (args.f, args.path, args.resp);
+    Ok(Settings { dir: args.dir, planet, f, path, resp, ..settings })
 }
 
 async fn stay_up(settings: Settings) -> Result<(), Failure> {
@@ -137,6 +149,11 @@ fn how_to_reach(cluster: &LocalCluster, is_kept: bool) -> String {
          \x20 {althing} kv --client {client} get city\n\
          \x20 {althing} status --client {client}\n"
     );
+    let redis = (0..cluster.len()).filter_map(|node| cluster.resp_address(node));
+    let redis: Vec<String> = redis.map(crate::resp::told).collect();
+    if !redis.is_empty() {
+        text += &format!("\nWith Redis, at any node:\n  {}\n", redis.join("\n  "));
+    }
     if cluster.mesh().is_some() {
         let region = &cluster.direct_routes()[0].region;
         let file = cluster.client_file(Some(0));

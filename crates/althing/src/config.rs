@@ -53,12 +53,17 @@ fn to_text(config: &Config) -> String {
         let roles = role_names(config, *node).join(", ");
         table.add_row([&id, &member.region, &member.address, &roles]);
     }
+    let resp = config.resp.as_ref().map(|resp| {
+        let password = if resp.password.is_some() { "with" } else { "without" };
+        format!("\nRedis clients at TCP {}, {password} a password", resp.listen)
+    });
     format!(
-        "ok: cluster {}, {} path, {} of {} nodes may fail\n{table}",
+        "ok: cluster {}, {} path, {} of {} nodes may fail\n{table}{}",
         config.cluster,
         membership.path().name(),
         membership.acceptor_quorums().f(),
         config.nodes.len(),
+        resp.unwrap_or_default(),
     )
 }
 
@@ -69,6 +74,7 @@ fn to_json(config: &Config) -> serde_json::Value {
     });
     json!({ "cluster": config.cluster.to_string(), "node": config.me.0,
         "path": config.membership.path().name(), "f": config.membership.acceptor_quorums().f(),
+        "resp": config.resp.as_ref().map(|resp| resp.listen.to_string()),
         "nodes": nodes.collect::<Vec<_>>() })
 }
 

@@ -54,6 +54,8 @@ pub mod kv;
 #[cfg(feature = "command")]
 pub mod plan;
 #[cfg(feature = "command")]
+pub mod resp;
+#[cfg(feature = "command")]
 pub mod serve;
 #[cfg(feature = "command")]
 pub mod sim;

@@ -4,10 +4,11 @@ use crate::description::Description;
 use crate::network::{Network, Route};
 use crate::{LocalClusterError, Settings};
 use althing_model::{ClusterId, NodeId, Role};
-use althing_node::config::{AdminEntry, JournalEntry, LimitsEntry};
+use althing_node::config::{AdminEntry, JournalEntry, LimitsEntry, RespEntry};
 use althing_node::{Config, ConfigFile};
 use althing_sdk::{ClientFile, ClientNodeEntry, ClientTlsEntry};
 use althing_transport::certs::{ClusterAuthority, Tls};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// The name on the clients' certificate.
@@ -21,6 +22,8 @@ pub(crate) struct Layout {
     pub(crate) description: Description,
     limits: LimitsEntry,
     journal: JournalEntry,
+    /// The port of the first node's gateway.
+    resp: Option<u16>,
     /// Removes it in the end, if it is not to be kept.
     _temporary: Option<tempfile::TempDir>,
 }
@@ -31,8 +34,14 @@ impl Layout {
         let (dir, temporary) = directory(settings.dir.as_deref())?;
         let description = Description::of(settings, &dir)?;
         let cluster = description.cluster(&dir)?;
+        let last = usize::from(settings.resp.unwrap_or(0)) + description.nodes.len() - 1;
+        if let Err(error) = u16::try_from(last) {
+            let source = std::io::Error::other(format!("no port {last} for a gateway: {error}"));
+            return Err(LocalClusterError::File { path: dir, source });
+        }
         let (limits, journal) = (settings.limits.clone(), settings.journal.clone());
-        let mut layout = Self { dir, cluster, description, limits, journal, _temporary: temporary };
+        let (resp, _temporary) = (settings.resp, temporary);
+        let mut layout = Self { dir, cluster, description, limits, journal, resp, _temporary };
         layout.evade()?;
         layout.certify()?;
         Ok(layout)
@@ -69,7 +78,6 @@ impl Layout {
         let mut clients = vec![(None, direct.clone())];
         // The first node of a region stands for it.
         for node in (0..self.len()).rev() {
-            self.write_config(node, network)?;
             let routes = network.map(|network| network.routes_from(node, &direct));
             clients.push((Some(node), routes.unwrap_or_else(|| direct.clone())));
         }
@@ -78,6 +86,8 @@ impl Layout {
             let (file, text) = (self.client_file(node), self.client_text(region, &routes));
             std::fs::write(&file, text).map_err(LocalClusterError::file(&file))?;
         }
+        // After the files of clients, of which gateways need one.
+        (0..self.len()).try_for_each(|node| self.write_config(node, network))?;
         self.description.write(&self.dir)
     }
 
@@ -104,6 +114,9 @@ impl Layout {
         }
         let admin = self.description.nodes[node].admin.to_string();
         config.admin = Some(AdminEntry { listen: admin });
+        config.resp = self.resp_address(node).map(|address| {
+            RespEntry::new(address.to_string(), self.client_file(network.map(|_| node)))
+        });
         config.limits = self.limits.clone();
         config.journal = self.journal.clone();
         // A node that ran and lost its journal must not come back as if it had promised nothing.
@@ -128,6 +141,13 @@ impl Layout {
             nodes: routes.iter().filter(|route| self.takes_commands(route)).map(node).collect(),
         };
         file.to_toml()
+    }
+
+    /// Where a node's gateway is.
+    pub(crate) fn resp_address(&self, node: usize) -> Option<SocketAddr> {
+        let port = usize::from(self.resp?) + node;
+        let port = u16::try_from(port).expect("it was checked when the layout was made");
+        Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
     }
 
     /// How many nodes it has.

@@ -63,6 +63,7 @@ use althing_transport::certs::Tls;
 use layout::Layout;
 use network::Network;
 use process::NodeProcess;
+use std::net::SocketAddr;
 use std::path::{Path as FilePath, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -106,6 +107,8 @@ pub struct Settings {
     pub journal: JournalEntry,
     /// The roles of each node, in the order of the regions; a node without any named has all.
     pub roles: Vec<Vec<Role>>,
+    /// The port of the first node's gateway for Redis clients; the others' follow it. None without.
+    pub resp: Option<u16>,
 }
 
 impl Settings {
@@ -122,6 +125,7 @@ impl Settings {
             limits: LimitsEntry::default(),
             journal: JournalEntry { segment_mib: SEGMENT_MIB, ..JournalEntry::default() },
             roles: Vec::new(),
+            resp: None,
         }
     }
 
@@ -314,6 +318,11 @@ impl LocalCluster {
     /// Where a node's pages for operators are, HOST:PORT.
     pub fn page_address(&self, node: usize) -> String {
         self.layout.description.nodes[node].admin.to_string()
+    }
+
+    /// Where a node's gateway for Redis clients is, if it was asked for.
+    pub fn resp_address(&self, node: usize) -> Option<SocketAddr> {
+        self.layout.resp_address(node)
     }
 
     /// The process of a node, if it runs.

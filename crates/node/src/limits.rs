@@ -153,3 +153,5 @@ pub const MODULE_FUEL: u64 = 1_000_000;
 
 /// Memory for such a call, in MiB.
 pub const MODULE_MEMORY_MIB: usize = 16;
+/// Connections of Redis clients at a time, unless the configuration says otherwise.
+pub const RESP_CLIENTS: usize = 1000;

@@ -26,6 +26,10 @@ const SYNC: &str = "althing_journal_sync_seconds";
 const BATCH_RECORDS: &str = "althing_journal_batch_records";
 const COMPONENT_SIZE: &str = "althing_replica_component_size";
 
+// Of the gateway for Redis clients, which runs beside a node; here only for their buckets.
+const RESP_BATCH_COMMANDS: &str = "althing_resp_batch_commands";
+const RESP_BATCH_SECONDS: &str = "althing_resp_batch_seconds";
+
 /// The process's Prometheus exporter, installed by the first call; none when the process has
 /// another recorder. Metrics that were registered before it are lost to it.
 pub fn install() -> Option<PrometheusHandle> {
@@ -37,6 +41,8 @@ pub fn install() -> Option<PrometheusHandle> {
                 (SYNC, &SECONDS[..]),
                 (BATCH_RECORDS, &COUNTS[..]),
                 (COMPONENT_SIZE, &COUNTS[..]),
+                (RESP_BATCH_COMMANDS, &COUNTS[..]),
+                (RESP_BATCH_SECONDS, &SECONDS[..]),
             ];
             let builder = buckets
                 .into_iter()

@@ -202,6 +202,7 @@ fn order(config: &Config, links: &Links) -> Vec<NodeId> {
     match &config.prefer {
         Prefer::Listed => {}
         Prefer::Nearest => nodes.sort_by_key(|node| distance(node)),
+        Prefer::Node(first) => nodes.sort_by_key(|node| (node.id != *first, distance(node))),
         Prefer::Region(region) => {
             nodes.sort_by_key(|node| (node.region != *region, distance(node)));
         }

@@ -26,6 +26,8 @@ pub enum Prefer {
     Nearest,
     /// The nearest of that region, then the nearest of all.
     Region(String),
+    /// This one, then the nearest: for who runs beside a node.
+    Node(NodeId),
     /// The first in the list.
     Listed,
 }

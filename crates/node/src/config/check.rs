@@ -1,6 +1,6 @@
 //! From a configuration file to a configuration, with every problem named.
 
-use super::{Config, ConfigFile, Member, Module, Problem};
+use super::{Config, ConfigFile, Member, Module, Problem, Resp, RespEntry};
 use crate::limits;
 use althing_journal::Options;
 use althing_model::{ClusterId, Epoch, Membership, MembershipInvalid, NodeId, Path, Quorums, Role};
@@ -43,6 +43,7 @@ pub(super) fn check(file: &ConfigFile, base: &FilePath) -> Result<Config, Vec<Pr
     let module = check.module(file);
     let admin =
         file.admin.as_ref().and_then(|admin| check.socket_address("admin.listen", &admin.listen));
+    let resp = file.resp.as_ref().and_then(|resp| check.resp(resp));
     let (Some(cluster), Some(membership), Some(listen), Some(transport), []) =
         (cluster, membership, listen, transport, &check.problems[..])
     else {
@@ -101,6 +102,7 @@ pub(super) fn check(file: &ConfigFile, base: &FilePath) -> Result<Config, Vec<Pr
         sync_delay: Duration::from_micros(file.journal.sync_delay_us),
         module,
         admin,
+        resp,
         transport,
     })
 }
@@ -267,6 +269,42 @@ impl Check<'_> {
             );
         }
         path
+    }
+
+    fn resp(&mut self, entry: &RespEntry) -> Option<Resp> {
+        let listen = self.socket_address("resp.listen", &entry.listen);
+        let client = self.base.join(&entry.client);
+        if !client.is_file() {
+            let text = format!(
+                "{} does not exist; it is a client's configuration, as `althing kv --client` takes it",
+                client.display()
+            );
+            self.problem("resp.client", text);
+        }
+        match &entry.password {
+            Some(password) if password.is_empty() => {
+                self.problem("resp.password", "it is empty: leave it out, or set one");
+            }
+            None if listen.is_some_and(|listen| !listen.ip().is_loopback()) => {
+                let text = format!(
+                    "it is missing, and {} can be reached from other machines: set one, or listen on \
+                     127.0.0.1",
+                    entry.listen
+                );
+                self.problem("resp.password", text);
+            }
+            _ => {}
+        }
+        self.range("resp.clients", entry.clients as u64, 1..=1 << 16);
+        self.range("resp.idle_timeout_s", entry.idle_timeout_s, 0..=31_536_000);
+        let idle_timeout = Duration::from_secs(entry.idle_timeout_s);
+        Some(Resp {
+            listen: listen?,
+            client,
+            password: entry.password.clone(),
+            clients_max: entry.clients,
+            idle_timeout: (!idle_timeout.is_zero()).then_some(idle_timeout),
+        })
     }
 
     fn data_dir(&mut self, path: &FilePath) -> PathBuf {

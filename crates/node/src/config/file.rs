@@ -49,6 +49,9 @@ pub struct ConfigFile {
     /// The pages for operators; none without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin: Option<AdminEntry>,
+    /// The gateway for Redis clients; none without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resp: Option<RespEntry>,
     /// QUIC.
     #[serde(default)]
     pub transport: TransportEntry,
@@ -281,6 +284,45 @@ pub struct AdminEntry {
     pub listen: String,
 }
 
+/// `[resp]`: the gateway for Redis clients.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RespEntry {
+    /// Where to listen (IP:PORT, TCP); port 0 takes any.
+    pub listen: String,
+    /// The `client.toml` with which the gateway reaches the cluster.
+    pub client: PathBuf,
+    /// What `AUTH` has to say. Without it only addresses of this machine are listened on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// Connections at a time.
+    #[serde(default = "resp_clients_default")]
+    pub clients: usize,
+    /// How long a connection may be idle, in seconds; 0 is for ever.
+    #[serde(default)]
+    pub idle_timeout_s: u64,
+}
+
+impl RespEntry {
+    /// A gateway for this machine only, reached there, with the usual settings.
+    pub fn new(listen: String, client: PathBuf) -> Self {
+        Self { listen, client, password: None, clients: resp_clients_default(), idle_timeout_s: 0 }
+    }
+}
+
+impl std::fmt::Debug for RespEntry {
+    /// Without the password, which would end in logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RespEntry")
+            .field("listen", &self.listen)
+            .field("client", &self.client)
+            .field("password", &self.password.as_ref().map(|_| ".."))
+            .field("clients", &self.clients)
+            .field("idle_timeout_s", &self.idle_timeout_s)
+            .finish()
+    }
+}
+
 /// `[transport]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -308,6 +350,10 @@ impl Default for TransportEntry {
             redial_max_ms: settings.redial_max.as_millis() as u64,
         }
     }
+}
+
+fn resp_clients_default() -> usize {
+    crate::limits::RESP_CLIENTS
 }
 
 fn path_default() -> String {
@@ -356,6 +402,7 @@ impl ConfigFile {
             snapshots: SnapshotsEntry::default(),
             conflicts: None,
             admin: Some(AdminEntry { listen: "127.0.0.1:0".to_owned() }),
+            resp: None,
             transport: TransportEntry::default(),
         }
     }

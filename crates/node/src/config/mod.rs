@@ -6,8 +6,8 @@ mod file;
 mod problem;
 
 pub use file::{
-    AdminEntry, ConfigFile, ConflictsEntry, JournalEntry, LimitsEntry, NodeEntry, SnapshotsEntry,
-    TimeoutsEntry, TlsEntry, TransportEntry,
+    AdminEntry, ConfigFile, ConflictsEntry, JournalEntry, LimitsEntry, NodeEntry, RespEntry,
+    SnapshotsEntry, TimeoutsEntry, TlsEntry, TransportEntry,
 };
 pub use problem::{ConfigError, Problem};
 
@@ -64,6 +64,8 @@ pub struct Config {
     pub module: Option<Module>,
     /// Where the pages for operators are (TCP); none without it.
     pub admin: Option<SocketAddr>,
+    /// The gateway for Redis clients, which whoever starts the node runs beside it; none without it.
+    pub resp: Option<Resp>,
     /// The transport's settings.
     pub transport: Settings,
 }
@@ -78,6 +80,34 @@ pub struct Module {
     pub fuel: u64,
     /// Bytes of memory for a call.
     pub memory: usize,
+}
+
+/// A gateway for Redis clients.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Resp {
+    /// Where it listens (TCP).
+    pub listen: SocketAddr,
+    /// The `client.toml` with which it reaches the cluster.
+    pub client: PathBuf,
+    /// What `AUTH` has to say.
+    pub password: Option<String>,
+    /// Connections at a time.
+    pub clients_max: usize,
+    /// How long a connection may be idle; for ever without one.
+    pub idle_timeout: Option<Duration>,
+}
+
+impl std::fmt::Debug for Resp {
+    /// Without the password, which would end in logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Resp")
+            .field("listen", &self.listen)
+            .field("client", &self.client)
+            .field("password", &self.password.as_ref().map(|_| ".."))
+            .field("clients_max", &self.clients_max)
+            .field("idle_timeout", &self.idle_timeout)
+            .finish()
+    }
 }
 
 /// A node of the cluster.
