@@ -40,7 +40,9 @@ impl Store {
     /// Executes one command.
     pub fn execute(&mut self, command: KvCommand) -> KvReply {
         match command {
-            KvCommand::Get { key } => KvReply::Value(self.shared(&key)),
+            KvCommand::Get { .. } | KvCommand::MultiGet { .. } => {
+                self.read(&command).expect("these two change nothing")
+            }
             KvCommand::Put { key, value } => {
                 self.set(&key, Some(&value));
                 KvReply::Done
@@ -77,7 +79,20 @@ impl Store {
                 }
                 KvReply::Done
             }
-            KvCommand::MultiGet { keys } => self.values(&keys),
+        }
+    }
+
+    /// The reply to a command that changes nothing; `None` for all others.
+    pub fn read(&self, command: &KvCommand) -> Option<KvReply> {
+        match command {
+            KvCommand::Get { key } => Some(KvReply::Value(self.shared(key))),
+            KvCommand::MultiGet { keys } => Some(self.values(keys)),
+            KvCommand::Put { .. }
+            | KvCommand::Delete { .. }
+            | KvCommand::CompareAndSwap { .. }
+            | KvCommand::Increment { .. }
+            | KvCommand::Add { .. }
+            | KvCommand::MultiPut { .. } => None,
         }
     }
 
@@ -127,6 +142,11 @@ impl StateMachine for Store {
             Err(_) => KvReply::NotACommand,
         };
         reply.encode()
+    }
+
+    fn query(&self, payload: &[u8]) -> Option<Bytes> {
+        let command = KvCommand::decode(Bytes::copy_from_slice(payload)).ok()?;
+        self.read(&command).map(|reply| reply.encode())
     }
 
     fn digest(&self) -> u64 {
