@@ -240,7 +240,11 @@ marks! {
         RecoveryAskedOfOwner "recovery_asked_of_owner" "the recovery of what blocked was asked of its proposer" "whom_a_blocked_replica_asks";
         RecoveryAskedHere "recovery_asked_here" "the recovery of what blocked was asked of this node's proposer" "whom_a_blocked_replica_asks";
         RecoveryAskedAtOnce "recovery_asked_at_once" "a replica asked at once for what a node that is down left behind" "what_a_dead_proposer_left_is_recovered_at_once_by_one";
+        RecoveryLeftToCatchUp "recovery_left_to_catch_up" "no recovery was asked for, since another replica that is up has the vertex" "what_another_replica_has_is_recovered_only_if_it_does_not_come";
         RecoveryAskedInTurn "recovery_asked_in_turn" "the recovery of what blocked was asked of some proposer in turn" "whom_a_blocked_replica_asks";
+    }
+    "replica/tests/catch_up.rs" {
+        AskedAgainAtOnce "asked_again_at_once" "a replica that is far behind had taken an answer in, and asked for more" "who_is_far_behind_asks_again_when_it_has_the_answer";
     }
     "replica/tests/snapshot.rs" {
         BarrierAsked "barrier_asked" "a barrier is due: the proposer is asked for one" "barriers_are_asked_for_in_turn";

@@ -137,6 +137,13 @@ impl SeqSet {
         })
     }
 
+    /// How many of the numbers below `to` are not members; the work is that of the ranges below it.
+    pub fn missing_len(&self, to: u64) -> u64 {
+        let from = self.below.min(to);
+        let within = self.ranges.range(..to).map(|(start, end)| (*end).min(to) - start);
+        to - from - within.sum::<u64>()
+    }
+
     /// The members from the prefix up, as ranges (start, end exclusive).
     pub fn ranges(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         self.ranges.iter().map(|(start, end)| (*start, *end))
@@ -174,6 +181,10 @@ mod tests {
             let missing: Vec<u64> = ours.missing(3, 45).collect();
             let expected: Vec<u64> = (3..45).filter(|seq| !plain.contains(seq)).collect();
             prop_assert_eq!(missing, expected);
+            for to in 0..45 {
+                let expected = (0..to).filter(|seq| !plain.contains(seq)).count() as u64;
+                prop_assert_eq!(ours.missing_len(to), expected);
+            }
             prop_assert_eq!(ours.end(), plain.last().map_or(0, |last| last + 1));
             prop_assert!(!ours.contains(ours.below()));
             let mut copy = SeqSet::default();

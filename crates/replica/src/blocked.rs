@@ -1,12 +1,16 @@
 //! Uncommitted vertices that block others: after a time-out their recovery is asked for, of the
 //! vertex's own proposer first, then of this site's. Those of a proposer that is believed down need
 //! no time-out: one site asks at once, the others in turn where it does not.
+//!
+//! What another replica is known to have committed needs no recovery: it is asked for by catching up.
+//! Only where that does not get nearer to it is its recovery asked for all the same.
 
 use crate::Replica;
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
-use althing_model::{Micros, NodeId, Role, VertexId};
+use althing_model::{Micros, NodeId, Role, SeqSet, VertexId};
 use althing_wire::{Effects, Recover, ReplicaRecord};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An uncommitted vertex that blocks others.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +19,53 @@ pub(crate) struct Blocked {
     /// When to ask for its recovery, the next time.
     ask_at: Micros,
     asked: u32,
+    /// The last time that it was left to catching up: how far its column was known, and how often in a
+    /// row nothing had been added.
+    known_below: u64,
+    stalled: u32,
+}
+
+/// So many times in a row may catching up get no nearer to a vertex that another replica has, before
+/// its recovery is asked for: the other one may have forgotten its value, or be cut off.
+const STALLED_MAX: u32 = 3;
+
+/// Uncommitted vertices that block others, and when the next is due.
+#[derive(Debug, Default)]
+pub(crate) struct AllBlocked {
+    vertices: BTreeMap<VertexId, Blocked>,
+    due: BTreeSet<(Micros, VertexId)>,
+}
+
+impl AllBlocked {
+    pub(crate) fn len(&self) -> usize {
+        self.vertices.len()
+    }
+
+    /// Since when the longest blocks.
+    pub(crate) fn since(&self) -> Option<Micros> {
+        self.vertices.values().map(|blocked| blocked.since).min()
+    }
+
+    pub(crate) fn remove(&mut self, vertex: VertexId) {
+        if let Some(blocked) = self.vertices.remove(&vertex) {
+            self.due.remove(&(blocked.ask_at, vertex));
+        }
+    }
+
+    fn insert(&mut self, vertex: VertexId, blocked: Blocked) {
+        self.remove(vertex);
+        self.due.insert((blocked.ask_at, vertex));
+        self.vertices.insert(vertex, blocked);
+    }
+
+    fn next_due(&self) -> Option<Micros> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Those that are due, ascending.
+    fn due(&self, now: Micros) -> BTreeSet<VertexId> {
+        self.due.iter().take_while(|(at, _)| *at <= now).map(|(_, vertex)| *vertex).collect()
+    }
 }
 
 impl Replica {
@@ -32,11 +83,12 @@ impl Replica {
         }
         self.gone.insert(node, Some(now));
         let left: Vec<VertexId> =
-            self.blocked.keys().filter(|vertex| vertex.proposer == node).copied().collect();
+            self.blocked.vertices.keys().filter(|it| it.proposer == node).copied().collect();
         for vertex in left {
             let ask_at = self.first_ask(now, vertex);
-            let blocked = self.blocked.get_mut(&vertex).expect("found above");
+            let mut blocked = self.blocked.vertices[&vertex];
             blocked.ask_at = blocked.ask_at.min(ask_at);
+            self.blocked.insert(vertex, blocked);
         }
     }
 
@@ -49,16 +101,17 @@ impl Replica {
 
     /// Begins to watch everything that blocks others, from now.
     pub(crate) fn watch_anew(&mut self, now: Micros) {
-        self.blocked.clear();
+        self.blocked = AllBlocked::default();
         for blocker in self.graph.blockers() {
             self.watch_blocker(now, blocker);
         }
     }
 
     fn watch_blocker(&mut self, now: Micros, blocker: VertexId) {
-        if !self.blocked.contains_key(&blocker) && !is_planted(Mutant::BlockedNeverAsked) {
+        if !self.blocked.vertices.contains_key(&blocker) && !is_planted(Mutant::BlockedNeverAsked) {
             let ask_at = self.first_ask(now, blocker);
-            self.blocked.insert(blocker, Blocked { since: now, ask_at, asked: 0 });
+            let blocked = Blocked { since: now, ask_at, asked: 0, known_below: 0, stalled: 0 };
+            self.blocked.insert(blocker, blocked);
         }
     }
 
@@ -103,33 +156,54 @@ impl Replica {
 
     /// When the next vertex has blocked for too long.
     pub(crate) fn blocked_deadline(&self) -> Option<Micros> {
-        self.blocked.values().map(|blocked| blocked.ask_at).min()
+        self.blocked.next_due()
     }
 
     /// Asks for the recovery of what has blocked for too long.
     pub(crate) fn ask_for_recovery(&mut self, now: Micros, effects: &mut Effects<ReplicaRecord>) {
-        let due: Vec<VertexId> = self
-            .blocked
-            .iter()
-            .filter(|(_, blocked)| blocked.ask_at <= now)
-            .map(|(vertex, _)| *vertex)
-            .collect();
-        for vertex in due {
+        for vertex in self.blocked.due(now) {
             let patience = self.patience();
-            let asked = self.blocked[&vertex].asked + 1;
+            let mut blocked = self.blocked.vertices[&vertex];
+            if self.is_left_to_catching_up(vertex, &mut blocked) {
+                blocked.ask_at = now + patience;
+                self.blocked.insert(vertex, blocked);
+                continue;
+            }
+            let asked = blocked.asked + 1;
             let proposer = self.whom_to_ask(vertex, asked);
             // The proposer on this node goes on by itself once it was asked, and may have much to do:
             // thousands of vertices that are asked for again and again would leave it no time. From
             // others nothing is heard, so they are asked again soon.
             let doublings = if proposer == Some(self.config.me) { (asked - 1).min(4) } else { 0 };
-            let blocked = self.blocked.get_mut(&vertex).expect("found above");
             blocked.ask_at = now + (patience << doublings);
             if let Some(proposer) = proposer {
                 blocked.asked = asked;
                 self.count_recovery_asked();
                 effects.send(proposer, Recover { vertex });
             }
+            self.blocked.insert(vertex, blocked);
         }
+    }
+
+    /// Whether a vertex needs no recovery yet, since a replica that is up has told that it has it and
+    /// everything below it in its column. That is sent lowest first, so that what is known here of the
+    /// column grows until the vertex is; where it does not, the other one does not send it.
+    fn is_left_to_catching_up(&self, vertex: VertexId, blocked: &mut Blocked) -> bool {
+        let column = vertex.column();
+        let mut up = self.others.iter().filter(|(node, _)| !self.down.contains(node));
+        if !up.any(|(_, other)| vertex.seq < other.committed.prefix(column)) {
+            return false;
+        }
+        let known_below = self.committed.get(&column).map_or(0, SeqSet::below);
+        if known_below > blocked.known_below {
+            (blocked.known_below, blocked.stalled) = (known_below, 0);
+        }
+        blocked.stalled += 1;
+        let is_left = blocked.stalled <= STALLED_MAX;
+        if is_left {
+            mark::hit(Mark::RecoveryLeftToCatchUp);
+        }
+        is_left || is_planted(Mutant::RecoveryLeftForEver)
     }
 
     /// The vertex's own proposer first, while it lives (trap T10); then the one on this node, and

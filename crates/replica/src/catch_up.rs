@@ -11,9 +11,6 @@ use std::ops::Range;
 /// After so many turns, all who hear of it here are told again what they may forget.
 const PRUNE_AGAIN: usize = 8;
 
-/// So many times as often does a replica ask that is far behind.
-const BEHIND_SOONER: u64 = 8;
-
 impl Replica {
     /// The earliest time at which [`Self::on_deadline`] has something to do.
     pub fn deadline(&self) -> Option<Micros> {
@@ -27,26 +24,22 @@ impl Replica {
         self.ask_for_recovery(now, effects);
         self.ask_for_barrier(now, effects);
         if now >= self.catch_up_at {
-            // Far behind, it asks for the next as soon as the last answer may have come.
-            let is_behind = self.lag() > self.config.limits.catch_up_len_max as u64 / 2;
-            let often = if is_behind { BEHIND_SOONER } else { 1 };
-            let every = (self.config.timing.catch_up / often).max(1);
-            self.catch_up_at = now + self.jitter.around(every).max(1);
-            self.ask_for_missing(effects);
+            self.ask_for_missing(now, effects);
         }
     }
 
     /// Tells another replica, each in turn, what is committed here.
-    fn ask_for_missing(&mut self, effects: &mut Effects<ReplicaRecord>) {
+    fn ask_for_missing(&mut self, now: Micros, effects: &mut Effects<ReplicaRecord>) {
         let others: Vec<NodeId> = self.others_up().collect();
         self.catch_up_turn += 1;
         if self.catch_up_turn.is_multiple_of(PRUNE_AGAIN) {
             self.prune_again(effects);
         }
         if others.is_empty() {
+            self.catch_up_at = now + self.jitter.around(self.config.timing.catch_up).max(1);
             return;
         }
-        let other = others[self.catch_up_turn % others.len()];
+        let other = self.whom_to_ask_next(now, &others);
         effects.send(other, self.frontier());
     }
 

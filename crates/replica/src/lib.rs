@@ -12,6 +12,7 @@ mod config;
 mod demand;
 mod graph;
 mod log;
+mod pace;
 mod prune;
 mod replica;
 mod sessions;

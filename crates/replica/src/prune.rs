@@ -20,7 +20,7 @@ pub(crate) struct Other {
     /// What its snapshots hold.
     held: DepSet,
     /// What it knows to be committed, as prefixes.
-    committed: DepSet,
+    pub(crate) committed: DepSet,
 }
 
 /// How far a replica without a voter beside it is with writing down again what it keeps.

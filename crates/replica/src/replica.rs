@@ -1,9 +1,10 @@
 //! The role: learns what is committed, executes it, answers.
 
 use crate::barrier::SinceBarrier;
-use crate::blocked::Blocked;
+use crate::blocked::AllBlocked;
 use crate::demand::Demand;
 use crate::log::Log;
+use crate::pace::Asking;
 use crate::prune::{Other, Rewriting};
 use crate::snapshot::{Saving, Snapshot};
 use crate::{Component, Config, ConflictGraph, Sessions};
@@ -33,13 +34,16 @@ pub struct Replica {
     /// What was applied. The graph is ahead of it while components that became ready together are
     /// executed one after the other.
     pub(crate) executed: BTreeMap<Column, SeqSet>,
-    pub(crate) blocked: BTreeMap<VertexId, Blocked>,
+    pub(crate) blocked: AllBlocked,
     pub(crate) down: BTreeSet<NodeId>,
     /// Nodes that were up in this life, and since when those that are not any more are down.
     pub(crate) gone: BTreeMap<NodeId, Option<Micros>>,
     /// When, and whom, to ask for what is missing.
     pub(crate) catch_up_at: Micros,
     pub(crate) catch_up_turn: usize,
+    /// Of what was asked for, what has come; and how long the first of an answer took.
+    pub(crate) asking: Option<Asking>,
+    pub(crate) answer_took: Micros,
     pub(crate) jitter: Jitter,
     demand: Demand,
 
@@ -112,11 +116,13 @@ impl Replica {
             log: Log::default(),
             committed: BTreeMap::new(),
             executed: BTreeMap::new(),
-            blocked: BTreeMap::new(),
+            blocked: AllBlocked::default(),
             down: BTreeSet::new(),
             gone: BTreeMap::new(),
             catch_up_at: 0,
             catch_up_turn: config.me.0 as usize,
+            asking: None,
+            answer_took: 0,
             jitter: Jitter::new(config.seed),
             demand: Demand::new(
                 config.modes.clone(),
@@ -227,7 +233,7 @@ impl Replica {
 
     /// Since when the longest blocking vertex blocks.
     pub fn blocked_since(&self) -> Option<Micros> {
-        self.blocked.values().map(|blocked| blocked.since).min()
+        self.blocked.since()
     }
 
     /// Open sessions.
@@ -278,7 +284,8 @@ impl Replica {
             return;
         }
         self.counters.committed += 1;
-        self.blocked.remove(&vertex);
+        self.pace(now, vertex, &value);
+        self.blocked.remove(vertex);
         let ready = self.graph.commit(vertex, value);
         self.execute_all(now, ready, effects);
         self.watch(now);

@@ -190,6 +190,9 @@ impl Replica {
         let cut = self.cut.clone();
         self.execute_all(now, ready, effects);
         self.watch_anew(now);
+        // What is beyond it is asked for at once.
+        self.asking = None;
+        self.catch_up_at = now;
         self.hold(saved, cut, effects);
         Ok(true)
     }

@@ -171,6 +171,43 @@ fn whom_a_blocked_replica_asks() {
     expect(Mark::RecoveryAskedInTurn);
 }
 
+/// Broken: a node that was away would recover, one by one, what it is about to be sent; or wait for
+/// ever for what nobody sends it.
+#[test]
+fn what_another_replica_has_is_recovered_only_if_it_does_not_come() {
+    let blocker = vertex(2, 5);
+    let ask = vec![(NodeId(2).into(), Recover { vertex: blocker }.into())];
+    let blocked = || {
+        let mut replica = replica(colocated());
+        let blocked = Commit { vertex: vertex(1, 0), value: after(blocker) };
+        tell(&mut replica, NodeId(1), blocked).unwrap();
+        let mut committed = DepSet::default();
+        committed.insert_below(blocker.column(), 6);
+        let frontier = Frontier { committed, held: DepSet::default() };
+        tell(&mut replica, NodeId(1), frontier).unwrap();
+        replica
+    };
+
+    let mut nothing_comes = blocked();
+    for _ in 0..3 {
+        assert_eq!(wait(&mut nothing_comes), []);
+        expect(Mark::RecoveryLeftToCatchUp);
+    }
+    assert_eq!(wait(&mut nothing_comes), ask);
+
+    let mut more_comes = blocked();
+    for seq in 0..5 {
+        assert_eq!(wait(&mut more_comes), []);
+        assert_eq!(wait(&mut more_comes), []);
+        let commit = Commit { vertex: vertex(2, seq), value: noop() };
+        tell(&mut more_comes, NodeId(1), commit).unwrap();
+    }
+
+    let mut left_alone = blocked();
+    left_alone.on_link(0, NodeId(1), false);
+    assert_eq!(wait(&mut left_alone), ask);
+}
+
 /// Broken: everyone would wait a time-out for what a dead node left behind, or all would recover it
 /// at once and duel (trap T10).
 #[test]
