@@ -6,6 +6,7 @@
 
 mod index;
 mod node;
+mod unrecorded;
 
 pub use index::ConflictIndex;
 pub use node::DependencyNode;

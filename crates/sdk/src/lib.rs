@@ -47,13 +47,13 @@ mod kv;
 pub mod limits;
 mod link;
 
-pub use client::{Client, Executed};
+pub use client::{Client, Executed, Token};
 pub use config::{Config, NodeAddress, Prefer};
 pub use error::{ConnectError, Error, NodeProblem};
 pub use file::{ClientFile, ClientFileError, ClientNodeEntry, ClientTlsEntry};
 pub use kv::{KvClient, KvError, Swapped};
 
-pub use althing_client::Failure;
+pub use althing_client::{Consistency, Failure};
 pub use althing_model::{ClusterId, NodeId};
 pub use althing_transport::Settings as TransportSettings;
 pub use althing_transport::certs::Tls;

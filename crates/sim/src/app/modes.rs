@@ -57,13 +57,27 @@ impl Application for Modes {
         number: u64,
         rng: &mut dyn Rng,
     ) -> Bytes {
-        let mut payload = BytesMut::new();
-        payload.put_u64(number);
         if rng.random_range(0..1000) < workload.everything_permille {
-            payload.put_u8(EVERYTHING);
-            return payload.freeze();
+            return payload(number, EVERYTHING, BTreeMap::new());
         }
-        // Some touch nothing, some several resources; each resource once.
+        payload(number, 0, self.draw(workload, client, rng))
+    }
+
+    fn read(
+        &self,
+        workload: &Workload,
+        client: usize,
+        number: u64,
+        rng: &mut dyn Rng,
+    ) -> Option<Bytes> {
+        Some(payload(number, READ, self.draw(workload, client, rng)))
+    }
+}
+
+impl Modes {
+    /// Draws what touches resources: each once.
+    fn draw(&self, workload: &Workload, client: usize, rng: &mut dyn Rng) -> BTreeMap<u16, u8> {
+        // Some touch nothing, some several resources.
         let count = if workload.has_multi_key { rng.random_range(0..4) } else { 1 };
         let mut touched = BTreeMap::new();
         for _ in 0..count {
@@ -74,13 +88,19 @@ impl Application for Modes {
             };
             touched.insert(resource, rng.random_range(0..self.table.names().len()) as u8);
         }
-        payload.put_u8(touched.len() as u8);
-        for (resource, mode) in touched {
-            payload.put_u16(resource);
-            payload.put_u8(mode);
-        }
-        payload.freeze()
+        touched
     }
+}
+
+fn payload(number: u64, flag: u8, touched: BTreeMap<u16, u8>) -> Bytes {
+    let mut payload = BytesMut::new();
+    payload.put_u64(number);
+    payload.put_u8(touched.len() as u8 | flag);
+    for (resource, mode) in touched {
+        payload.put_u16(resource);
+        payload.put_u8(mode);
+    }
+    payload.freeze()
 }
 
 impl Conflicts for Modes {

@@ -35,21 +35,31 @@ const FEW: usize = 4;
 
 /// Calls `then` with what the command touches.
 pub(crate) fn with_footprint_of<T>(command: &Command, then: impl FnOnce(Touched<'_>) -> T) -> T {
-    if command.footprint == Footprint::Everything {
+    with_touched(&command.footprint, then)
+}
+
+/// Calls `then` with what a footprint touches.
+pub(crate) fn with_touched<T>(footprint: &Footprint, then: impl FnOnce(Touched<'_>) -> T) -> T {
+    if *footprint == Footprint::Everything {
         return then(Touched::Everything);
     }
     let mut few: [(&[u8], u8); FEW] = [(&[], 0); FEW];
-    let len = resources(command).count();
+    let touched = || named_resources(footprint);
+    let len = touched().count();
     if let Some(few) = few.get_mut(..len) {
-        few.iter_mut().zip(resources(command)).for_each(|(slot, resource)| *slot = resource);
+        few.iter_mut().zip(touched()).for_each(|(slot, resource)| *slot = resource);
         return then(Touched::Resources(few));
     }
-    let resources: Vec<(&[u8], u8)> = resources(command).collect();
+    let resources: Vec<(&[u8], u8)> = touched().collect();
     then(Touched::Resources(&resources))
 }
 
 fn resources(command: &Command) -> impl Iterator<Item = (&[u8], u8)> {
-    command.footprint.resources().iter().map(|(resource, mode)| (resource.as_ref(), mode.0))
+    named_resources(&command.footprint)
+}
+
+fn named_resources(footprint: &Footprint) -> impl Iterator<Item = (&[u8], u8)> {
+    footprint.resources().iter().map(|(resource, mode)| (resource.as_ref(), mode.0))
 }
 
 fn column_number(column: Column) -> u64 {
