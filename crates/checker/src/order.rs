@@ -22,20 +22,20 @@ use crate::{Checkpoint, Commutes, Footprint, OperationId, RealTimeOrder, Violati
 /// The order of conflicting commands is the same on all replicas, prefix-comparable at any time.
 #[derive(Debug)]
 pub struct SameOrder {
-    commutes: Commutes,
-    resources: Resources,
-    numbers: FxHashMap<u128, u32>,
-    commands: Vec<Command>,
+    pub(crate) commutes: Commutes,
+    pub(crate) resources: Resources,
+    pub(crate) numbers: FxHashMap<u128, u32>,
+    pub(crate) commands: Vec<Command>,
     /// As if one replica had executed every command when it was first executed anywhere.
     union: World,
-    replicas: BTreeMap<u32, World>,
-    lives: Lives<u32>,
+    pub(crate) replicas: BTreeMap<u32, World>,
+    pub(crate) lives: Lives<u32>,
 }
 
 #[derive(Debug)]
-struct Command {
-    id: u128,
-    touched: Touched,
+pub(crate) struct Command {
+    pub(crate) id: u128,
+    pub(crate) touched: Touched,
     before: Tally,
     replica_first: u32,
 }
@@ -187,7 +187,7 @@ fn violation(account: String) -> Violation {
 
 /// What one replica has executed in its present life.
 #[derive(Debug, Default)]
-struct World {
+pub(crate) struct World {
     /// By resource: the tally of each mode in use.
     by_resource: FxHashMap<u32, Vec<(u8, Tally)>>,
     everything: Tally,
@@ -197,7 +197,7 @@ struct World {
 
 impl World {
     /// The conflicting commands executed so far.
-    fn before(&self, touched: &Touched, commutes: &Commutes) -> Tally {
+    pub(crate) fn before(&self, touched: &Touched, commutes: &Commutes) -> Tally {
         let Touched::Resources(resources) = touched else {
             return self.all;
         };
@@ -215,7 +215,7 @@ impl World {
         before
     }
 
-    fn add(&mut self, number: u32, id: u128, touched: &Touched) {
+    pub(crate) fn add(&mut self, number: u32, id: u128, touched: &Touched) {
         let id = scrambled(id);
         self.all.add(id);
         match touched {
@@ -237,7 +237,7 @@ impl World {
         self.executed[word] |= 1 << (number % 64);
     }
 
-    fn has_executed(&self, number: u32) -> bool {
+    pub(crate) fn has_executed(&self, number: u32) -> bool {
         let word = self.executed.get(number as usize / 64);
         word.is_some_and(|w| w & (1 << (number % 64)) != 0)
     }
@@ -245,8 +245,8 @@ impl World {
 
 /// A set of commands by size and sum.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Tally {
-    count: u64,
+pub(crate) struct Tally {
+    pub(crate) count: u64,
     sum: u128,
 }
 

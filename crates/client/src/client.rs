@@ -1,11 +1,14 @@
 //! One client: one session, any number of operations in flight.
 
+use crate::read::Reads;
 use crate::{Failure, Outcome};
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
-use althing_model::{Jitter, Micros, NodeId, Operation, Reply, RequestId, SeqSet, SessionId};
+use althing_model::{
+    DepSet, Jitter, Micros, NodeId, Operation, Reply, RequestId, SeqSet, SessionId,
+};
 use althing_wire::limits::SESSION_WINDOW;
-use althing_wire::{Answer, Outcome as Answered, Submit};
+use althing_wire::{Answer, Outcome as Answered, Read, Submit};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -34,6 +37,8 @@ pub struct OperationId(pub u64);
 pub enum Output {
     /// Send this to that node.
     Send(NodeId, Submit),
+    /// Send this to that node.
+    Read(NodeId, Read),
     /// Tell the caller.
     Ended(Ended),
 }
@@ -47,12 +52,30 @@ pub struct Ended {
     pub outcome: Outcome,
     /// The node that answered, if one did.
     pub node: Option<NodeId>,
+    /// By which way it ended.
+    pub way: Way,
+}
+
+/// By which way an operation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// As a command of the session; a read may have become one.
+    Command {
+        /// Its number in the session.
+        sequence: u64,
+    },
+    /// As a read that no command carried.
+    Read {
+        /// Of a stale read that is done: how old the state was at most, in microseconds, unless the
+        /// node did not know, since it had just begun.
+        lag: Option<Micros>,
+    },
 }
 
 /// A client.
 #[derive(Debug)]
 pub struct Client {
-    config: Config,
+    pub(crate) config: Config,
     session: Option<SessionId>,
     /// Operations that have not ended, by ticket; ticket 0 opens the session.
     in_flight: BTreeMap<u64, InFlight>,
@@ -60,11 +83,15 @@ pub struct Client {
     next_sequence: u64,
     /// Sequences that have ended: their replies are not needed any more.
     ended: SeqSet,
-    down: Vec<bool>,
+    /// Reads that have not ended.
+    pub(crate) reads: Reads,
+    /// What it has seen executed: commands that it was answered, and what its reads showed.
+    pub(crate) seen: DepSet,
+    pub(crate) down: Vec<bool>,
     /// Nodes that let an attempt pass without an answer, and have answered nothing since: they are
     /// asked last.
-    silent: Vec<bool>,
-    jitter: Jitter,
+    pub(crate) silent: Vec<bool>,
+    pub(crate) jitter: Jitter,
 }
 
 #[derive(Debug)]
@@ -88,6 +115,10 @@ enum What {
     Apply { operation: OperationId, sequence: u64, payload: Bytes },
 }
 
+/// Vertices above the prefix of a column that a client names one by one: beyond it the lower ones are
+/// named with all below them.
+const SEEN_EXTRAS_MAX: usize = 64;
+
 const OPEN_TICKET: u64 = 0;
 
 /// The ticket of the request with that sequence.
@@ -105,6 +136,8 @@ impl Client {
             next_operation: 0,
             next_sequence: 0,
             ended: SeqSet::default(),
+            reads: Reads::default(),
+            seen: DepSet::default(),
             down: vec![false; config.nodes.len()],
             silent: vec![false; config.nodes.len()],
             jitter: Jitter::new(config.seed),
@@ -119,7 +152,28 @@ impl Client {
 
     /// Operations that have not ended.
     pub fn in_flight(&self) -> usize {
-        self.in_flight.keys().filter(|ticket| **ticket != OPEN_TICKET).count()
+        let commands = self.in_flight.keys().filter(|ticket| **ticket != OPEN_TICKET);
+        commands.count() + self.reads.len()
+    }
+
+    /// The operation that a submission with this ticket is of, while it has not ended.
+    pub fn operation_of(&self, ticket: u64) -> Option<OperationId> {
+        match self.in_flight.get(&ticket)?.what {
+            What::Open => None,
+            What::Apply { operation, .. } => Some(operation),
+        }
+    }
+
+    /// What it has seen executed, or more: the token of its session's reads. Another client that is
+    /// given it ([`Self::has_seen`]) will see nothing older.
+    pub fn seen(&self) -> &DepSet {
+        &self.seen
+    }
+
+    /// Its session's reads show all of this from now on, whoever saw it.
+    pub fn has_seen(&mut self, seen: &DepSet) {
+        self.seen.union(seen);
+        self.seen.compact(SEEN_EXTRAS_MAX);
     }
 
     /// Submits a command.
@@ -128,31 +182,50 @@ impl Client {
     /// far from it ([`SESSION_WINDOW`]) is held back here until that one ends: within
     /// [`Config::give_up`], for an operation that was given up has ended too.
     pub fn submit(&mut self, now: Micros, payload: Bytes, out: &mut Vec<Output>) -> OperationId {
+        let operation = self.next_operation();
+        self.submit_by(now, operation, payload, now + self.config.give_up, out);
+        operation
+    }
+
+    pub(crate) fn next_operation(&mut self) -> OperationId {
         let operation = OperationId(self.next_operation);
         self.next_operation += 1;
+        operation
+    }
+
+    /// Submits an operation that is given up at a certain time.
+    pub(crate) fn submit_by(
+        &mut self,
+        now: Micros,
+        operation: OperationId,
+        payload: Bytes,
+        give_up_at: Micros,
+        out: &mut Vec<Output>,
+    ) {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         let ticket = ticket_of(sequence);
         let what = What::Apply { operation, sequence, payload };
-        self.begin(now, ticket, what);
+        self.begin(ticket, what, give_up_at);
         if self.session.is_some() {
             self.attempt(now, ticket, out);
         } else {
             self.open_session(now, out);
         }
-        operation
     }
 
     /// A node answered.
     pub fn on_answer(&mut self, now: Micros, from: NodeId, answer: Answer, out: &mut Vec<Output>) {
-        let Answer { ticket, outcome } = answer;
+        let Answer { ticket, outcome, seen } = answer;
         let window_end = self.window_end();
         if let Some(index) = self.index_of(from) {
             self.silent[index] = false;
         }
-        let Some(in_flight) = self.in_flight.get_mut(&ticket) else {
+        if !self.in_flight.contains_key(&ticket) {
             return;
         };
+        self.has_seen(&seen);
+        let in_flight = self.in_flight.get_mut(&ticket).expect("looked up above");
         match outcome {
             Answered::Overloaded => {
                 in_flight.turned_away += 1;
@@ -207,6 +280,7 @@ impl Client {
         for ticket in stranded {
             self.attempt(now, ticket, out);
         }
+        self.read_elsewhere(now, index, out);
     }
 
     /// A node is connected: the nearest connected one is asked from now on.
@@ -219,11 +293,13 @@ impl Client {
 
     /// The earliest time at which [`Self::on_deadline`] has something to do.
     pub fn deadline(&self) -> Option<Micros> {
-        self.in_flight.values().map(|it| it.try_again_at.min(it.give_up_at)).min()
+        let commands = self.in_flight.values().map(|it| it.try_again_at.min(it.give_up_at));
+        commands.chain(self.reads.deadline()).min()
     }
 
     /// Does what is due.
     pub fn on_deadline(&mut self, now: Micros, out: &mut Vec<Output>) {
+        self.read_on_deadline(now, out);
         let window_end = self.window_end();
         let due: Vec<u64> = self
             .in_flight
@@ -294,8 +370,7 @@ impl Client {
         }
     }
 
-    fn begin(&mut self, now: Micros, ticket: u64, what: What) {
-        let give_up_at = now + self.config.give_up;
+    fn begin(&mut self, ticket: u64, what: What, give_up_at: Micros) {
         let in_flight = InFlight {
             what,
             node: 0,
@@ -310,7 +385,7 @@ impl Client {
 
     fn open_session(&mut self, now: Micros, out: &mut Vec<Output>) {
         if !self.in_flight.contains_key(&OPEN_TICKET) {
-            self.begin(now, OPEN_TICKET, What::Open);
+            self.begin(OPEN_TICKET, What::Open, now + self.config.give_up);
             self.attempt(now, OPEN_TICKET, out);
         }
     }
@@ -318,22 +393,18 @@ impl Client {
     /// Submits an operation, again if it was before: then to the next node that is not down. One that
     /// is beyond the session's window stays here.
     fn attempt(&mut self, now: Micros, ticket: u64, out: &mut Vec<Output>) {
-        let count = self.config.nodes.len();
         if ticket >= ticket_of(self.window_end()) {
             mark::hit(Mark::ClientHeldBack);
             return;
         }
-        let in_flight = self.in_flight.get_mut(&ticket).expect("only those in flight are tried");
+        let in_flight = &self.in_flight[&ticket];
         let first = match in_flight.attempts {
             // The nearest that answers: one slow answer is no reason to go far for all others.
             0 => 0,
             _ => in_flight.node + 1,
         };
-        let in_turn = || (0..count).map(|step| (first + step) % count);
-        let node = in_turn()
-            .find(|index| !self.down[*index] && !self.silent[*index])
-            .or_else(|| in_turn().find(|index| !self.down[*index]))
-            .unwrap_or(first % count);
+        let node = self.node_from(first);
+        let in_flight = self.in_flight.get_mut(&ticket).expect("looked up above");
         if in_flight.attempts > 0 && in_flight.node != node {
             mark::hit(Mark::ClientRetried);
         }
@@ -355,17 +426,28 @@ impl Client {
         out.push(Output::Send(self.config.nodes[node], Submit { ticket, operation }));
     }
 
+    /// The node to ask, from that one on: the first that is neither down nor silent.
+    pub(crate) fn node_from(&self, first: usize) -> usize {
+        let count = self.config.nodes.len();
+        let in_turn = || (0..count).map(|step| (first + step) % count);
+        in_turn()
+            .find(|index| !self.down[*index] && !self.silent[*index])
+            .or_else(|| in_turn().find(|index| !self.down[*index]))
+            .unwrap_or(first % count)
+    }
+
     fn end(&mut self, ticket: u64, outcome: Outcome, node: Option<NodeId>, out: &mut Vec<Output>) {
         let Some(in_flight) = self.in_flight.remove(&ticket) else {
             return;
         };
         if let What::Apply { operation, sequence, .. } = in_flight.what {
             self.ended.insert(sequence);
-            out.push(Output::Ended(Ended { operation, outcome, node }));
+            let way = Way::Command { sequence };
+            out.push(Output::Ended(Ended { operation, outcome, node, way }));
         }
     }
 
-    fn index_of(&self, node: NodeId) -> Option<usize> {
+    pub(crate) fn index_of(&self, node: NodeId) -> Option<usize> {
         self.config.nodes.iter().position(|other| *other == node)
     }
 }
@@ -386,7 +468,7 @@ mod tests {
     }
 
     fn answer(ticket: u64, reply: Reply) -> Answer {
-        Answer { ticket, outcome: Answered::Executed(reply) }
+        Answer { ticket, outcome: Answered::Executed(reply), seen: DepSet::default() }
     }
 
     fn opened() -> (Client, Vec<Output>) {
@@ -431,6 +513,7 @@ mod tests {
             operation: OperationId(0),
             outcome: Outcome::Done(Bytes::from_static(b"y")),
             node: Some(NodeId(1)),
+            way: Way::Command { sequence: 0 },
         };
         assert_eq!(out, [Output::Ended(ended)]);
         assert_eq!(client.in_flight(), 0);
@@ -551,7 +634,9 @@ mod tests {
 
         let (mut busy, mut out) = opened();
         out.clear();
-        busy.on_answer(5, NodeId(0), Answer { ticket: 1, outcome: Answered::Overloaded }, &mut out);
+        let seen = DepSet::default();
+        let overloaded = Answer { ticket: 1, outcome: Answered::Overloaded, seen };
+        busy.on_answer(5, NodeId(0), overloaded, &mut out);
         assert!(mark::take().contains(Mark::ClientTurnedAway));
         busy.on_deadline(1001, &mut out);
         assert!(matches!(

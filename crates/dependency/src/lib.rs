@@ -8,6 +8,7 @@
 mod index;
 pub mod limits;
 mod node;
+mod unrecorded;
 
 pub use index::ConflictIndex;
 pub use node::DependencyNode;

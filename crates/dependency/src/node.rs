@@ -111,6 +111,10 @@ impl DependencyNode {
         let Address::Node(from) = from else {
             return Err(Ignored::Misdirected);
         };
+        if let Message::ReadDepend(read) = message {
+            effects.send(from, self.index.answer_read(read));
+            return Ok(());
+        }
         if let Message::PruneDependency(prune) = message {
             return self.on_prune(from, prune, effects);
         }

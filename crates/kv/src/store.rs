@@ -46,10 +46,9 @@ impl Store {
     /// Executes one command.
     pub fn execute(&mut self, command: KvCommand) -> KvReply {
         match command {
-            KvCommand::Get { key } => match self.shared(&key) {
-                Err(WrongType) => KvReply::WrongType,
-                Ok(value) => KvReply::Value(value),
-            },
+            KvCommand::Get { .. } | KvCommand::MultiGet { .. } => {
+                self.read(&command).expect("these two change nothing")
+            }
             KvCommand::Put { key, value } => {
                 self.put(&key, &value);
                 KvReply::Done
@@ -88,7 +87,6 @@ impl Store {
                 }
                 KvReply::Done
             }
-            KvCommand::MultiGet { keys } => self.values(&keys),
             KvCommand::Transaction(transaction) => {
                 let (changed, end) = draft(self, &transaction);
                 for (key, change) in changed {
@@ -101,6 +99,28 @@ impl Store {
                 KvReply::Transaction(end)
             }
             KvCommand::Redis(batch) => KvReply::Redis(redis::execute(&mut self.keys, &batch)),
+        }
+    }
+
+    /// The reply to a command that changes nothing; `None` for all others.
+    pub fn read(&self, command: &KvCommand) -> Option<KvReply> {
+        match command {
+            KvCommand::Get { key } => Some(match self.shared(key) {
+                Err(WrongType) => KvReply::WrongType,
+                Ok(value) => KvReply::Value(value),
+            }),
+            KvCommand::MultiGet { keys } => Some(self.values(keys)),
+            KvCommand::Redis(batch) if batch.access == redis::RedisAccess::Read => {
+                Some(KvReply::Redis(redis::query(&self.keys, batch)))
+            }
+            KvCommand::Put { .. }
+            | KvCommand::Delete { .. }
+            | KvCommand::CompareAndSwap { .. }
+            | KvCommand::Increment { .. }
+            | KvCommand::Add { .. }
+            | KvCommand::MultiPut { .. }
+            | KvCommand::Transaction(_)
+            | KvCommand::Redis(_) => None,
         }
     }
 
@@ -164,6 +184,11 @@ impl StateMachine for Store {
             Err(_) => KvReply::NotACommand,
         };
         reply.encode()
+    }
+
+    fn query(&self, payload: &[u8]) -> Option<Bytes> {
+        let command = KvCommand::decode(Bytes::copy_from_slice(payload)).ok()?;
+        self.read(&command).map(|reply| reply.encode())
     }
 
     fn digest(&self) -> u64 {

@@ -110,6 +110,21 @@ impl DepSet {
         })
     }
 
+    /// Makes the set narrow, by making it larger: in each column all but the highest `extras_max`
+    /// extras go into the prefix, with everything below them. For a set of which too much does no
+    /// harm, such as what has to be waited for.
+    pub fn compact(&mut self, extras_max: usize) {
+        if self.columns().all(|(_, row)| row.extras.len() <= extras_max) {
+            return;
+        }
+        for (_, row) in Arc::make_mut(&mut self.columns) {
+            if let Some(covered) = row.extras.len().checked_sub(extras_max + 1) {
+                let below = row.extras[covered] + 1;
+                row.raise(below);
+            }
+        }
+    }
+
     /// A set from columns in any order; rows of one column are joined.
     pub fn from_columns(columns: impl IntoIterator<Item = (Column, u64, Vec<u64>)>) -> Self {
         let mut set = Self::default();
@@ -266,6 +281,21 @@ mod tests {
     use std::collections::BTreeSet;
 
     type Plain = BTreeSet<(u32, u64)>;
+
+    /// Broken: what a client has seen would grow for ever, or lose what it has seen.
+    #[test]
+    fn compact_sets_hold_more_and_are_narrow() {
+        let mut set: DepSet = [3, 5, 7, 9].map(|seq| column(1).vertex(seq)).into_iter().collect();
+        set.insert_below(column(2), 4);
+        let whole = set.clone();
+        set.compact(4);
+        assert_eq!(set, whole);
+        set.compact(2);
+        assert_eq!((set.prefix(column(1)), set.prefix(column(2)), set.width()), (6, 4, 4));
+        assert!(whole.is_subset(&set));
+        set.compact(0);
+        assert_eq!((set.prefix(column(1)), set.width()), (10, 2));
+    }
 
     fn column(proposer: u32) -> Column {
         Column { epoch: Epoch(0), proposer: NodeId(proposer) }

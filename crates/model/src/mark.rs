@@ -262,12 +262,23 @@ marks! {
         LogCut "log_cut" "values that a slow replica lacks are dropped: a snapshot holds them" "a_replica_left_behind_installs_a_snapshot";
         ReplicaRewritten "replica_rewritten" "a replica has written down again what it keeps" "what_a_snapshot_does_not_hold_is_written_again";
     }
+    "replica/tests/read.rs" {
+        ReadUnrecorded "read_unrecorded" "a linearizable read was answered without a vertex" "a_linearizable_read_waits_for_what_a_majority_knows";
+        ReadWaited "read_waited" "a read waited for a vertex that is not executed, and had it watched" "a_linearizable_read_waits_for_what_a_majority_knows";
+        ReadAsCommand "read_as_command" "a read was turned away, to become a command" "what_may_not_do_without_a_vertex_becomes_a_command";
+        ReadGivenUp "read_given_up" "a read was given up, and its client sent elsewhere" "a_read_without_a_quorum_is_given_up";
+        SessionReadWaited "session_read_waited" "a session's read waited for what its client had seen" "a_session_s_read_waits_for_its_token";
+        TokenUnknown "token_unknown" "a majority had never heard of what a token names" "a_token_that_nobody_knows_is_refused";
+    }
     "proposer/tests/relay.rs" {
         Relayed "relayed" "a node that lost its disk passed a submission on" "a_lost_node_passes_submissions_on";
     }
     "roles/src/registry.rs" {
         Admitted "admitted" "enough others knew a node under no other number" "a_new_node_is_admitted_when_enough_know_no_other";
         LostNoticed "lost_noticed" "another node knew this one from an earlier journal" "who_is_known_from_an_earlier_journal_is_lost";
+    }
+    "client/src/read.rs" {
+        ClientReadElsewhere "client_read_elsewhere" "a client asked another node for a read" "a_read_goes_elsewhere_and_shows_what_was_seen";
     }
     "client/src/client.rs" {
         ClientRetried "client_retried" "a client submitted a request again elsewhere" "a_retry_goes_elsewhere_under_the_same_id";

@@ -202,6 +202,12 @@ mutants! {
     TransactionReadsUntold "transaction_reads_untold" "a transaction's footprint leaves out the keys that it only reads" "strict serializability";
     TransactionBranchUntold "transaction_branch_untold" "a transaction's footprint leaves out its second branch" "strict serializability";
     TransactionHalfDone "transaction_half_done" "a transaction that fails keeps what it did before" "strict serializability";
+    // Reads.
+    UnrecordedReadsBesideCommutingUpdates "unrecorded_reads_beside_commuting_updates" "a read needs no vertex, although the updates that it observes commute" "s. 8, s. 12";
+    ReadWaitsForNothing "read_waits_for_nothing" "a linearizable read does not wait for what it asked for" "I4, s. 8";
+    ReadQuorumTooSmall "read_quorum_too_small" "a linearizable read takes the answers of f dependency nodes" "I4, s. 8";
+    SessionReadIgnoresExtras "session_read_ignores_extras" "a session's read waits for the prefixes of its token only" "s. 8";
+    DuplicateShowsItsVertex "duplicate_shows_its_vertex" "a repeated reply is said to show what its second vertex leads to" "s. 7, s. 8";
 
     // Exactly once.
     DuplicateExecuted "duplicate_executed" "a request in a second vertex takes effect again" "T8, Z10";

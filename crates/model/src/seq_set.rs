@@ -145,7 +145,7 @@ impl SeqSet {
     }
 
     /// The members from the prefix up, as ranges (start, end exclusive).
-    pub fn ranges(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+    pub fn ranges(&self) -> impl DoubleEndedIterator<Item = (u64, u64)> + '_ {
         self.ranges.iter().map(|(start, end)| (*start, *end))
     }
 }

@@ -4,7 +4,7 @@ use crate::inbox::Input;
 use crate::limits;
 use crate::route::Router;
 use crate::status::Published;
-use althing_model::{Membership, NodeId, Operation, Role};
+use althing_model::{DepSet, Membership, NodeId, Operation, Role};
 use althing_transport::certs::{Identity, Subject};
 use althing_transport::{Gate, Inbound, Inbox, PeerAddress, PeerHandle, Refusal};
 use althing_wire::{Address, Answer, ClientId, Kind, Message, Outcome, Party, Submit};
@@ -131,7 +131,8 @@ impl Inbox for Delivery {
         }
         match Message::decode(kind, inbound.body) {
             Ok(Message::Submit(submit)) if self.is_refused(&submit) => {
-                let answer = Answer { ticket: submit.ticket, outcome: Outcome::Overloaded };
+                let (ticket, seen) = (submit.ticket, DepSet::default());
+                let answer = Answer { ticket, outcome: Outcome::Overloaded, seen };
                 self.router.answer(inbound.from.address, answer);
             }
             Ok(message) => {

@@ -112,6 +112,10 @@ pub fn body_len_max(kind: Kind) -> u32 {
     // 4096 columns and 65,536 members, with at most 20 bytes each.
     const DEPS: u32 = ((wire::COLUMNS_MAX + wire::EXTRAS_MAX) * 20) as u32;
     match kind {
+        Kind::Read => wire::PAYLOAD_LEN_MAX as u32 + DEPS + FRAMING,
+        Kind::ReadDepended => DEPS + FRAMING,
+        // One resource.
+        Kind::ReadDepend => 4 << 10,
         Kind::Submit | Kind::Forward | Kind::Relay => wire::PAYLOAD_LEN_MAX as u32 + 4 * FRAMING,
         Kind::PreAccepted | Kind::Conclude | Kind::Depended => DEPS + FRAMING,
         Kind::Frontier | Kind::PruneAcceptor | Kind::PruneDependency | Kind::PruneProposer => {
@@ -144,7 +148,8 @@ pub fn body_len_max(kind: Kind) -> u32 {
         | Kind::Executed
         | Kind::Served
         | Kind::Relayed
-        | Kind::Answer => frame::BODY_LEN_MAX,
+        | Kind::Answer
+        | Kind::ReadAnswer => frame::BODY_LEN_MAX,
     }
 }
 

@@ -188,7 +188,7 @@ impl Proposer {
         served: Served,
         effects: &mut Effects<ProposerRecord>,
     ) -> Result<(), Ignored> {
-        let Served { request, reply } = served;
+        let Served { request, reply, seen } = served;
         let submitter = match self.forwarding.remove(request) {
             Some(forwarded) => {
                 // Late answers of one that took too long are no reason to give it more.
@@ -199,7 +199,7 @@ impl Proposer {
             }
             None => self.take_submitter(request).ok_or(Ignored::Late)?,
         };
-        Self::answer(submitter, Outcome::Executed(reply), effects);
+        Self::answer_executed(submitter, Outcome::Executed(reply), &seen, effects);
         Ok(())
     }
 

@@ -11,7 +11,9 @@ use althing_model::{
     Ballot, Column, Commands, Conflicts, DepSet, Jitter, Membership, Micros, NodeId, Path,
     RequestId, Role, SeqSet, VertexId,
 };
-use althing_wire::{Address, ClientId, Effects, Ignored, Message, ProposerRecord};
+use althing_wire::{
+    Address, ClientId, Effects, Ignored, Message, ProposerRecord, ReadAnswer, ReadOutcome,
+};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -269,6 +271,12 @@ impl Proposer {
         let from = match (from, message) {
             (Address::Client(client), Message::Submit(submit)) => {
                 self.on_submit(now, client, submit, effects);
+                return Ok(());
+            }
+            // There is no replica on this node, or it would have it.
+            (Address::Client(client), Message::Read(read)) => {
+                let answer = ReadAnswer { ticket: read.ticket, outcome: ReadOutcome::Command };
+                effects.send(client, answer);
                 return Ok(());
             }
             (Address::Client(_), _) => return Err(Ignored::Misdirected),

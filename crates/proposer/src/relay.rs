@@ -3,10 +3,10 @@
 
 use crate::Link;
 use althing_model::mark::{self, Mark};
-use althing_model::{Membership, Micros, NodeId, Role};
+use althing_model::{DepSet, Membership, Micros, NodeId, Role};
 use althing_wire::{
-    Address, Answer, ClientId, Effects, Ignored, Message, Outcome, ProposerRecord,
-    Relay as Request, Relayed, Submit,
+    Address, Answer, ClientId, Effects, Ignored, Message, Outcome, ProposerRecord, ReadAnswer,
+    ReadOutcome, Relay as Request, Relayed, Submit,
 };
 use std::collections::BTreeMap;
 
@@ -78,6 +78,11 @@ impl Relay {
                 self.on_submit(now, client, submit, effects);
                 Ok(())
             }
+            (Address::Client(client), Message::Read(read)) => {
+                let answer = ReadAnswer { ticket: read.ticket, outcome: ReadOutcome::Command };
+                effects.send(client, answer);
+                Ok(())
+            }
             (Address::Node(node), Message::Relayed(relayed)) => {
                 self.on_relayed(node, relayed, effects)
             }
@@ -99,7 +104,10 @@ impl Relay {
         }
         let to = self.nearest().filter(|_| self.in_flight.len() < IN_FLIGHT_MAX);
         let Some(to) = to else {
-            effects.send(client, Answer { ticket, outcome: Outcome::Overloaded });
+            effects.send(
+                client,
+                Answer { ticket, outcome: Outcome::Overloaded, seen: DepSet::default() },
+            );
             return;
         };
         mark::hit(Mark::Relayed);
@@ -115,12 +123,12 @@ impl Relay {
         relayed: Relayed,
         effects: &mut Effects<ProposerRecord>,
     ) -> Result<(), Ignored> {
-        let Relayed { ticket, outcome } = relayed;
+        let Relayed { ticket, outcome, seen } = relayed;
         if self.in_flight.get(&ticket).is_none_or(|it| it.to != from) {
             return Err(Ignored::Late);
         }
         let InFlight { client, ticket, .. } = self.in_flight.remove(&ticket).expect("found above");
-        effects.send(client, Answer { ticket, outcome });
+        effects.send(client, Answer { ticket, outcome, seen });
         Ok(())
     }
 

@@ -6,7 +6,8 @@ use crate::work::Work;
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{
-    Command, Commands, Footprint, Micros, Operation, Reply, RequestId, Role, SessionId, VertexId,
+    Command, Commands, DepSet, Footprint, Micros, Operation, Reply, RequestId, Role, SessionId,
+    VertexId,
 };
 use althing_wire::limits::{COMMANDS_LEN_MAX, command_len};
 use althing_wire::{
@@ -35,11 +36,24 @@ impl Proposer {
         outcome: Outcome,
         effects: &mut Effects<ProposerRecord>,
     ) {
+        Self::answer_executed(submitter, outcome, &DepSet::default(), effects);
+    }
+
+    /// The same, of one that was executed: a state in which all of `seen` is executed shows it.
+    pub(crate) fn answer_executed(
+        submitter: Submitter,
+        outcome: Outcome,
+        seen: &DepSet,
+        effects: &mut Effects<ProposerRecord>,
+    ) {
+        let seen = seen.clone();
         match submitter {
             Submitter::Client { client, ticket } => {
-                effects.send(client, Answer { ticket, outcome });
+                effects.send(client, Answer { ticket, outcome, seen });
             }
-            Submitter::Node { node, ticket } => effects.send(node, Relayed { ticket, outcome }),
+            Submitter::Node { node, ticket } => {
+                effects.send(node, Relayed { ticket, outcome, seen });
+            }
             Submitter::Nobody => {}
         }
     }
@@ -207,7 +221,7 @@ impl Proposer {
         executed: Executed,
         effects: &mut Effects<ProposerRecord>,
     ) -> Result<(), Ignored> {
-        let Executed { vertex, mut replies } = executed;
+        let Executed { vertex, mut replies, mut seen } = executed;
         if !self.is_own(vertex) {
             return Err(Ignored::NotTheOwner);
         }
@@ -237,13 +251,15 @@ impl Proposer {
             replies.rotate_left(1);
         }
         self.forget_requests(vertex, &unanswered.commands);
+        seen.insert(vertex);
         let commands = unanswered.commands.as_slice().iter();
         for ((command, submitter), reply) in commands.zip(unanswered.submitters).zip(replies) {
             // A client that asked again may wait for a copy that went elsewhere.
             let request = command.operation.request();
             let other = request.and_then(|request| self.forwarding.take_submitter(request));
             for submitter in [Some(submitter), other].into_iter().flatten() {
-                Self::answer(submitter, Outcome::Executed(reply.clone()), effects);
+                let outcome = Outcome::Executed(reply.clone());
+                Self::answer_executed(submitter, outcome, &seen, effects);
             }
         }
         Ok(())

@@ -94,10 +94,10 @@ fn a_contended_command_goes_to_the_hub_and_its_client_hears_from_here() {
     story.tell(ClientId(10), Submit { ticket: 77, operation: write(2) });
     assert!(story.sent().is_empty());
     let reply = applied();
-    let served = Served { request: request(2), reply: reply.clone() };
+    let served = Served { request: request(2), reply: reply.clone(), seen: DepSet::default() };
     assert_eq!(story.try_tell(HUB, served.clone()), Err(Ignored::Misdirected));
     story.tell(ME, served.clone());
-    let answer = Answer { ticket: 77, outcome: Outcome::Executed(reply) };
+    let answer = Answer { ticket: 77, outcome: Outcome::Executed(reply), seen: DepSet::default() };
     assert_eq!(story.sent(), [(ClientId(10).into(), answer.into())]);
     assert_eq!(story.try_tell(ME, served), Err(Ignored::Late));
 
@@ -156,7 +156,7 @@ fn late_answers_do_not_end_a_pause() {
     submit(&mut story, 2);
     story.wait(200_000);
     assert_eq!(story.proposer.counters().taken_back, 1);
-    story.tell(ME, Served { request: request(2), reply: applied() });
+    story.tell(ME, Served { request: request(2), reply: applied(), seen: DepSet::default() });
     assert_eq!(answers(&story.sent()).len(), 1);
     contend(&mut story);
     submit(&mut story, 3);
@@ -175,7 +175,7 @@ fn the_own_copy_answers_who_waits_for_the_forwarded_one() {
     story.sent();
     story.tell(ClientId(10), Submit { ticket: 77, operation: write(1) });
     assert!(is_forwarded(&story.sent()), "its vertex is committed, and may never be executed here");
-    story.tell(ME, Executed { vertex: own(1), replies: vec![applied()] });
+    story.tell(ME, Executed { vertex: own(1), replies: vec![applied()], seen: DepSet::default() });
     let tickets: Vec<u64> = answers(&story.sent()).iter().map(|(_, it)| it.ticket).collect();
     assert_eq!(tickets, [1, 77]);
     story.wait(10_000_000);
@@ -197,15 +197,16 @@ fn what_was_taken_back_is_answered_by_whatever_comes_first() {
     };
     // The hub's copy first.
     let mut story = take_back();
-    story.tell(ME, Served { request: request(1), reply: applied() });
-    let answer = Answer { ticket: 1, outcome: Outcome::Executed(applied()) };
+    story.tell(ME, Served { request: request(1), reply: applied(), seen: DepSet::default() });
+    let answer =
+        Answer { ticket: 1, outcome: Outcome::Executed(applied()), seen: DepSet::default() };
     assert_eq!(answers(&story.sent()), [(CLIENT.into(), answer.clone())]);
     let (vertex, unknown) = (own(1), Reply::SessionUnknown);
-    story.tell(ME, Executed { vertex, replies: vec![unknown] });
+    story.tell(ME, Executed { vertex, replies: vec![unknown], seen: DepSet::default() });
     assert_eq!(answers(&story.sent()), []);
     // The own copy first.
     let mut story = take_back();
-    story.tell(ME, Executed { vertex, replies: vec![applied()] });
+    story.tell(ME, Executed { vertex, replies: vec![applied()], seen: DepSet::default() });
     assert_eq!(answers(&story.sent()), [(CLIENT.into(), answer.clone())]);
     let served = Served { request: request(1), reply: Reply::Forgotten };
     assert_eq!(story.try_tell(ME, served), Err(Ignored::Late));
@@ -218,7 +219,7 @@ fn what_was_taken_back_is_answered_by_whatever_comes_first() {
     story.wait(500_000);
     assert_eq!(story.proposer.queue_len(), 1, "the opening is in flight");
     story.sent();
-    story.tell(ME, Served { request: request(1), reply: applied() });
+    story.tell(ME, Served { request: request(1), reply: applied(), seen: DepSet::default() });
     assert_eq!(answers(&story.sent()), [(CLIENT.into(), answer)]);
     assert_eq!(story.proposer.queue_len(), 0);
 }
@@ -234,10 +235,10 @@ fn a_hub_proposes_again_what_became_a_noop_and_answers_nobody() {
     let operation = Operation::Apply { request, acknowledged_below: 0, payload };
     story.tell(NodeId(2), Forward { operation });
     story.sent();
-    story.tell(ME, Executed { vertex: own(1), replies: Vec::new() });
+    story.tell(ME, Executed { vertex: own(1), replies: Vec::new(), seen: DepSet::default() });
     assert!(is_proposed(&story.sent()));
     story.proposer.on_client_gone(CLIENT);
-    story.tell(ME, Executed { vertex: own(2), replies: vec![applied()] });
+    story.tell(ME, Executed { vertex: own(2), replies: vec![applied()], seen: DepSet::default() });
     assert_eq!(story.sent(), []);
 }
 

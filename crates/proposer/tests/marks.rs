@@ -48,7 +48,10 @@ fn a_full_queue_and_a_repeated_request() {
     let mut story = Story::new(Path::Fast, 3, 1, limits);
     (0..3).for_each(|ticket| story.submit(ticket, "a"));
     expect(&[Mark::QueueFull]);
-    assert_eq!(answers(&story.sent()), [Answer { ticket: 2, outcome: Outcome::Overloaded }]);
+    assert_eq!(
+        answers(&story.sent()),
+        [Answer { ticket: 2, outcome: Outcome::Overloaded, seen: DepSet::default() }]
+    );
     story.submit(1, "a");
     story.submit(0, "a");
     expect(&[Mark::RequestRepeated]);
@@ -66,7 +69,10 @@ fn a_full_batch_waits_for_its_numbers() {
     (1..4).for_each(|ticket| story.submit(ticket, "a"));
     story.sent();
     let reply = Reply::Applied(Bytes::new());
-    story.tell(ME, Executed { vertex: own(0), replies: vec![reply.clone()] });
+    story.tell(
+        ME,
+        Executed { vertex: own(0), replies: vec![reply.clone()], seen: DepSet::default() },
+    );
     expect(&[Mark::BatchFull]);
     let batches: Vec<usize> = story
         .sent()
@@ -77,7 +83,10 @@ fn a_full_batch_waits_for_its_numbers() {
         })
         .collect();
     assert_eq!(batches, [2]);
-    story.tell(ME, Executed { vertex: own(1), replies: vec![reply.clone(), reply] });
+    story.tell(
+        ME,
+        Executed { vertex: own(1), replies: vec![reply.clone(), reply], seen: DepSet::default() },
+    );
     expect(&[Mark::NumbersAwaited]);
     assert!(!has(&story.sent(), |message| matches!(message, Message::PreAccept(_))));
     assert_eq!(story.proposer.queue_len(), 1);
@@ -97,10 +106,10 @@ fn a_restart_recovers_its_holes() {
 fn what_others_committed() {
     let mut story = fast(3, 1);
     story.submit(0, "a");
-    story.tell(ME, Executed { vertex: own(0), replies: Vec::new() });
+    story.tell(ME, Executed { vertex: own(0), replies: Vec::new(), seen: DepSet::default() });
     expect(&[Mark::ExecutedInFlight, Mark::ProposedAgain]);
     assert_eq!(story.proposer.own_in_flight(), 1, "the command is in its second vertex");
-    let executed = Executed { vertex: own(0), replies: Vec::new() };
+    let executed = Executed { vertex: own(0), replies: Vec::new(), seen: DepSet::default() };
     assert_eq!(story.try_tell(ME, executed), Err(Ignored::Repeated));
     expect(&[Mark::ExecutedUnasked]);
 }
@@ -115,7 +124,14 @@ fn clients_that_gave_up_are_forgotten() {
     story.wait(61_000_000);
     expect(&[Mark::UnansweredForgotten]);
     story.sent();
-    story.tell(ME, Executed { vertex: own(0), replies: vec![Reply::Applied(Bytes::new())] });
+    story.tell(
+        ME,
+        Executed {
+            vertex: own(0),
+            replies: vec![Reply::Applied(Bytes::new())],
+            seen: DepSet::default(),
+        },
+    );
     assert!(answers(&story.sent()).is_empty());
 }
 

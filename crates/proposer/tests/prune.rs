@@ -103,7 +103,10 @@ fn a_barrier_is_proposed_once_and_alone() {
             assert_eq!(story.try_tell(ME, BarrierDue), Err(Ignored::Repeated), "in flight");
         }
         let reply = if is_barrier { Reply::Passed } else { Reply::Applied(Bytes::new()) };
-        story.tell(ME, Executed { vertex: own(seq as u64), replies: vec![reply] });
+        story.tell(
+            ME,
+            Executed { vertex: own(seq as u64), replies: vec![reply], seen: DepSet::default() },
+        );
     }
     let expected = [
         vec![apply_of(0, "a")],
@@ -131,13 +134,19 @@ fn barriers_become_noops_and_are_asked_for_by_clients() {
     let mut story = fast(3, 1);
     story.tell(ME, BarrierDue);
     story.sent();
-    story.tell(ME, Executed { vertex: own(0), replies: Vec::new() });
+    story.tell(ME, Executed { vertex: own(0), replies: Vec::new(), seen: DepSet::default() });
     let again = pre_accepts(&story.sent());
     assert_eq!((again[0].0, operations(&again[0].1)), (own(1), vec![Operation::Barrier]));
-    story.tell(ME, Executed { vertex: own(1), replies: vec![Reply::Passed] });
+    story.tell(
+        ME,
+        Executed { vertex: own(1), replies: vec![Reply::Passed], seen: DepSet::default() },
+    );
     assert!(answers(&story.sent()).is_empty());
     story.tell(CLIENT, Submit { ticket: 7, operation: Operation::Barrier });
-    story.tell(ME, Executed { vertex: own(2), replies: vec![Reply::Passed] });
+    story.tell(
+        ME,
+        Executed { vertex: own(2), replies: vec![Reply::Passed], seen: DepSet::default() },
+    );
     let passed = Answer { ticket: 7, outcome: Outcome::Executed(Reply::Passed) };
     assert_eq!(answers(&story.sent()), [passed]);
 }
@@ -183,7 +192,14 @@ fn t16_nothing_is_proposed_in_a_pruned_vertex() {
         assert!(story.sent().is_empty());
         assert_eq!((story.proposer.in_flight(), story.proposer.own_in_flight()), (0, 0));
         // Its client still waits: the replica here executes it.
-        story.tell(ME, Executed { vertex: own(0), replies: vec![Reply::Applied(Bytes::new())] });
+        story.tell(
+            ME,
+            Executed {
+                vertex: own(0),
+                replies: vec![Reply::Applied(Bytes::new())],
+                seen: DepSet::default(),
+            },
+        );
         assert_eq!(answers(&story.sent()).len(), 1);
     }
 
@@ -246,9 +262,9 @@ fn what_lost_its_replies_is_proposed_again() {
     let reply = Reply::Applied(Bytes::new());
     for (vertex, commands) in again {
         let replies = vec![reply.clone(); commands.as_slice().len()];
-        story.tell(ME, Executed { vertex, replies });
+        story.tell(ME, Executed { vertex, replies, seen: DepSet::default() });
     }
-    story.tell(ME, Executed { vertex: own(4), replies: vec![reply] });
+    story.tell(ME, Executed { vertex: own(4), replies: vec![reply], seen: DepSet::default() });
     let tickets: Vec<u64> = answers(&story.sent()).iter().map(|it| it.ticket).collect();
     assert_eq!(tickets, [50, 1, 2]);
     assert_eq!(story.try_tell(ME, prune(&[4])), Err(Ignored::Repeated));
@@ -260,7 +276,14 @@ fn what_the_chain_forgets_is_in_the_prefix() {
     let mut story = fast(3, 1);
     story.submit(0, "a");
     story.submit(1, "b");
-    story.tell(ME, Executed { vertex: own(0), replies: vec![Reply::Applied(Bytes::new())] });
+    story.tell(
+        ME,
+        Executed {
+            vertex: own(0),
+            replies: vec![Reply::Applied(Bytes::new())],
+            seen: DepSet::default(),
+        },
+    );
     story.tell(ME, prune(&[1]));
     story.sent();
     assert_eq!(story.proposer.sizes()[3].1, 1, "one resource is remembered");
@@ -377,7 +400,7 @@ fn a_session_s_window() {
         let sent = story.sent();
         (pre_accepts(&sent).iter().flat_map(|(_, it)| sequences(it)).collect(), answers(&sent))
     };
-    let turned_away = Answer { ticket: 4, outcome: Outcome::Overloaded };
+    let turned_away = Answer { ticket: 4, outcome: Outcome::Overloaded, seen: DepSet::default() };
     assert_eq!(submit(&mut story, 3, 0), (vec![3], vec![]));
     assert_eq!(submit(&mut story, 4, 0), (vec![], vec![turned_away]));
     expect(&[Mark::SessionWindowFull]);

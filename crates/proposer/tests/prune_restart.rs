@@ -106,7 +106,7 @@ proptest! {
                 Step::Execute(seq) if past.used.contains_key(&own(seq)) => {
                     past.done.insert(own(seq));
                     let replies = vec![Reply::Applied(Bytes::new())];
-                    story.tell(ME, Executed { vertex: own(seq), replies });
+                    story.tell(ME, Executed { vertex: own(seq), replies, seen: DepSet::default() });
                 }
                 Step::Execute(_) => {}
                 Step::Recover(proposer, seq) => {

@@ -44,11 +44,17 @@ fn a_lost_node_passes_submissions_on() {
     assert!(mark::take().contains(Mark::Relayed));
     let opened = VertexId { epoch: Epoch(0), proposer: NodeId(2), seq: 4 };
     let outcome = Outcome::Executed(Reply::Opened(SessionId { opened, slot: 0 }));
-    let relayed = Relayed { ticket: tickets[1], outcome: outcome.clone() };
+    let relayed = Relayed { ticket: tickets[1], outcome: outcome.clone(), seen: DepSet::default() };
     // Only of the node that was asked, and once.
     assert_eq!(tell(&mut relay, NodeId(1).into(), relayed.clone()).0, Err(Ignored::Late));
     let (_, sent) = tell(&mut relay, NodeId(2).into(), relayed.clone());
-    assert_eq!(sent, [(second.into(), althing_wire::Answer { ticket: 3, outcome }.into())]);
+    assert_eq!(
+        sent,
+        [(
+            second.into(),
+            althing_wire::Answer { ticket: 3, outcome, seen: DepSet::default() }.into()
+        )]
+    );
     assert_eq!(tell(&mut relay, NodeId(2).into(), relayed).0, Err(Ignored::Late));
     // A proposer that is down gets nothing more; with none left, clients are told to try elsewhere.
     relay.on_link(NodeId(2), link(20, false));

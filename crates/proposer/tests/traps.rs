@@ -228,12 +228,12 @@ fn a_command_whose_vertex_became_a_noop_gets_another() {
     let mut story = Story::begin(3, 1, Vec::new(), &SeqSet::default());
     story.submit(0, "a");
     story.sent();
-    story.tell(ME, Executed { vertex: own(0), replies: Vec::new() });
+    story.tell(ME, Executed { vertex: own(0), replies: Vec::new(), seen: DepSet::default() });
     assert!(has(&story.sent(), |message| {
         matches!(message, Message::PreAccept(pre_accept) if pre_accept.vertex == own(1))
     }));
     let reply = Reply::Applied(Bytes::from_static(b"done"));
-    story.tell(ME, Executed { vertex: own(1), replies: vec![reply] });
+    story.tell(ME, Executed { vertex: own(1), replies: vec![reply], seen: DepSet::default() });
     let sent = story.sent();
     assert!(
         matches!(&sent[..], [(Address::Client(ClientId(9)), Message::Answer(answer))] if answer.ticket == 0)

@@ -105,9 +105,10 @@ impl Replica {
         for blocker in self.graph.blockers() {
             self.watch_blocker(now, blocker);
         }
+        self.watch_reads_anew(now);
     }
 
-    fn watch_blocker(&mut self, now: Micros, blocker: VertexId) {
+    pub(crate) fn watch_blocker(&mut self, now: Micros, blocker: VertexId) {
         if !self.blocked.vertices.contains_key(&blocker) && !is_planted(Mutant::BlockedNeverAsked) {
             let ask_at = self.first_ask(now, blocker);
             let blocked = Blocked { since: now, ask_at, asked: 0, known_below: 0, stalled: 0 };

@@ -16,11 +16,13 @@ impl Replica {
     pub fn deadline(&self) -> Option<Micros> {
         let blocked = self.blocked_deadline().unwrap_or(Micros::MAX);
         let barrier = self.barrier_deadline().unwrap_or(Micros::MAX);
-        Some(blocked.min(barrier).min(self.catch_up_at))
+        let read = self.read_deadline().unwrap_or(Micros::MAX);
+        Some(blocked.min(barrier).min(read).min(self.catch_up_at))
     }
 
     /// Does what is due.
     pub fn on_deadline(&mut self, now: Micros, effects: &mut Effects<ReplicaRecord>) {
+        self.read_on_deadline(now, effects);
         self.ask_for_recovery(now, effects);
         self.ask_for_barrier(now, effects);
         if now >= self.catch_up_at {

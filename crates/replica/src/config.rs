@@ -35,6 +35,12 @@ pub struct Timing {
     pub demand: Micros,
     /// The least time between two barriers, unless memory presses.
     pub barrier_least: Micros,
+    /// How long a read may wait for others' answers, or for what it has to see, before its client is
+    /// sent elsewhere.
+    pub read: Micros,
+    /// How often a replica finds out how old its state is, though nobody asks for stale reads; 0 for
+    /// never. While somebody does, it does so as often as it catches up.
+    pub probe: Micros,
     /// The time after which a barrier is due, however little was executed since the last one; none
     /// is where nothing was.
     pub barrier_most: Micros,
@@ -46,6 +52,8 @@ impl Default for Timing {
             recover: 1_000_000,
             catch_up: 200_000,
             demand: 20_000_000,
+            read: 2_000_000,
+            probe: 0,
             barrier_least: 5_000_000,
             barrier_most: 300_000_000,
         }
@@ -73,6 +81,10 @@ pub struct Limits {
     pub log_len_max: usize,
     /// The same in bytes, payloads and about 300 bytes a vertex.
     pub log_bytes_max: usize,
+    /// Reads that wait, about 300 bytes each beside their payloads and tokens; more are turned away.
+    pub reads_len_max: usize,
+    /// Payload bytes of these; at least one read may wait.
+    pub reads_bytes_max: usize,
     /// Vertices that are written down again with each message, after a snapshot.
     pub rewrite_len_max: usize,
     /// The same in bytes; at least one vertex is.
@@ -90,6 +102,8 @@ impl Default for Limits {
             barrier_bytes: 32 << 20,
             log_len_max: 100_000,
             log_bytes_max: 64 << 20,
+            reads_len_max: 16_384,
+            reads_bytes_max: 64 << 20,
             rewrite_len_max: 64,
             rewrite_bytes_max: 256 << 10,
         }

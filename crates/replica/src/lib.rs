@@ -3,7 +3,7 @@
 //!
 //! [`ConflictGraph`] says what may be executed and in which order, [`Sessions`] makes each request
 //! take effect once, [`Replica`] is the role: it learns commits, catches up with other replicas and
-//! asks for the recovery of what blocks it.
+//! asks for the recovery of what blocks it. It also answers the reads that no vertex carries (section 8).
 
 mod barrier;
 mod blocked;
@@ -14,12 +14,15 @@ mod graph;
 mod log;
 mod pace;
 mod prune;
+mod read;
+mod reads;
 mod replica;
 mod sessions;
 mod snapshot;
 
 pub use config::{Config, Limits, Timing};
 pub use graph::{Component, ConflictGraph};
+pub use read::ReadCounters;
 pub use replica::{Counters, Replica, Step};
 pub use sessions::Sessions;
 pub use snapshot::{Snapshot, SnapshotPieces, piece};

@@ -6,19 +6,22 @@ use crate::demand::Demand;
 use crate::log::Log;
 use crate::pace::Asking;
 use crate::prune::{Other, Rewriting};
+use crate::read::ReadCounters;
+use crate::reads::Reads;
 use crate::snapshot::{Saving, Snapshot};
 use crate::{Component, Config, ConflictGraph, Sessions};
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{
-    Column, DepSet, Jitter, Micros, NodeId, Operation, Reply, Role, SeqSet, StateMachine, Value,
-    VertexId,
+    Column, Conflicts, DepSet, Jitter, Micros, NodeId, Operation, Reply, Role, SeqSet,
+    StateMachine, Value, VertexId,
 };
 use althing_wire::{
     Address, Commit, Effects, Executed, Ignored, Learned, Message, ReplicaRecord, Served,
     SnapshotOffer,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A replica.
 ///
@@ -65,6 +68,20 @@ pub struct Replica {
     pub(crate) floor: DepSet,
     pub(crate) rewriting: Option<Rewriting>,
 
+    /// What the conflict function says of reads; without it none is answered here.
+    pub(crate) conflicts: Option<Arc<dyn Conflicts>>,
+    pub(crate) reads: Reads,
+    /// By column, one above the highest executed vertex that shows in the state: noops do not, and of
+    /// those that only noops came after, others need never hear.
+    pub(crate) shown: BTreeMap<Column, u64>,
+    /// When the last probe of this state's age was sent, the last one that was answered and executed,
+    /// and whether one is on its way.
+    pub(crate) probe_sent_at: Option<Micros>,
+    pub(crate) probed_at: Option<Micros>,
+    pub(crate) is_probing: bool,
+    /// Until when somebody is likely to ask for stale reads.
+    pub(crate) wanted_until: Micros,
+
     pub(crate) counters: Counters,
     steps: Vec<Step>,
 }
@@ -104,6 +121,8 @@ pub struct Counters {
     pub snapshots: u64,
     /// Snapshots of other replicas installed.
     pub installed: u64,
+    /// Reads that no vertex carried.
+    pub reads: ReadCounters,
 }
 
 impl Replica {
@@ -145,6 +164,13 @@ impl Replica {
             others: BTreeMap::new(),
             floor: DepSet::default(),
             rewriting: None,
+            conflicts: None,
+            reads: Reads::new(Jitter::new(config.seed ^ 0x4ead).around(u64::MAX / 2)),
+            shown: BTreeMap::new(),
+            probe_sent_at: None,
+            probed_at: None,
+            is_probing: false,
+            wanted_until: 0,
             counters: Counters::default(),
             steps: Vec::new(),
             config,
@@ -179,8 +205,13 @@ impl Replica {
         message: Message,
         effects: &mut Effects<ReplicaRecord>,
     ) -> Result<(), Ignored> {
-        let Address::Node(from) = from else {
-            return Err(Ignored::Misdirected);
+        let (from, message) = match (from, message) {
+            (Address::Client(client), Message::Read(read)) => {
+                self.on_read(now, client, read, effects);
+                return Ok(());
+            }
+            (Address::Client(_), _) => return Err(Ignored::Misdirected),
+            (Address::Node(node), message) => (node, message),
         };
         let epoch = self.config.membership.epoch();
         if message.vertex().is_some_and(|vertex| vertex.epoch != epoch) {
@@ -198,6 +229,7 @@ impl Replica {
             Message::Commit(Commit { vertex, value }) if !self.config.has_voter => {
                 self.on_committed(now, vertex, value, effects)
             }
+            Message::ReadDepended(depended) => self.on_read_depended(now, from, depended, effects),
             Message::Frontier(frontier) => {
                 self.on_frontier(from, &frontier, effects);
                 Ok(())
@@ -291,7 +323,7 @@ impl Replica {
         self.watch(now);
     }
 
-    fn is_committed(&self, vertex: VertexId) -> bool {
+    pub(crate) fn is_committed(&self, vertex: VertexId) -> bool {
         self.committed.get(&vertex.column()).is_some_and(|set| set.contains(vertex.seq))
     }
 
@@ -313,6 +345,7 @@ impl Replica {
             }
         }
         self.cut_snapshot(now, effects);
+        self.read_on(now, effects);
     }
 
     /// Executes a vertex, and answers if that falls to this replica.
@@ -345,17 +378,30 @@ impl Replica {
         }
         self.counters.executed += 1;
         self.executed.entry(vertex.column()).or_default().insert(vertex.seq);
+        if !commands.is_empty() {
+            let end = self.shown.entry(vertex.column()).or_default();
+            *end = (*end).max(vertex.seq + 1);
+        }
+        self.reads.wake(vertex);
+        // A reply that was given before shows what had been executed by then, in another vertex, and
+        // what leads there need not lead here.
+        let mut seen = DepSet::default();
+        if took_effect.contains(&false) && !is_planted(Mutant::DuplicateShowsItsVertex) {
+            seen = self.seen();
+        }
         self.pass_barrier(&value);
         self.since_barrier.count(&value);
         if self.answers(vertex) {
             if vertex.proposer != self.config.me {
                 mark::hit(Mark::AnsweredByOther);
             }
-            effects
-                .after_earlier()
-                .send(vertex.proposer, Executed { vertex, replies: replies.clone() });
+            effects.after_earlier().send(
+                vertex.proposer,
+                Executed { vertex, replies: replies.clone(), seen: seen.clone() },
+            );
         }
-        self.tell_proposer(now, vertex, &value, (&replies, &took_effect), effects);
+        seen.insert(vertex);
+        self.tell_proposer(now, (vertex, &seen), &value, (&replies, &took_effect), effects);
         self.steps.push(Step { vertex, value, replies, took_effect, component_len });
     }
 
@@ -364,7 +410,7 @@ impl Replica {
     fn tell_proposer(
         &mut self,
         now: Micros,
-        vertex: VertexId,
+        (vertex, seen): (VertexId, &DepSet),
         value: &Value,
         (replies, took_effect): (&[Reply], &[bool]),
         effects: &mut Effects<ReplicaRecord>,
@@ -394,7 +440,9 @@ impl Replica {
             if let Some(request) = request.filter(|it| !is_own && it.session.opened.proposer == me)
             {
                 mark::hit(Mark::ServedElsewhere);
-                effects.after_earlier().send(me, Served { request, reply: reply.clone() });
+                effects
+                    .after_earlier()
+                    .send(me, Served { request, reply: reply.clone(), seen: seen.clone() });
             }
         }
         told.into_iter().for_each(|demand| effects.send(me, demand));

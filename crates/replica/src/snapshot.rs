@@ -224,6 +224,12 @@ impl Replica {
             self.committed.entry(*column).or_default().union(set);
             self.executed.entry(*column).or_default().union(set);
         }
+        // Beyond its cut a snapshot holds noops alone, and its barrier, which shows in no state.
+        for (column, row) in self.cut.columns() {
+            let end = self.shown.entry(column).or_default();
+            *end = (*end).max(row.below());
+        }
+        self.reads.wake_all();
         let ready = self.graph.install(&header.executed);
         self.log.forget_below(&self.cut);
         Ok(ready)

@@ -146,7 +146,7 @@ fn a_proposer_without_a_replica_is_told() {
     let commit = Commit { vertex: vertex(2, 0), value: noop() };
     let told = tell(&mut replica, NodeId(2), commit).unwrap();
     expect(Mark::AnsweredByOther);
-    let executed = Executed { vertex: vertex(2, 0), replies: Vec::new() };
+    let executed = Executed { vertex: vertex(2, 0), replies: Vec::new(), seen: DepSet::default() };
     assert_eq!(told, [(NodeId(2).into(), executed.into())]);
 }
 

@@ -86,7 +86,7 @@ impl Recovery {
                 timing: config.replica_timing,
                 limits: config.replica_limits,
             };
-            Replica::new(replica, machine)
+            Replica::new(replica, machine).reading(Arc::clone(&conflicts))
         });
         let has_proposer = is(Party::Node(Role::Proposer));
         let relay = (config.is_lost && membership.has(me, Role::Proposer))

@@ -5,8 +5,8 @@ use crate::driver::Driver;
 use crate::error::{ConnectError, Error, NodeProblem};
 use crate::limits;
 use crate::link::{Event, Link};
-use althing_client::Failure;
-use althing_model::{ClusterId, NodeId};
+use althing_client::{Consistency, Failure};
+use althing_model::{ClusterId, DepSet, NodeId};
 use althing_transport::{ClientConnection, Dialer};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -34,15 +34,42 @@ pub struct Executed {
     pub reply: Bytes,
     /// The node that answered.
     pub node: NodeId,
+    /// Of a stale read: everything that was answered to anyone longer ago than this is in the state
+    /// that was read. Missing where the node did not know, since it had just begun; and for all
+    /// that is not a stale read.
+    pub lag: Option<Duration>,
+    /// Whether it was executed as a command: every command is, and a read that cannot be answered
+    /// otherwise.
+    pub is_command: bool,
+    /// What this client has seen executed by now: a token, which another client can be given
+    /// ([`Client::read_after`]) so that it sees nothing older.
+    pub seen: Token,
 }
+
+/// What a client has seen executed: its commands, and what its reads showed.
+pub type Token = DepSet;
 
 /// A command on its way to the driver.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) payload: Bytes,
+    pub(crate) what: What,
     pub(crate) answer: oneshot::Sender<Result<Executed, Error>>,
     /// Its room among those in flight, given back when it ends.
     pub(crate) _room: OwnedSemaphorePermit,
+}
+
+/// What is to be done with a payload.
+#[derive(Debug)]
+pub(crate) enum What {
+    /// Execute it.
+    Command,
+    /// Answer it, if that can be.
+    Read {
+        consistency: Consistency,
+        /// What the client counts as having seen, beside what it has.
+        token: Option<Token>,
+    },
 }
 
 impl Client {
@@ -114,6 +141,42 @@ impl Client {
     /// # Errors
     /// As [`Self::execute`].
     pub async fn execute_detailed(&self, payload: Bytes) -> Result<Executed, Error> {
+        self.call(payload, What::Command).await
+    }
+
+    /// Reads: asks for the reply to a command that changes nothing, as the state machine's `query`
+    /// gives it. What cannot be answered so is executed as a command ([`Consistency`] says what can).
+    ///
+    /// # Errors
+    /// [`Error::Failed`] when no node could answer in time: nothing has changed. [`Error::Unknown`]
+    /// where it became a command whose outcome is unknown.
+    pub async fn read(&self, payload: Bytes, consistency: Consistency) -> Result<Bytes, Error> {
+        self.read_detailed(payload, consistency).await.map(|executed| executed.reply)
+    }
+
+    /// The same, and says who answered, and how old the state was.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn read_detailed(
+        &self,
+        payload: Bytes,
+        consistency: Consistency,
+    ) -> Result<Executed, Error> {
+        self.call(payload, What::Read { consistency, token: None }).await
+    }
+
+    /// A session's read that shows all that the token stands for, as well as what this client has
+    /// seen; so do its later ones.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; [`Failure::TokenUnknown`] for a token of another cluster.
+    pub async fn read_after(&self, payload: Bytes, token: Token) -> Result<Executed, Error> {
+        let consistency = Consistency::Session;
+        self.call(payload, What::Read { consistency, token: Some(token) }).await
+    }
+
+    async fn call(&self, payload: Bytes, what: What) -> Result<Executed, Error> {
         let len = payload.len();
         if len > limits::PAYLOAD_LEN_MAX {
             let why = format!("{len} bytes, of at most {}", limits::PAYLOAD_LEN_MAX);
@@ -123,7 +186,7 @@ impl Client {
         let room = room.await.map_err(|_| Failure::Overloaded)?;
         let room = room.expect("nobody closes it");
         let (answer, answered) = oneshot::channel();
-        let call = Call { payload, answer, _room: room };
+        let call = Call { payload, what, answer, _room: room };
         // The driver ends before its handles only with the runtime; then nothing was sent.
         self.calls.send(call).await.map_err(|_| Failure::Unreachable)?;
         answered.await.unwrap_or(Err(Error::Unknown))
@@ -168,7 +231,7 @@ async fn first_links(
             Event::Failed { node, reason, is_final } => {
                 problems.insert(node, (reason, is_final));
             }
-            Event::Answered(..) => {}
+            Event::Answered(..) | Event::ReadAnswered(..) => {}
         }
         let is_settled = |node: &NodeAddress| {
             links.contains_key(&node.id) || problems.get(&node.id).is_some_and(|(_, last)| *last)

@@ -1,13 +1,15 @@
 //! The task that owns the client's state machine, and carries out what that wants done.
 
-use crate::client::{Call, Executed};
+use crate::client::{Call, Executed, What};
 use crate::error::Error;
 use crate::limits;
 use crate::link::Event;
-use althing_client::{Client as Machine, Ended, Failure, OperationId, Outcome, Output};
-use althing_model::{Micros, NodeId};
+use althing_client::{Client as Machine, Ended, Failure, OperationId, Outcome, Output, Way};
+use althing_model::{DepSet, Micros, NodeId};
 use althing_transport::{ClientConnection, SendError};
-use althing_wire::{Answer, Message, Outcome as Answered, Submit};
+use althing_wire::{
+    Answer, Message, Outcome as Answered, Read, ReadAnswer, ReadDelay, ReadOutcome, Submit,
+};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,8 +68,7 @@ impl Driver {
             let now = self.now();
             events.drain(..).for_each(|event| self.on_event(now, event));
             for call in calls.drain(..) {
-                let operation = self.machine.submit(now, call.payload.clone(), &mut self.out);
-                self.waiting.insert(operation, call);
+                self.on_call(now, call);
             }
             if self.machine.deadline().is_some_and(|deadline| deadline <= now) {
                 self.machine.on_deadline(now, &mut self.out);
@@ -80,6 +81,20 @@ impl Driver {
         self.begun.elapsed().as_micros() as Micros
     }
 
+    fn on_call(&mut self, now: Micros, call: Call) {
+        let payload = call.payload.clone();
+        let operation = match &call.what {
+            What::Command => self.machine.submit(now, payload, &mut self.out),
+            What::Read { consistency, token } => {
+                if let Some(token) = token {
+                    self.machine.has_seen(token);
+                }
+                self.machine.read(now, payload, *consistency, &mut self.out)
+            }
+        };
+        self.waiting.insert(operation, call);
+    }
+
     fn on_event(&mut self, now: Micros, event: Event) {
         match event {
             Event::Up(node, connection) => {
@@ -88,6 +103,9 @@ impl Driver {
             }
             Event::Answered(node, answer) => {
                 self.machine.on_answer(now, node, answer, &mut self.out);
+            }
+            Event::ReadAnswered(node, answer) => {
+                self.machine.on_read_answer(now, node, answer, &mut self.out);
             }
             Event::Down(node) => {
                 self.links.remove(&node);
@@ -102,6 +120,7 @@ impl Driver {
             for output in std::mem::take(&mut self.out) {
                 match output {
                     Output::Send(node, submit) => self.send(now, node, submit),
+                    Output::Read(node, read) => self.send_read(now, node, read),
                     Output::Ended(ended) => self.end(ended),
                 }
             }
@@ -110,12 +129,7 @@ impl Driver {
 
     fn send(&mut self, now: Micros, node: NodeId, submit: Submit) {
         let ticket = submit.ticket;
-        let message = Message::from(submit);
-        let sent = match self.links.get(&node) {
-            Some(connection) => connection.send(message.kind() as u8, message.encode()),
-            None => Err(SendError::Disconnected(althing_transport::PeerAddress::Node(node))),
-        };
-        if let Err(error) = sent {
+        if let Err(error) = self.send_message(node, submit.into()) {
             tracing::debug!(node = node.0, ticket, "not sent: {error}");
             // It did not leave, so it is as sure as when a node turns it away that this attempt has
             // no effect; and as with that, one waits a little before the next.
@@ -123,17 +137,43 @@ impl Driver {
                 SendError::TooLong => Answered::Invalid(error.to_string()),
                 _ => Answered::Overloaded,
             };
-            self.machine.on_answer(now, node, Answer { ticket, outcome }, &mut self.out);
+            let answer = Answer { ticket, outcome, seen: DepSet::default() };
+            self.machine.on_answer(now, node, answer, &mut self.out);
+        }
+    }
+
+    fn send_read(&mut self, now: Micros, node: NodeId, read: Read) {
+        let ticket = read.ticket;
+        if let Err(error) = self.send_message(node, read.into()) {
+            tracing::debug!(node = node.0, ticket, "not sent: {error}");
+            let outcome = match error {
+                SendError::TooLong => ReadOutcome::Invalid(error.to_string()),
+                _ => ReadOutcome::Later(ReadDelay::Overloaded),
+            };
+            let answer = ReadAnswer { ticket, outcome };
+            self.machine.on_read_answer(now, node, answer, &mut self.out);
+        }
+    }
+
+    fn send_message(&self, node: NodeId, message: Message) -> Result<(), SendError> {
+        match self.links.get(&node) {
+            Some(connection) => connection.send(message.kind() as u8, message.encode()),
+            None => Err(SendError::Disconnected(althing_transport::PeerAddress::Node(node))),
         }
     }
 
     fn end(&mut self, ended: Ended) {
-        let Ended { operation, outcome, node } = ended;
+        let Ended { operation, outcome, node, way } = ended;
         let call = self.waiting.remove(&operation).expect("an operation ends once");
         let result = match outcome {
             Outcome::Done(reply) => {
                 let node = node.expect("who executed it answered");
-                Ok(Executed { reply, node })
+                let (lag, is_command) = match way {
+                    Way::Command { .. } => (None, true),
+                    Way::Read { lag } => (lag, false),
+                };
+                let lag = lag.map(Duration::from_micros);
+                Ok(Executed { reply, node, lag, is_command, seen: self.machine.seen().clone() })
             }
             // Nobody was asked at all.
             Outcome::Failed(Failure::Overloaded) if self.links.is_empty() => {

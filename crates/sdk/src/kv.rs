@@ -1,8 +1,8 @@
 //! The reference store, typed.
 
-use crate::client::Client;
+use crate::client::{Client, Executed};
 use crate::error::Error;
-use althing_client::Failure;
+use althing_client::{Consistency, Failure};
 use althing_kv::{
     Branch, KvCommand, KvInvalid, KvReply, OperationFailure, OperationResult, Transaction,
     TransactionEnd,
@@ -95,6 +95,30 @@ impl KvClient {
         }
     }
 
+    /// The key's value, as new as that asks for. A linearizable read of a key needs no command on a
+    /// cluster whose additions conflict (`store.adds` in its nodes' configuration).
+    pub async fn get_with(
+        &self,
+        key: impl Into<Bytes>,
+        consistency: Consistency,
+    ) -> Result<Option<Bytes>, KvError> {
+        self.get_detailed(key, consistency).await.map(|(value, _)| value)
+    }
+
+    /// The same, and says who answered, and how old the state was.
+    pub async fn get_detailed(
+        &self,
+        key: impl Into<Bytes>,
+        consistency: Consistency,
+    ) -> Result<(Option<Bytes>, Executed), KvError> {
+        let command = KvCommand::Get { key: key.into() };
+        let executed = self.read(command, consistency).await?;
+        match decoded(&executed)? {
+            KvReply::Value(value) => Ok((value, executed)),
+            other => Err(refused(&other)),
+        }
+    }
+
     /// Sets the key's value.
     pub async fn put(&self, key: impl Into<Bytes>, value: impl Into<Bytes>) -> Result<(), KvError> {
         self.done(KvCommand::Put { key: key.into(), value: value.into() }).await
@@ -149,6 +173,20 @@ impl KvClient {
         }
     }
 
+    /// Several values in the order of the keys, of one state that is as new as that asks for. A
+    /// linearizable one is a command.
+    pub async fn mget_with(
+        &self,
+        keys: Vec<Bytes>,
+        consistency: Consistency,
+    ) -> Result<Vec<Option<Bytes>>, KvError> {
+        let executed = self.read(KvCommand::MultiGet { keys }, consistency).await?;
+        match decoded(&executed)? {
+            KvReply::Values(values) => Ok(values),
+            other => Err(refused(&other)),
+        }
+    }
+
     /// Compares, then applies: does the operations of one of the transaction's two branches, all of
     /// them or none. As everything here it takes effect at most once, and transactions are strictly
     /// serializable, among themselves and with all other operations.
@@ -185,6 +223,16 @@ impl KvClient {
         }
     }
 
+    async fn read(
+        &self,
+        command: KvCommand,
+        consistency: Consistency,
+    ) -> Result<Executed, KvError> {
+        let invalid = |invalid: KvInvalid| Error::Failed(Failure::Invalid(invalid.to_string()));
+        command.check().map_err(invalid)?;
+        Ok(self.client.read_detailed(command.encode(), consistency).await?)
+    }
+
     /// Executes any command of the store.
     pub async fn execute(&self, command: KvCommand) -> Result<KvReply, KvError> {
         let invalid = |invalid: KvInvalid| Error::Failed(Failure::Invalid(invalid.to_string()));
@@ -199,6 +247,10 @@ impl KvClient {
             other => Err(refused(&other)),
         }
     }
+}
+
+fn decoded(executed: &Executed) -> Result<KvReply, KvError> {
+    KvReply::decode(executed.reply.clone()).map_err(|_| KvError::NotUnderstood)
 }
 
 /// What an unexpected reply means.

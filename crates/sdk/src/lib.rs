@@ -48,14 +48,14 @@ pub mod limits;
 mod link;
 mod typed;
 
-pub use client::{Client, Executed};
+pub use client::{Client, Executed, Token};
 pub use config::{Config, NodeAddress, Prefer};
 pub use error::{ConnectError, Error, NodeProblem};
 pub use file::{ClientFile, ClientFileError, ClientNodeEntry, ClientTlsEntry};
 pub use kv::{KvClient, KvError, Swapped, Transacted};
 pub use typed::{TypedClient, TypedError};
 
-pub use althing_client::Failure;
+pub use althing_client::{Consistency, Failure};
 pub use althing_kv::{
     Branch, Condition, KvOperation, OperationFailure, OperationResult, Transaction,
 };

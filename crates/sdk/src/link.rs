@@ -2,7 +2,7 @@
 
 use althing_model::NodeId;
 use althing_transport::{ClientConnection, Dialer, Error, Settings};
-use althing_wire::{Answer, Kind, Message};
+use althing_wire::{Answer, Kind, Message, ReadAnswer};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -15,6 +15,8 @@ pub(crate) enum Event {
     Up(NodeId, Arc<ClientConnection>),
     /// The node answered.
     Answered(NodeId, Answer),
+    /// The node answered a read.
+    ReadAnswered(NodeId, ReadAnswer),
     /// It broke.
     Down(NodeId),
     /// There is none, for now: why. `is_final`: trying again soon would not help.
@@ -79,6 +81,9 @@ impl Link {
             match message {
                 Some(Ok(Message::Answer(answer))) => {
                     self.tell(Event::Answered(self.node, answer)).await?;
+                }
+                Some(Ok(Message::ReadAnswer(answer))) => {
+                    self.tell(Event::ReadAnswered(self.node, answer)).await?;
                 }
                 other => {
                     // A node of the cluster, so a bug or another version: it is not trusted on.

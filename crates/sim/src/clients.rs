@@ -1,8 +1,8 @@
 //! The simulated clients: each drives the client's state machine that the SDK drives.
 
 use crate::Plan;
-use althing_checker::OperationId as Observed;
-use althing_client::{Client, Config, OperationId};
+use althing_checker::{OperationId as Observed, Shown};
+use althing_client::{Client, Config, Consistency, OperationId};
 use althing_model::{Micros, NodeId, Role};
 use std::collections::BTreeMap;
 
@@ -13,6 +13,10 @@ pub(crate) struct SimClient {
     pub(crate) home: NodeId,
     /// Operations that have not ended, as the history knows them.
     pub(crate) open: BTreeMap<OperationId, Observed>,
+    /// The reads among them.
+    pub(crate) reads: BTreeMap<OperationId, Consistency>,
+    /// What the read that is being answered showed.
+    pub(crate) shown: Option<Box<Shown>>,
     /// Operations begun under this number.
     pub(crate) begun: usize,
     /// Operations that it has yet to begin.
@@ -31,6 +35,7 @@ impl SimClient {
         self.config.seed ^= self.generation << 40;
         self.client = Client::new(self.config.clone());
         self.open.clear();
+        self.reads.clear();
         self.wake_at = Micros::MAX;
     }
 }
@@ -57,6 +62,8 @@ pub(crate) fn clients(plan: &Plan) -> Vec<SimClient> {
                 client: Client::new(config.clone()),
                 home,
                 open: BTreeMap::new(),
+                reads: BTreeMap::new(),
+                shown: None,
                 begun: 0,
                 remaining: share,
                 wake_at: Micros::MAX,

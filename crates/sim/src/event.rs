@@ -2,8 +2,9 @@
 
 use crate::Fault;
 use crate::node::Arrived;
+use althing_checker::Shown;
 use althing_model::{Micros, NodeId};
-use althing_wire::{Answer, SnapshotOffer};
+use althing_wire::{Message, SnapshotOffer};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -23,7 +24,10 @@ pub(crate) enum Event {
         /// Only to that client of all that had the number.
         generation: u64,
         from: NodeId,
-        answer: Answer,
+        /// An answer, to a submission or to a read.
+        answer: Message,
+        /// What the read showed.
+        shown: Option<Box<Shown>>,
     },
     Synced {
         node: NodeId,

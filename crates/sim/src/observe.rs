@@ -5,6 +5,7 @@
 mod facts;
 mod footprints;
 mod nodes;
+mod reads;
 mod values;
 
 use crate::app::Seen;
@@ -50,6 +51,7 @@ pub(crate) struct Observer {
     appended: Vec<VertexId>,
     appended_again: nodes::Again,
     synced_again: nodes::Again,
+    pub(crate) reads: reads::Reads,
     path: Path,
     epoch: Epoch,
     /// Below it a proposer's sequence numbers are reserved.
@@ -75,6 +77,7 @@ impl Observer {
             nontrivial: Nontriviality::new(),
             monotone: AcceptorMonotone::new(),
             durable_first: DurableFirst::new(),
+            reads: reads::Reads::default(),
             path: membership.path(),
             epoch: membership.epoch(),
             reserved: FxHashMap::default(),
@@ -172,7 +175,7 @@ impl Observer {
         let Some(replica) = healed.get(turn % healed.len().max(1)) else { return Ok(None) };
         let mut oracle = RealTimeOrder::new(&self.history, self.commutes.clone());
         let operation = |command: u128| self.operations.get(&command).copied();
-        self.order.tell(replica.0, &mut oracle, operation)?;
+        self.order.tell_with_reads(replica.0, &mut oracle, operation, &self.reads.done)?;
         oracle.finish().map(Some)
     }
 }

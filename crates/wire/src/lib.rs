@@ -47,6 +47,21 @@
 //!    |<-------------|<-----------------------------------------------------|
 //! ```
 //!
+//! # A read without a vertex
+//! ```text
+//!  client        replica        dependency nodes or voters, its own among them
+//!    |  Read        |                |
+//!    |------------->|  ReadDepend    |
+//!    |              |--------------->| look up, record nothing
+//!    |              |  ReadDepended  |
+//!    |              |<---------------|
+//!    |              | a majority answered: wait until the union of their answers is executed
+//!    |  ReadAnswer  |                |
+//!    |<-------------|                |
+//! ```
+//! A session's read asks nobody: it waits until what the client has seen is executed. A stale read
+//! waits for nothing. Clients learn what they have seen from `Answer` and `ReadAnswer`.
+//!
 //! # A better placed proposer
 //! For resources that several nodes' clients contend for, replicas tell the proposer beside them how
 //! often each node's do, `Demand`, and proposers tell each other how far they are from all,
@@ -97,6 +112,7 @@
 
 mod acceptor_to_proposer;
 mod client_to_proposer;
+mod client_to_replica;
 mod codec;
 mod dependency_to_proposer;
 mod effect;
@@ -115,6 +131,8 @@ mod proposer_to_voter;
 mod record;
 mod registry;
 mod replica_to_acceptor;
+mod replica_to_client;
+mod replica_to_dependency;
 mod replica_to_proposer;
 mod replica_to_replica;
 mod rewriting;
@@ -124,6 +142,7 @@ mod voter_to_replica;
 
 pub use acceptor_to_proposer::{Accepted, Chosen, FastQuorum, Promised, Pruned, Refused, Vote};
 pub use client_to_proposer::Submit;
+pub use client_to_replica::{Consistency, Read};
 pub use codec::{DecodeError, Fault};
 pub use dependency_to_proposer::{Depended, Held, Inspected};
 pub use effect::{Address, ClientId, Durable, Effect, Effects, Plain, Then};
@@ -141,6 +160,8 @@ pub use record::{
 };
 pub use registry::{RegistryState, Standing};
 pub use replica_to_acceptor::{PruneAcceptor, PruneDependency, PruneProposer};
+pub use replica_to_client::{ReadAnswer, ReadDelay, ReadOutcome};
+pub use replica_to_dependency::{ReadDepend, ReadDepended, ReadScope};
 pub use replica_to_proposer::{BarrierDue, Demand, Executed, Recover, Served};
 pub use replica_to_replica::{Frontier, SnapshotAsk, SnapshotChunk, SnapshotOffer};
 pub use rewriting::Rewriting;

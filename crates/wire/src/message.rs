@@ -103,6 +103,10 @@ messages! {
     Submit = 1, Plain, [Client] => [Node(Proposer)];
     /// proposer -> client. It carries a reply, which only a replica makes, durably.
     Answer = 2, Plain, [Node(Proposer)] => [Client];
+    /// client -> replica; a node without one answers by its proposer.
+    Read = 3, Plain, [Client] => [Node(Replica), Node(Proposer)];
+    /// replica -> client. What it shows is committed, whoever has it on disk.
+    ReadAnswer = 4, Plain, [Node(Replica), Node(Proposer)] => [Client];
     /// proposer -> voter.
     PreAccept = 10, Plain, [Node(Proposer)] => [Voter];
     /// voter -> proposer.
@@ -119,6 +123,10 @@ messages! {
     Inspect = 22, Plain, [Node(Proposer)] => [Node(Dependency)];
     /// dependency node -> proposer.
     Inspected = 23, Durable, [Node(Dependency)] => [Node(Proposer)];
+    /// replica -> dependency node or voter.
+    ReadDepend = 24, Plain, [Node(Replica)] => [Node(Dependency), Voter];
+    /// dependency node or voter -> replica. Nothing is recorded, so nothing is promised.
+    ReadDepended = 25, Plain, [Node(Dependency), Voter] => [Node(Replica)];
     /// proposer -> acceptor or voter; the attempt is durable first.
     Prepare = 30, Durable, [Node(Proposer)] => [Node(Acceptor), Voter];
     /// acceptor or voter -> proposer.
@@ -183,6 +191,10 @@ impl Message {
         Some(match self {
             Self::Submit(_)
             | Self::Answer(_)
+            | Self::Read(_)
+            | Self::ReadAnswer(_)
+            | Self::ReadDepend(_)
+            | Self::ReadDepended(_)
             | Self::Served(_)
             | Self::Demand(_)
             | Self::Frontier(_)
@@ -254,9 +266,9 @@ mod tests {
 
     /// Broken: a client could talk as a node.
     #[test]
-    fn clients_may_only_submit() {
+    fn clients_may_only_submit_and_read() {
         let allowed: Vec<_> =
             Kind::ALL.iter().filter(|kind| kind.senders().contains(&Party::Client)).collect();
-        assert_eq!(allowed, [&Kind::Submit]);
+        assert_eq!(allowed, [&Kind::Submit, &Kind::Read]);
     }
 }

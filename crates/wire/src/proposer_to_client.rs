@@ -1,6 +1,6 @@
 //! proposer -> client.
 
-use althing_model::Reply;
+use althing_model::{DepSet, Reply};
 
 /// The end of a submission, for the client that made it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -9,6 +9,9 @@ pub struct Answer {
     pub ticket: u64,
     /// How it ended.
     pub outcome: Outcome,
+    /// Where it was executed: a replica that has executed this has the effect, and all that the reply
+    /// shows, in its state. Mostly the vertex that it was executed in.
+    pub seen: DepSet,
 }
 
 /// How a submission ended.

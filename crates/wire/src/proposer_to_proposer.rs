@@ -1,7 +1,7 @@
 //! proposer -> proposer: a command for a better placed one, distances, and a note to itself.
 
 use crate::Outcome;
-use althing_model::{Micros, NodeId, Operation};
+use althing_model::{DepSet, Micros, NodeId, Operation};
 
 /// A command of one of the sender's clients, for the receiver to propose: it is nearer to the others
 /// that contend for what the command touches. The sender answers its client when the replica beside
@@ -44,4 +44,6 @@ pub struct Relayed {
     pub ticket: u64,
     /// How it ended.
     pub outcome: Outcome,
+    /// As in an answer.
+    pub seen: DepSet,
 }

@@ -1,6 +1,6 @@
 //! replica -> proposer.
 
-use althing_model::{Micros, NodeId, Reply, RequestId, VertexId};
+use althing_model::{DepSet, Micros, NodeId, Reply, RequestId, VertexId};
 use bytes::Bytes;
 
 /// To the vertex's own proposer: it was executed here.
@@ -11,6 +11,9 @@ pub struct Executed {
     /// One reply for each command, in the order of the batch; none if the vertex was committed as
     /// a noop.
     pub replies: Vec<Reply>,
+    /// What the replies show beyond what the vertex itself leads to: nothing, unless a command had
+    /// taken effect before, in another vertex. Then it is all that was executed here.
+    pub seen: DepSet,
 }
 
 /// To the proposer beside it: a request of a session that was opened there was executed here, in a
@@ -21,6 +24,8 @@ pub struct Served {
     pub request: RequestId,
     /// Its reply.
     pub reply: Reply,
+    /// A replica that has executed this has all that the reply shows in its state.
+    pub seen: DepSet,
 }
 
 /// To the proposer beside it: how often commands of each node's clients touched a resource for which

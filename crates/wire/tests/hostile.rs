@@ -367,8 +367,12 @@ fn the_largest_vertex_fits_a_frame() {
 /// Broken: a client's log fills with a text of any length, or a character is cut in two.
 #[test]
 fn a_long_reason_is_cut() {
-    let answer: Message =
-        Answer { ticket: 0, outcome: Outcome::Invalid("\u{20ac}".repeat(1000)) }.into();
+    let answer: Message = Answer {
+        ticket: 0,
+        outcome: Outcome::Invalid("\u{20ac}".repeat(1000)),
+        seen: DepSet::default(),
+    }
+    .into();
     match Message::decode(Kind::Answer, answer.encode()) {
         Ok(Message::Answer(Answer { outcome: Outcome::Invalid(text), .. })) => {
             assert_eq!(text, "\u{20ac}".repeat(341))

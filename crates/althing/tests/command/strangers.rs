@@ -164,7 +164,8 @@ impl Inbox for Silent {
             let opened = VertexId { epoch: Epoch(0), proposer: NodeId(0), seq: 0 };
             let session = SessionId { opened, slot: 0 };
             let outcome = Outcome::Executed(Reply::Opened(session));
-            let answer = Message::from(Answer { ticket: submit.ticket, outcome });
+            let answer =
+                Message::from(Answer { ticket: submit.ticket, outcome, seen: DepSet::default() });
             let endpoint = self.0.get().expect("set before any client runs");
             endpoint.send(inbound.from.address, answer.kind() as u8, 0, answer.encode()).unwrap();
         }

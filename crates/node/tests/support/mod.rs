@@ -271,7 +271,7 @@ impl Client {
         let (kind, body) = received.expect("the node keeps the connection");
         let kind = Kind::from_number(kind).expect("the node sends messages");
         match Message::decode(kind, body).expect("the node sends messages") {
-            Message::Answer(Answer { ticket: answered, outcome }) => {
+            Message::Answer(Answer { ticket: answered, outcome, .. }) => {
                 assert_eq!(answered, ticket);
                 outcome
             }

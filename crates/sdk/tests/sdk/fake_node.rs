@@ -115,7 +115,8 @@ impl FakeNode {
     }
 
     pub(crate) fn answer(&self, to: PeerAddress, ticket: u64, outcome: Outcome) {
-        let message = Message::from(Answer { ticket, outcome });
+        let message =
+            Message::from(Answer { ticket, outcome, seen: althing_model::DepSet::default() });
         self.endpoint.send(to, message.kind() as u8, 0, message.encode()).unwrap();
     }
 

@@ -44,6 +44,18 @@ pub trait Application: Sync {
         rng: &mut dyn Rng,
     ) -> Bytes;
 
+    /// What a client reads next: a command that changes nothing, as [`StateMachine::query`] has it.
+    /// By default clients read nothing.
+    fn read(
+        &self,
+        _workload: &Workload,
+        _client: usize,
+        _number: u64,
+        _rng: &mut dyn Rng,
+    ) -> Option<Bytes> {
+        None
+    }
+
     /// Which of its modes commute, as the oracles shall see it: by default, by its own table. One
     /// that says it again by itself is not taken at its word.
     fn commutes(&self) -> Commutes {

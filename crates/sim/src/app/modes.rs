@@ -5,7 +5,7 @@
 //! of the commands in these two modes in their order, in which neighbours that commute with each
 //! other are added up. Commands that commute leave equal states in either order; any others do not.
 //! A command over everything chains the whole state. A reply is a digest of what the command must
-//! not be reordered with.
+//! not be reordered with. A read tells the same and leaves no trace.
 
 use super::touch::{self, Clash, Touch};
 use super::{Application, Seen};
@@ -65,22 +65,39 @@ impl Application for Modes {
         number: u64,
         rng: &mut dyn Rng,
     ) -> Bytes {
-        let mut payload = BytesMut::new();
-        payload.put_u64(number);
         if rng.random_range(0..1000) < workload.everything_permille {
-            payload.put_u8(u8::MAX);
-            return payload.freeze();
+            return payload(number, EVERYTHING, &[]);
         }
-        let modes = self.table.names().len();
-        payload.put_u8(0);
-        let touched = touch::draw(self.level, workload, modes, client, rng);
-        payload.put_slice(&touch::encoded(&touched));
-        payload.freeze()
+        payload(number, 0, &self.draw(workload, client, rng))
+    }
+
+    fn read(
+        &self,
+        workload: &Workload,
+        client: usize,
+        number: u64,
+        rng: &mut dyn Rng,
+    ) -> Option<Bytes> {
+        Some(payload(number, READ, &self.draw(workload, client, rng)))
     }
 
     fn seen(&self) -> Seen {
         Arc::new(touch::seen)
     }
+}
+
+impl Modes {
+    fn draw(&self, workload: &Workload, client: usize, rng: &mut dyn Rng) -> Vec<Touch> {
+        touch::draw(self.level, workload, self.table.names().len(), client, rng)
+    }
+}
+
+fn payload(number: u64, flag: u8, touched: &[Touch]) -> Bytes {
+    let mut payload = BytesMut::new();
+    payload.put_u64(number);
+    payload.put_u8(flag);
+    payload.put_slice(&touch::encoded(touched));
+    payload.freeze()
 }
 
 impl Conflicts for Modes {
@@ -101,12 +118,25 @@ impl Conflicts for Modes {
 /// A command's number and what it touches; `None` for everything.
 type Parsed = (u64, Option<Vec<Touch>>);
 
+/// The flag of a command over everything.
+const EVERYTHING: u8 = u8::MAX;
+/// The flag of a read.
+const READ: u8 = 0x40;
+
+/// Whether a payload is a read.
+fn is_read(payload: &[u8]) -> bool {
+    payload.get(8) == Some(&READ)
+}
+
 fn parse(mut payload: &[u8]) -> Option<Parsed> {
     let number = payload.try_get_u64().ok()?;
-    match payload.try_get_u8().ok()? {
-        u8::MAX => Some((number, None)),
-        _ => Some((number, Some(touch::parse(payload)?))),
-    }
+    let flag = payload.try_get_u8().ok()?;
+    Some((number, if flag == EVERYTHING { None } else { Some(touch::parse(payload)?) }))
+}
+
+/// Each resource that is touched, and its mode.
+fn each(touch: Touch) -> impl Iterator<Item = (u16, u8)> {
+    (touch.first..=touch.last).map(move |resource| (resource, touch.mode))
 }
 
 /// The state.
@@ -153,6 +183,9 @@ impl Chain {
 
 impl StateMachine for Machine {
     fn apply(&mut self, payload: &[u8]) -> Bytes {
+        if let Some(reply) = self.query(payload) {
+            return reply;
+        }
         let (number, touched) = parse(payload).expect("the conflict function parsed it");
         let mut reply = self.everything;
         match touched {
@@ -162,8 +195,6 @@ impl StateMachine for Machine {
                 self.resources.clear();
             }
             Some(touched) => {
-                let each =
-                    |it: Touch| (it.first..=it.last).map(move |resource| (resource, it.mode));
                 for (resource, mode) in touched.into_iter().flat_map(each) {
                     let chains = self.resources.entry(resource).or_default();
                     for other in 0..self.table.names().len() as u8 {
@@ -179,6 +210,24 @@ impl StateMachine for Machine {
             }
         }
         Bytes::copy_from_slice(&mix(reply, number).to_be_bytes())
+    }
+
+    fn query(&self, payload: &[u8]) -> Option<Bytes> {
+        let (number, touched) = parse(payload).filter(|_| is_read(payload))?;
+        let mut reply = self.everything;
+        for (resource, mode) in touched?.into_iter().flat_map(each) {
+            for other in 0..self.table.names().len() as u8 {
+                if self.table.commute(Mode(mode), Mode(other)) {
+                    continue;
+                }
+                let alike = self.table.commute(Mode(mode), Mode(mode));
+                let chains = self.resources.get(&resource);
+                let chain = chains.and_then(|it| it.get(&(mode.min(other), mode.max(other))));
+                let seen = chain.map_or(0, |it| it.seen_by(mode, alike));
+                reply = mix(reply, seen);
+            }
+        }
+        Some(Bytes::copy_from_slice(&mix(reply, number).to_be_bytes()))
     }
 
     fn digest(&self) -> u64 {
@@ -299,6 +348,29 @@ mod tests {
                 assert_eq!(orders.0 != orders.1, conflict, "{a:?} {b:?} {table}");
             }
         }
+    }
+
+    /// Broken: a read would change the state, or tell another truth than the command that it is.
+    #[test]
+    fn a_read_tells_what_its_command_would_and_leaves_no_trace() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let workload = Workload { hot_percent: 100, ..Workload::small() };
+        let mut told = std::collections::BTreeSet::new();
+        for table in 0..200u16 {
+            let app = drawn(table);
+            let mut machine = app.machine();
+            for number in 0..20 {
+                machine.apply(&app.operation(&workload, 0, number, &mut rng));
+                let read = app.read(&workload, 0, 0, &mut rng).expect("it draws reads");
+                let digest = machine.digest();
+                let reply = machine.query(&read);
+                assert!(reply.is_some());
+                assert_eq!(reply, Some(machine.apply(&read)));
+                assert_eq!(machine.digest(), digest);
+                told.insert(reply);
+            }
+        }
+        assert!(told.len() > 1_000);
     }
 
     /// Broken: a replica that began with another's state would differ from it later, and the oracles

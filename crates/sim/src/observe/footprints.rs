@@ -32,7 +32,7 @@ pub(crate) fn with_footprint<T>(
         return then(Touched::Everything);
     }
     if commands.iter().any(|command| !is_of_resources(command)) {
-        return with_linked(commands, seen, then);
+        return with_linked(commands.iter().map(|command| &command.footprint), seen, then);
     }
     let resources: Vec<(&[u8], u8)> = commands.iter().flat_map(resources).collect();
     then(Touched::Resources(&resources))
@@ -47,19 +47,29 @@ pub(crate) fn with_footprint_of<T>(
     seen: &Seen,
     then: impl FnOnce(Touched<'_>) -> T,
 ) -> T {
-    if command.footprint == Footprint::Everything {
+    with_touched(&command.footprint, seen, then)
+}
+
+/// Calls `then` with what a footprint touches.
+pub(crate) fn with_touched<T>(
+    footprint: &Footprint,
+    seen: &Seen,
+    then: impl FnOnce(Touched<'_>) -> T,
+) -> T {
+    if *footprint == Footprint::Everything {
         return then(Touched::Everything);
     }
-    if !is_of_resources(command) {
-        return with_linked(std::slice::from_ref(command), seen, then);
+    if !matches!(footprint, Footprint::Resources(_)) {
+        return with_linked(std::iter::once(footprint), seen, then);
     }
     let mut few: [(&[u8], u8); FEW] = [(&[], 0); FEW];
-    let len = resources(command).count();
+    let touched = || named_resources(footprint);
+    let len = touched().count();
     if let Some(few) = few.get_mut(..len) {
-        few.iter_mut().zip(resources(command)).for_each(|(slot, resource)| *slot = resource);
+        few.iter_mut().zip(touched()).for_each(|(slot, resource)| *slot = resource);
         return then(Touched::Resources(few));
     }
-    let resources: Vec<(&[u8], u8)> = resources(command).collect();
+    let resources: Vec<(&[u8], u8)> = touched().collect();
     then(Touched::Resources(&resources))
 }
 
@@ -69,15 +79,19 @@ fn is_of_resources(command: &Command) -> bool {
 
 /// Ranges and what a predicate is shown come to resources here, as the application sees them; a
 /// range is a link of the chain by its own name.
-fn with_linked<T>(commands: &[Command], seen: &Seen, then: impl FnOnce(Touched<'_>) -> T) -> T {
-    let seen: Vec<_> = commands.iter().flat_map(|command| seen(&command.footprint)).collect();
+fn with_linked<'a, T>(
+    footprints: impl Iterator<Item = &'a Footprint> + Clone,
+    seen: &Seen,
+    then: impl FnOnce(Touched<'_>) -> T,
+) -> T {
+    let seen: Vec<_> = footprints.clone().flat_map(|footprint| seen(footprint)).collect();
     let resources: Vec<_> = seen.iter().map(|(name, mode)| (&name[..], mode.0)).collect();
-    let footprints = || commands.iter().map(|command| &command.footprint);
-    let ranges: Vec<String> = footprints()
+    let ranges: Vec<String> = footprints
+        .clone()
         .flat_map(|footprint| footprint.ranges())
         .map(|(range, _)| format!("range {range:?}"))
         .collect();
-    let mut links: Vec<&[u8]> = footprints()
+    let mut links: Vec<&[u8]> = footprints
         .flat_map(|footprint| footprint.resources())
         .map(|(name, _)| &name[..])
         .chain(ranges.iter().map(String::as_bytes))
@@ -88,7 +102,11 @@ fn with_linked<T>(commands: &[Command], seen: &Seen, then: impl FnOnce(Touched<'
 }
 
 fn resources(command: &Command) -> impl Iterator<Item = (&[u8], u8)> {
-    command.footprint.resources().iter().map(|(resource, mode)| (resource.as_ref(), mode.0))
+    named_resources(&command.footprint)
+}
+
+fn named_resources(footprint: &Footprint) -> impl Iterator<Item = (&[u8], u8)> {
+    footprint.resources().iter().map(|(resource, mode)| (resource.as_ref(), mode.0))
 }
 
 fn column_number(column: Column) -> u64 {

@@ -20,6 +20,8 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
     let f = membership.acceptor_quorums().f();
     let slowest: Micros = rng.random_range(2_000..150_000);
     let workload = draw_workload(rng, operations, profile);
+    let reads = draw_reads(seed, slowest);
+    let workload = Workload { reads_percent: reads.percent, ..workload };
     let mut families = draw_families(rng, profile);
     let is_survivable = !rng.random_bool(0.05);
     if f == 1 && families.contains(&Family::Wipe) {
@@ -104,6 +106,8 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
                 / (haste.min(10) * jealousy).min(20),
             catch_up: *pick(rng, &[100_000, 1_000_000]),
             demand: *pick(rng, &[200_000, 20_000_000]),
+            read: reads.patience,
+            probe: reads.probe,
             barrier_least: pruning.barriers.0,
             barrier_most: pruning.barriers.1,
         },
@@ -129,6 +133,7 @@ fn draw_workload(rng: &mut impl Rng, operations: usize, profile: &Profile) -> Wo
         clients,
         pipeline,
         has_multi_key: rng.random_bool(0.5),
+        reads_percent: 0,
         hot_keys: if profile.all_conflict { 1 } else { *pick(rng, &[1, 2, 3, 5, 10, 20]) },
         hot_percent: if profile.all_conflict { 100 } else { *pick(rng, &[5, 40, 90, 100]) },
         everything_permille: *pick(rng, &[0, 5, 100]),
@@ -190,6 +195,23 @@ fn draw_local(seed: u64, slowest: Micros) -> Micros {
     match rng.random_bool(0.2) {
         true => slowest / *pick(&mut rng, &[1, 10, 100]),
         false => 0,
+    }
+}
+
+struct ReadsDrawn {
+    percent: u32,
+    patience: Micros,
+    probe: Micros,
+}
+
+/// Drawn apart from the rest, so that runs without reads stay as they are.
+fn draw_reads(seed: u64, slowest: Micros) -> ReadsDrawn {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x4ead5);
+    let patience = *pick(&mut rng, &[20 * slowest + 100_000, 4 * slowest + 50_000, slowest]);
+    ReadsDrawn {
+        percent: *pick(&mut rng, &[0, 20, 50, 80]),
+        patience,
+        probe: *pick(&mut rng, &[0, 0, 200_000]),
     }
 }
 

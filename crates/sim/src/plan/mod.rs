@@ -79,6 +79,8 @@ pub struct Workload {
     pub pipeline: usize,
     /// Whether some operations touch several keys.
     pub has_multi_key: bool,
+    /// How many of 100 operations are reads that need no command if that can be.
+    pub reads_percent: u32,
     /// Keys that the clients share.
     pub hot_keys: u64,
     /// How many of 100 operations touch a shared key; the others touch keys of their client.
@@ -95,6 +97,7 @@ impl Workload {
             clients: 3,
             pipeline: 1,
             has_multi_key: false,
+            reads_percent: 0,
             hot_keys: 2,
             hot_percent: 90,
             everything_permille: 0,

@@ -4,12 +4,13 @@ use super::World;
 use crate::event::Event;
 use crate::fault::Trouble;
 use crate::node::Arrived;
+use crate::observe::digest;
 use crate::trace::{MessageName, Traced};
 use althing_checker::OperationId as Observed;
-use althing_checker::Violation;
-use althing_client::{Ended, OperationId, Outcome, Output};
+use althing_checker::{Shown, Violation};
+use althing_client::{Ended, Outcome, Output, Way};
 use althing_model::{Micros, NodeId, Operation, RequestId};
-use althing_wire::{Address, Answer, ClientId, Submit};
+use althing_wire::{Address, ClientId, Message, Submit};
 use std::collections::VecDeque;
 
 /// How far a client is from the node beside it.
@@ -25,18 +26,28 @@ impl World<'_> {
 
     pub(super) fn answer(
         &mut self,
-        client: usize,
-        generation: u64,
+        (client, generation): (usize, u64),
         from: NodeId,
-        answer: Answer,
+        answer: Message,
+        shown: Option<Box<Shown>>,
     ) -> Result<(), Violation> {
         if self.clients[client].generation != generation {
             return Ok(());
         }
         let mut out = Vec::new();
-        self.mark(("answer", client, answer.ticket));
         self.trace(|| Traced::Answered { client, from, answer: format!("{answer:?}") });
-        self.clients[client].client.on_answer(self.now, from, answer, &mut out);
+        match answer {
+            Message::Answer(answer) => {
+                self.mark(("answer", client, answer.ticket));
+                self.clients[client].client.on_answer(self.now, from, answer, &mut out);
+            }
+            Message::ReadAnswer(answer) => {
+                self.mark(("read answer", client, answer.ticket));
+                self.clients[client].shown = shown;
+                self.clients[client].client.on_read_answer(self.now, from, answer, &mut out);
+            }
+            other => unreachable!("{other:?} is no answer"),
+        }
         self.client_output(client, out)
     }
 
@@ -62,6 +73,7 @@ impl World<'_> {
             while let Some(output) = out.pop_front() {
                 match output {
                     Output::Send(node, submit) => self.submit(client, node, submit),
+                    Output::Read(node, read) => self.ask_to_read(client, node, read),
                     Output::Ended(ended) => self.ended(client, ended)?,
                 }
             }
@@ -105,7 +117,11 @@ impl World<'_> {
         // Unlike any other operation's number, and the same however many others there are.
         let number = (it.begun * self.clients.len() + client) as u64;
         let mut rng = self.draw(("operation", number));
-        let payload = self.app.operation(&self.plan.workload, client, number, &mut rng);
+        let read = self.draw_read(client, number);
+        let payload = match &read {
+            Some((payload, _)) => payload.clone(),
+            None => self.app.operation(&self.plan.workload, client, number, &mut rng),
+        };
         let observed = self.observer.invoked(client, self.now, payload.clone())?;
         if self.trace.is_some() {
             let footprint = match self.conflicts.footprint(&payload) {
@@ -116,15 +132,23 @@ impl World<'_> {
         }
         let mut out = Vec::new();
         let it = &mut self.clients[client];
-        let operation = it.client.submit(self.now, payload, &mut out);
+        let operation = match read {
+            Some((payload, consistency)) => {
+                let operation = it.client.read(self.now, payload, consistency, &mut out);
+                it.reads.insert(operation, consistency);
+                operation
+            }
+            None => it.client.submit(self.now, payload, &mut out),
+        };
         it.open.insert(operation, observed);
         Ok(out)
     }
 
     fn submit(&mut self, client: usize, node: NodeId, submit: Submit) {
         if let Operation::Apply { request, payload, .. } = &submit.operation {
-            let operation = OperationId(request.sequence);
-            let operation = self.clients[client].open.get(&operation).copied();
+            let it = &self.clients[client];
+            let operation = it.client.operation_of(submit.ticket);
+            let operation = operation.and_then(|operation| it.open.get(&operation).copied());
             self.observer.submitted(*request, payload, operation);
         }
         let at = self.now + self.client_delay(client, node);
@@ -154,12 +178,21 @@ impl World<'_> {
         self.operations_ended += 1;
         let it = &mut self.clients[client];
         let observed = it.open.remove(&ended.operation).expect("it was begun and not ended");
+        let consistency = it.reads.remove(&ended.operation);
+        let Way::Command { sequence } = ended.way else {
+            let consistency = consistency.expect("what ends as a read began as one");
+            return self.read_ended(client, observed, consistency, ended.outcome);
+        };
         match ended.outcome {
             Outcome::Done(reply) => {
                 let session = it.client.session().expect("it has one, since it was answered");
-                let request = RequestId { session, sequence: ended.operation.0 };
+                let request = RequestId { session, sequence };
                 self.operations_done += 1;
                 self.observer.done(observed, self.now, request, reply)?;
+                let client = self.client_id(client);
+                let clocks = self.nodes.values().map(|node| (node.id, node.local(self.now)));
+                self.observer.reads.answered(client, digest(&request), clocks);
+                self.observer.knows(client, request);
             }
             Outcome::Failed(_) => self.observer.failed(observed)?,
             Outcome::Unknown => {
@@ -172,7 +205,7 @@ impl World<'_> {
     }
 
     /// A cluster that has converged, and in which nothing goes wrong, answers everyone.
-    fn check_answered(&self, operation: Observed) -> Result<(), Violation> {
+    pub(super) fn check_answered(&self, operation: Observed) -> Result<(), Violation> {
         if operation.number() < self.after_faults {
             return Ok(());
         }

@@ -3,6 +3,7 @@
 mod clients;
 mod faults;
 mod nodes;
+mod reads;
 mod snapshots;
 
 use crate::app::Application;
@@ -118,8 +119,8 @@ impl<'a> World<'a> {
         match event {
             Event::Deliver { to, arrived } => self.deliver(to, arrived)?,
             Event::Resume { node, life } => self.resume(node, life)?,
-            Event::Answer { client, generation, from, answer } => {
-                self.answer(client, generation, from, answer)?;
+            Event::Answer { client, generation, from, answer, shown } => {
+                self.answer((client, generation), from, answer, shown)?;
             }
             Event::Synced { node, life } => self.synced(node, life)?,
             Event::Written { node, life } => self.written(node, life)?,

@@ -217,7 +217,7 @@ impl World<'_> {
         let kind = message.kind();
         let vertex = message.vertex();
         let may_come = match from {
-            Address::Client(_) => kind == Kind::Submit,
+            Address::Client(_) => matches!(kind, Kind::Submit | Kind::Read),
             Address::Node(from) => self.rights.may_come_from(kind, from),
         };
         assert!(may_come, "{kind:?} may not come from {from:?}");
@@ -352,8 +352,13 @@ impl World<'_> {
 
     /// Does what a node's roles want done.
     pub(super) fn apply(&mut self, id: NodeId, effects: Vec<NodeEffect>) -> Result<(), Violation> {
+        // What they show is told when it is known here what was executed.
+        let mut reads = Vec::new();
         for effect in effects {
             match effect {
+                Effect::Send { to, message: message @ Message::ReadAnswer(_) } => {
+                    reads.push((to, message));
+                }
                 Effect::Send { to, message } => self.send(id, to, message)?,
                 Effect::Append { records, then } => {
                     self.observer.appended(id, &records)?;
@@ -376,6 +381,9 @@ impl World<'_> {
         let offer = roles.take_offer();
         self.wake_in_time(id);
         self.executed(id, steps, snapshot)?;
+        for (to, message) in reads {
+            self.send(id, to, message)?;
+        }
         match offer {
             Some((from, offer)) => self.offered(id, from, offer),
             None => Ok(()),
@@ -393,8 +401,12 @@ impl World<'_> {
             (Address::Client(ClientId(id)), Message::Answer(answer)) => {
                 let (client, generation) = (id as u32 as usize, id >> 32);
                 let at = self.now + self.client_delay(client, from);
-                self.queue.push(at, Event::Answer { client, generation, from, answer });
+                let (answer, shown) = (answer.into(), None);
+                self.queue.push(at, Event::Answer { client, generation, from, answer, shown });
                 return Ok(());
+            }
+            (Address::Client(client), Message::ReadAnswer(answer)) => {
+                return self.send_read_answer(from, client, answer);
             }
             (Address::Client(_), message) => panic!("{message:?} is not for a client"),
             (Address::Node(to), message) => (to, message),

@@ -69,6 +69,7 @@ pub(super) const KEPT: Shape = &[(3, Within(VOTE))];
 /// The executed ranges are as many as the replica that wrote the file had holes.
 pub(super) const HEADER: Shape = &[(2, Within(DEPS)), (3, Each(Columns, PLAIN))];
 const VERTEX_DEPS: Shape = &[(2, Within(DEPS))];
+const ANSWER: Shape = &[(5, Within(DEPS))];
 
 /// Where a message of that kind repeats something.
 pub(super) fn shape(kind: Kind) -> Shape {
@@ -83,26 +84,29 @@ pub(super) fn shape(kind: Kind) -> Shape {
         Kind::Promised => &[(3, Within(VOTE))],
         Kind::Accept => VERTEX_BALLOT_VALUE,
         Kind::Chosen | Kind::Commit | Kind::Learned => VERTEX_VALUE,
-        Kind::Executed => &[(2, Each(Replies, PLAIN))],
+        Kind::Executed => &[(2, Each(Replies, PLAIN)), (3, Within(DEPS))],
+        Kind::Answer => ANSWER,
+        Kind::Relayed => &[(1, Within(ANSWER))],
+        Kind::Served | Kind::Read => &[(4, Within(DEPS))],
+        Kind::ReadAnswer => &[(2, Within(VERTEX_DEPS))],
+        Kind::ReadDepended => VERTEX_DEPS,
         Kind::Frontier => &[(1, Within(DEPS)), (2, Within(DEPS))],
         Kind::PruneAcceptor | Kind::PruneDependency | Kind::PruneProposer => FLOOR,
         Kind::Demand => &[(3, Each(Nodes, PLAIN))],
         Kind::Forward => &[(1, Within(OPERATION))],
         Kind::Distances => &[(1, Each(Nodes, PLAIN))],
-        Kind::Answer
-        | Kind::Concluded
+        Kind::Concluded
         | Kind::Inspect
         | Kind::Prepare
         | Kind::Accepted
         | Kind::Refused
         | Kind::Recover
-        | Kind::Served
         | Kind::Pruned
         | Kind::BarrierDue
         | Kind::SnapshotOffer
         | Kind::SnapshotAsk
         | Kind::SnapshotChunk
-        | Kind::Relayed
+        | Kind::ReadDepend
         | Kind::Register
         | Kind::Registered
         | Kind::Reserved => PLAIN,

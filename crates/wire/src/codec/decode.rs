@@ -4,7 +4,7 @@
 use super::{DecodeError, Fault};
 use crate::generated as pb;
 use crate::limits::*;
-use crate::{FastQuorum, Held, Outcome, Vote};
+use crate::{Consistency, FastQuorum, Held, Outcome, ReadDelay, ReadOutcome, ReadScope, Vote};
 use althing_model::{
     Ballot, Column, Command, Commands, DepSet, Epoch, Footprint, Mode, NodeId, Operation, Range,
     Reply, RequestId, SessionId, Value, VertexId,
@@ -380,14 +380,70 @@ impl Body {
         replies.into_iter().map(|reply| self.reply(reply)).collect()
     }
 
-    pub(super) fn answer(self, answer: pb::Answer) -> Result<(u64, Outcome)> {
+    /// A set that may be left out where it is empty.
+    pub(super) fn some_deps(self, field: &'static str, set: Option<pb::DepSet>) -> Result<DepSet> {
+        set.map_or(Ok(DepSet::default()), |set| self.deps(field, Some(set)))
+    }
+
+    pub(super) fn consistency(
+        self,
+        consistency: Option<pb::read::Consistency>,
+    ) -> Result<Consistency> {
+        use pb::read::Consistency as Coded;
+        Ok(match self.required("consistency", consistency)? {
+            Coded::Linearizable(pb::Nothing {}) => Consistency::Linearizable,
+            Coded::Session(token) => Consistency::Session(self.deps("session", Some(token))?),
+            Coded::Stale(pb::Nothing {}) => Consistency::Stale,
+        })
+    }
+
+    pub(super) fn read_outcome(
+        self,
+        outcome: Option<pb::read_answer::Outcome>,
+    ) -> Result<ReadOutcome> {
+        use pb::read_answer::Outcome as Coded;
+        Ok(match self.required("outcome", outcome)? {
+            Coded::Done(done) => {
+                self.no_longer("reply", done.reply.len(), REPLY_LEN_MAX)?;
+                let lag =
+                    done.lag_us.map(|it| self.number("lag_us", it, MICROS_MAX)).transpose()?;
+                let (reply, seen) = (self.own(done.reply), self.deps("seen", done.seen)?);
+                ReadOutcome::Done { reply, seen, lag }
+            }
+            Coded::Invalid(why) => ReadOutcome::Invalid(self.reason(why)?),
+            Coded::Command(pb::Nothing {}) => ReadOutcome::Command,
+            Coded::Later(1) => ReadOutcome::Later(ReadDelay::Overloaded),
+            Coded::Later(2) => ReadOutcome::Later(ReadDelay::NoQuorum),
+            Coded::Later(3) => ReadOutcome::Later(ReadDelay::Behind),
+            Coded::Later(other) => {
+                let found = other.into();
+                return self.fault("later", Fault::TooHigh { found, max: 3 });
+            }
+            Coded::TokenUnknown(pb::Nothing {}) => ReadOutcome::TokenUnknown,
+        })
+    }
+
+    pub(super) fn scope(self, touched: Option<pb::Touched>) -> Result<ReadScope> {
+        let Some(pb::Touched { resource, mode }) = touched else {
+            return Ok(ReadScope::Everything);
+        };
+        let mode = self.number("mode", mode.into(), u8::MAX.into())? as u8;
+        Ok(ReadScope::Resource(self.resource(resource)?, Mode(mode)))
+    }
+
+    pub(super) fn payload(self, payload: Bytes) -> Result<Bytes> {
+        self.no_longer("payload", payload.len(), PAYLOAD_LEN_MAX)?;
+        Ok(self.own(payload))
+    }
+
+    pub(super) fn answer(self, answer: pb::Answer) -> Result<(u64, Outcome, DepSet)> {
         use pb::answer::Outcome as Coded;
         let outcome = match self.required("outcome", answer.outcome)? {
             Coded::Executed(reply) => Outcome::Executed(self.reply(reply)?),
             Coded::Invalid(why) => Outcome::Invalid(self.reason(why)?),
             Coded::Overloaded(pb::Nothing {}) => Outcome::Overloaded,
         };
-        Ok((answer.ticket, outcome))
+        Ok((answer.ticket, outcome, self.some_deps("seen", answer.seen)?))
     }
 
     pub(super) fn reply(self, reply: pb::Reply) -> Result<Reply> {

@@ -5,7 +5,7 @@
 
 use crate::generated as pb;
 use crate::limits::REASON_LEN_MAX;
-use crate::{FastQuorum, Held, Outcome, Vote};
+use crate::{Consistency, FastQuorum, Held, Outcome, ReadDelay, ReadOutcome, Vote};
 use althing_model::{
     Ballot, Command, Commands, DepSet, Footprint, NodeId, Operation, Range, Reply, SessionId,
     Value, VertexId,
@@ -133,14 +133,43 @@ pub(super) fn vote(vote: &Vote) -> pb::Vote {
     }
 }
 
-pub(super) fn answer(ticket: u64, outcome: &Outcome) -> pb::Answer {
+/// Nothing for an empty set, where that may be left out.
+pub(super) fn some_deps(set: &DepSet) -> Option<pb::DepSet> {
+    if set.is_empty() { None } else { deps(set) }
+}
+
+pub(super) fn answer(ticket: u64, outcome: &Outcome, seen: &DepSet) -> pb::Answer {
     use pb::answer::Outcome as Coded;
     let outcome = match outcome {
         Outcome::Executed(it) => Coded::Executed(reply(it)),
         Outcome::Invalid(why) => Coded::Invalid(reason(why)),
         Outcome::Overloaded => Coded::Overloaded(pb::Nothing {}),
     };
-    pb::Answer { ticket, outcome: Some(outcome) }
+    pb::Answer { ticket, outcome: Some(outcome), seen: some_deps(seen) }
+}
+
+pub(super) fn consistency(consistency: &Consistency) -> pb::read::Consistency {
+    use pb::read::Consistency as Coded;
+    match consistency {
+        Consistency::Linearizable => Coded::Linearizable(pb::Nothing {}),
+        Consistency::Session(token) => Coded::Session(deps(token).unwrap_or_default()),
+        Consistency::Stale => Coded::Stale(pb::Nothing {}),
+    }
+}
+
+pub(super) fn read_outcome(outcome: &ReadOutcome) -> pb::read_answer::Outcome {
+    use pb::read_answer::Outcome as Coded;
+    match outcome {
+        ReadOutcome::Done { reply, seen, lag } => {
+            Coded::Done(pb::ReadDone { reply: reply.clone(), seen: deps(seen), lag_us: *lag })
+        }
+        ReadOutcome::Invalid(why) => Coded::Invalid(reason(why)),
+        ReadOutcome::Command => Coded::Command(pb::Nothing {}),
+        ReadOutcome::Later(ReadDelay::Overloaded) => Coded::Later(1),
+        ReadOutcome::Later(ReadDelay::NoQuorum) => Coded::Later(2),
+        ReadOutcome::Later(ReadDelay::Behind) => Coded::Later(3),
+        ReadOutcome::TokenUnknown => Coded::TokenUnknown(pb::Nothing {}),
+    }
 }
 
 pub(super) fn reply(reply: &Reply) -> pb::Reply {

@@ -20,7 +20,28 @@ impl Message {
                 ticket: m.ticket,
                 operation: encode::operation(&m.operation),
             }),
-            Self::Answer(m) => to_bytes(&encode::answer(m.ticket, &m.outcome)),
+            Self::Answer(m) => to_bytes(&encode::answer(m.ticket, &m.outcome, &m.seen)),
+            Self::Read(m) => to_bytes(&pb::Read {
+                ticket: m.ticket,
+                payload: m.payload.clone(),
+                consistency: Some(encode::consistency(&m.consistency)),
+            }),
+            Self::ReadAnswer(m) => to_bytes(&pb::ReadAnswer {
+                ticket: m.ticket,
+                outcome: Some(encode::read_outcome(&m.outcome)),
+            }),
+            Self::ReadDepend(m) => to_bytes(&pb::ReadDepend {
+                read: m.read,
+                resource: match &m.scope {
+                    ReadScope::Resource(resource, mode) => {
+                        Some(pb::Touched { resource: resource.clone(), mode: mode.0.into() })
+                    }
+                    ReadScope::Everything => None,
+                },
+            }),
+            Self::ReadDepended(m) => {
+                to_bytes(&pb::ReadDepended { read: m.read, deps: encode::deps(&m.deps) })
+            }
             Self::PreAccept(m) => to_bytes(&pb::PreAccept {
                 vertex: encode::vertex(m.vertex),
                 commands: encode::commands(&m.commands),
@@ -94,6 +115,7 @@ impl Message {
             Self::Executed(m) => to_bytes(&pb::Executed {
                 vertex: encode::vertex(m.vertex),
                 replies: m.replies.iter().map(encode::reply).collect(),
+                seen: encode::some_deps(&m.seen),
             }),
             Self::Recover(m) => to_bytes(&pb::Recover { vertex: encode::vertex(m.vertex) }),
             Self::Frontier(m) => to_bytes(&pb::Frontier {
@@ -134,6 +156,7 @@ impl Message {
                 session: Some(encode::session(m.request.session)),
                 sequence: m.request.sequence,
                 reply: Some(encode::reply(&m.reply)),
+                seen: encode::deps(&m.seen),
             }),
             Self::Demand(m) => to_bytes(&pb::Demand {
                 resource: m.resource.clone(),
@@ -147,9 +170,9 @@ impl Message {
                 ticket: m.ticket,
                 operation: encode::operation(&m.operation),
             }),
-            Self::Relayed(m) => {
-                to_bytes(&pb::Relayed { answer: Some(encode::answer(m.ticket, &m.outcome)) })
-            }
+            Self::Relayed(m) => to_bytes(&pb::Relayed {
+                answer: Some(encode::answer(m.ticket, &m.outcome, &m.seen)),
+            }),
             Self::Distances(m) => {
                 to_bytes(&pb::Distances { round_trips_us: encode::nodes(&m.round_trips) })
             }
@@ -169,8 +192,29 @@ impl Message {
             }
             Kind::Answer => {
                 let (body, m): (_, pb::Answer) = parse(name, body, shape)?;
-                let (ticket, outcome) = body.answer(m)?;
-                Self::Answer(Answer { ticket, outcome })
+                let (ticket, outcome, seen) = body.answer(m)?;
+                Self::Answer(Answer { ticket, outcome, seen })
+            }
+            Kind::Read => {
+                let (body, m): (_, pb::Read) = parse(name, body, shape)?;
+                Self::Read(Read {
+                    ticket: m.ticket,
+                    payload: body.payload(m.payload)?,
+                    consistency: body.consistency(m.consistency)?,
+                })
+            }
+            Kind::ReadAnswer => {
+                let (body, m): (_, pb::ReadAnswer) = parse(name, body, shape)?;
+                let outcome = body.read_outcome(m.outcome)?;
+                Self::ReadAnswer(ReadAnswer { ticket: m.ticket, outcome })
+            }
+            Kind::ReadDepend => {
+                let (body, m): (_, pb::ReadDepend) = parse(name, body, shape)?;
+                Self::ReadDepend(ReadDepend { read: m.read, scope: body.scope(m.resource)? })
+            }
+            Kind::ReadDepended => {
+                let (body, m): (_, pb::ReadDepended) = parse(name, body, shape)?;
+                Self::ReadDepended(ReadDepended { read: m.read, deps: body.deps("deps", m.deps)? })
             }
             Kind::PreAccept => {
                 let (body, m): (_, pb::PreAccept) = parse(name, body, shape)?;
@@ -291,6 +335,7 @@ impl Message {
                 Self::Executed(Executed {
                     vertex: body.vertex(m.vertex)?,
                     replies: body.replies(m.replies)?,
+                    seen: body.some_deps("seen", m.seen)?,
                 })
             }
             Kind::Recover => {
@@ -367,6 +412,7 @@ impl Message {
                 Self::Served(Served {
                     request: body.request(m.session, m.sequence)?,
                     reply: body.reply(body.required("reply", m.reply)?)?,
+                    seen: body.deps("seen", m.seen)?,
                 })
             }
             Kind::Demand => {
@@ -387,8 +433,8 @@ impl Message {
             }
             Kind::Relayed => {
                 let (body, m): (_, pb::Relayed) = parse(name, body, shape)?;
-                let (ticket, outcome) = body.answer(body.required("answer", m.answer)?)?;
-                Self::Relayed(Relayed { ticket, outcome })
+                let (ticket, outcome, seen) = body.answer(body.required("answer", m.answer)?)?;
+                Self::Relayed(Relayed { ticket, outcome, seen })
             }
             Kind::Distances => {
                 let (body, m): (_, pb::Distances) = parse(name, body, shape)?;

@@ -216,6 +216,9 @@ pub struct Submit {
 pub struct Answer {
     #[prost(uint64, tag = "1")]
     pub ticket: u64,
+    /// Optional: absent where nothing was executed.
+    #[prost(message, optional, tag = "5")]
+    pub seen: ::core::option::Option<DepSet>,
     #[prost(oneof = "answer::Outcome", tags = "2, 3, 4")]
     pub outcome: ::core::option::Option<answer::Outcome>,
 }
@@ -231,6 +234,87 @@ pub mod answer {
         #[prost(message, tag = "4")]
         Overloaded(super::Nothing),
     }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Read {
+    #[prost(uint64, tag = "1")]
+    pub ticket: u64,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub payload: ::prost::bytes::Bytes,
+    #[prost(oneof = "read::Consistency", tags = "3, 4, 5")]
+    pub consistency: ::core::option::Option<read::Consistency>,
+}
+/// Nested message and enum types in `Read`.
+pub mod read {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Consistency {
+        #[prost(message, tag = "3")]
+        Linearizable(super::Nothing),
+        /// What the client has seen executed.
+        #[prost(message, tag = "4")]
+        Session(super::DepSet),
+        #[prost(message, tag = "5")]
+        Stale(super::Nothing),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReadAnswer {
+    #[prost(uint64, tag = "1")]
+    pub ticket: u64,
+    #[prost(oneof = "read_answer::Outcome", tags = "2, 3, 4, 5, 6")]
+    pub outcome: ::core::option::Option<read_answer::Outcome>,
+}
+/// Nested message and enum types in `ReadAnswer`.
+pub mod read_answer {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Outcome {
+        #[prost(message, tag = "2")]
+        Done(super::ReadDone),
+        /// Why it is no read.
+        #[prost(string, tag = "3")]
+        Invalid(::prost::alloc::string::String),
+        #[prost(message, tag = "4")]
+        Command(super::Nothing),
+        /// 1 overloaded, 2 no quorum, 3 behind.
+        #[prost(uint32, tag = "5")]
+        Later(u32),
+        #[prost(message, tag = "6")]
+        TokenUnknown(super::Nothing),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReadDone {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub reply: ::prost::bytes::Bytes,
+    #[prost(message, optional, tag = "2")]
+    pub seen: ::core::option::Option<DepSet>,
+    /// Microseconds. Optional: absent where it is not known, or no stale read.
+    #[prost(uint64, optional, tag = "3")]
+    pub lag_us: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReadDepend {
+    #[prost(uint64, tag = "1")]
+    pub read: u64,
+    /// Optional: absent for everything.
+    #[prost(message, optional, tag = "2")]
+    pub resource: ::core::option::Option<Touched>,
+}
+/// A resource in a mode.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Touched {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub resource: ::prost::bytes::Bytes,
+    /// Below 256.
+    #[prost(uint32, tag = "2")]
+    pub mode: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReadDepended {
+    #[prost(uint64, tag = "1")]
+    pub read: u64,
+    #[prost(message, optional, tag = "2")]
+    pub deps: ::core::option::Option<DepSet>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PreAccept {
@@ -368,6 +452,9 @@ pub struct Executed {
     pub vertex: ::core::option::Option<VertexId>,
     #[prost(message, repeated, tag = "2")]
     pub replies: ::prost::alloc::vec::Vec<Reply>,
+    /// Optional: absent where there is nothing beside the vertex.
+    #[prost(message, optional, tag = "3")]
+    pub seen: ::core::option::Option<DepSet>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Recover {
@@ -475,6 +562,8 @@ pub struct Served {
     pub sequence: u64,
     #[prost(message, optional, tag = "3")]
     pub reply: ::core::option::Option<Reply>,
+    #[prost(message, optional, tag = "4")]
+    pub seen: ::core::option::Option<DepSet>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct NodeNumber {

@@ -7,7 +7,12 @@ use bytes::Bytes;
 /// Every kind of message, with a name.
 pub(crate) fn messages() -> Vec<(String, Message)> {
     let submit = |ticket, operation| Submit { ticket, operation }.into();
-    let answer = |ticket, outcome| Answer { ticket, outcome }.into();
+    let answer = |ticket, outcome| Answer { ticket, outcome, seen: DepSet::default() }.into();
+    let read = |ticket, consistency| {
+        Read { ticket, payload: Bytes::from_static(b"get x"), consistency }.into()
+    };
+    let read_answer = |ticket, outcome| ReadAnswer { ticket, outcome }.into();
+    let reply = || Bytes::from_static(b"ok");
     let named: Vec<(&str, Message)> = vec![
         ("submit apply", submit(1, apply(b"set x"))),
         ("submit open", submit(2, Operation::OpenSession)),
@@ -19,6 +24,38 @@ pub(crate) fn messages() -> Vec<(String, Message)> {
         ),
         ("answer invalid", answer(2, Outcome::Invalid("no command".into()))),
         ("answer overloaded", answer(3, Outcome::Overloaded)),
+        (
+            "answer seen",
+            Answer { ticket: 4, outcome: Outcome::Executed(Reply::Closed), seen: deps() }.into(),
+        ),
+        ("read linearizable", read(5, Consistency::Linearizable)),
+        ("read session", read(6, Consistency::Session(deps()))),
+        ("read session unused", read(7, Consistency::Session(DepSet::default()))),
+        ("read stale", read(8, Consistency::Stale)),
+        (
+            "read answer done",
+            read_answer(5, ReadOutcome::Done { reply: reply(), seen: deps(), lag: None }),
+        ),
+        (
+            "read answer stale",
+            read_answer(8, ReadOutcome::Done { reply: reply(), seen: deps(), lag: Some(1500) }),
+        ),
+        ("read answer invalid", read_answer(5, ReadOutcome::Invalid("no command".into()))),
+        ("read answer command", read_answer(5, ReadOutcome::Command)),
+        ("read answer overloaded", read_answer(5, ReadOutcome::Later(ReadDelay::Overloaded))),
+        ("read answer no quorum", read_answer(5, ReadOutcome::Later(ReadDelay::NoQuorum))),
+        ("read answer behind", read_answer(5, ReadOutcome::Later(ReadDelay::Behind))),
+        ("read answer unknown", read_answer(6, ReadOutcome::TokenUnknown)),
+        (
+            "read depend resource",
+            ReadDepend {
+                read: 1 << 40,
+                scope: ReadScope::Resource(Bytes::from_static(b"x"), Mode(200)),
+            }
+            .into(),
+        ),
+        ("read depend everything", ReadDepend { read: 3, scope: ReadScope::Everything }.into()),
+        ("read depended", ReadDepended { read: 1 << 40, deps: deps() }.into()),
         (
             "pre-accept",
             PreAccept {
@@ -106,8 +143,13 @@ pub(crate) fn messages() -> Vec<(String, Message)> {
                     Reply::Passed,
                     Reply::Forgotten,
                 ],
+                seen: DepSet::default(),
             }
             .into(),
+        ),
+        (
+            "executed again",
+            Executed { vertex: vertex(7), replies: vec![Reply::Closed], seen: deps() }.into(),
         ),
         ("recover", Recover { vertex: vertex(7) }.into()),
         ("frontier", Frontier { committed: deps(), held: floor() }.into()),
@@ -129,7 +171,10 @@ pub(crate) fn messages() -> Vec<(String, Message)> {
             .into(),
         ),
         ("relay", Relay { ticket: 5, operation: apply(b"set z") }.into()),
-        ("relayed", Relayed { ticket: 5, outcome: Outcome::Overloaded }.into()),
+        (
+            "relayed",
+            Relayed { ticket: 5, outcome: Outcome::Overloaded, seen: DepSet::default() }.into(),
+        ),
         ("register", Register { incarnation: 99, is_lost: true }.into()),
         ("registered", Registered { incarnation: 98 }.into()),
         ("reserved", Reserved { until: 1024 }.into()),
@@ -138,6 +183,7 @@ pub(crate) fn messages() -> Vec<(String, Message)> {
             Served {
                 request: RequestId { session: session(4), sequence: 9 },
                 reply: Reply::Applied(Bytes::from_static(b"ok")),
+                seen: deps(),
             }
             .into(),
         ),

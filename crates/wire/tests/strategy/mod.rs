@@ -20,8 +20,27 @@ pub(crate) fn message_of(kind: Kind) -> BoxedStrategy<Message> {
         Kind::Submit => (any::<u64>(), operation())
             .prop_map(|(ticket, operation)| Submit { ticket, operation }.into())
             .boxed(),
-        Kind::Answer => (any::<u64>(), outcome())
-            .prop_map(|(ticket, outcome)| Answer { ticket, outcome }.into())
+        Kind::Answer => (any::<u64>(), outcome(), deps())
+            .prop_map(|(ticket, outcome, seen)| Answer { ticket, outcome, seen }.into())
+            .boxed(),
+        Kind::Read => (any::<u64>(), vec(any::<u8>(), 0..20), consistency())
+            .prop_map(|(ticket, payload, consistency)| {
+                Read { ticket, payload: payload.into(), consistency }.into()
+            })
+            .boxed(),
+        Kind::ReadAnswer => (any::<u64>(), read_outcome())
+            .prop_map(|(ticket, outcome)| ReadAnswer { ticket, outcome }.into())
+            .boxed(),
+        Kind::ReadDepend => (any::<u64>(), option::of((vec(any::<u8>(), 0..20), any::<u8>())))
+            .prop_map(|(read, touched)| {
+                let scope = touched.map_or(ReadScope::Everything, |(resource, mode)| {
+                    ReadScope::Resource(resource.into(), Mode(mode))
+                });
+                ReadDepend { read, scope }.into()
+            })
+            .boxed(),
+        Kind::ReadDepended => (any::<u64>(), deps())
+            .prop_map(|(read, deps)| ReadDepended { read, deps }.into())
             .boxed(),
         Kind::PreAccept => (vertex(), commands(), deps(), quorum())
             .prop_map(|(vertex, commands, base, FastQuorum { members, anchor })| {
@@ -86,8 +105,8 @@ pub(crate) fn message_of(kind: Kind) -> BoxedStrategy<Message> {
         Kind::Learned => {
             (vertex(), value()).prop_map(|(vertex, value)| Learned { vertex, value }.into()).boxed()
         }
-        Kind::Executed => (vertex(), vec(reply(), 0..5))
-            .prop_map(|(vertex, replies)| Executed { vertex, replies }.into())
+        Kind::Executed => (vertex(), vec(reply(), 0..5), deps())
+            .prop_map(|(vertex, replies, seen)| Executed { vertex, replies, seen }.into())
             .boxed(),
         Kind::Recover => vertex().prop_map(|vertex| Recover { vertex }.into()).boxed(),
         Kind::Frontier => (deps(), floor())
@@ -112,8 +131,8 @@ pub(crate) fn message_of(kind: Kind) -> BoxedStrategy<Message> {
         Kind::Relay => (any::<u64>(), operation())
             .prop_map(|(ticket, operation)| Relay { ticket, operation }.into())
             .boxed(),
-        Kind::Relayed => (any::<u64>(), outcome())
-            .prop_map(|(ticket, outcome)| Relayed { ticket, outcome }.into())
+        Kind::Relayed => (any::<u64>(), outcome(), deps())
+            .prop_map(|(ticket, outcome, seen)| Relayed { ticket, outcome, seen }.into())
             .boxed(),
         Kind::Register => (any::<u64>(), any::<bool>())
             .prop_map(|(incarnation, is_lost)| Register { incarnation, is_lost }.into())
@@ -122,9 +141,9 @@ pub(crate) fn message_of(kind: Kind) -> BoxedStrategy<Message> {
             any::<u64>().prop_map(|incarnation| Registered { incarnation }.into()).boxed()
         }
         Kind::Reserved => (0..=SEQ_END).prop_map(|until| Reserved { until }.into()).boxed(),
-        Kind::Served => (session(), seq(), reply())
-            .prop_map(|(session, sequence, reply)| {
-                Served { request: RequestId { session, sequence }, reply }.into()
+        Kind::Served => (session(), seq(), reply(), deps())
+            .prop_map(|(session, sequence, reply, seen)| {
+                Served { request: RequestId { session, sequence }, reply, seen }.into()
             })
             .boxed(),
         Kind::Demand => (data(30), 0..=MICROS_MAX, node_numbers(SEQ_END))
@@ -325,6 +344,26 @@ fn reply() -> impl Strategy<Value = Reply> {
         data(100).prop_map(Reply::Applied),
         Just(Reply::SessionUnknown),
         Just(Reply::Forgotten),
+    ]
+}
+
+fn consistency() -> impl Strategy<Value = Consistency> {
+    prop_oneof![
+        Just(Consistency::Linearizable),
+        deps().prop_map(Consistency::Session),
+        Just(Consistency::Stale),
+    ]
+}
+
+fn read_outcome() -> impl Strategy<Value = ReadOutcome> {
+    let delays = vec![ReadDelay::Overloaded, ReadDelay::NoQuorum, ReadDelay::Behind];
+    prop_oneof![
+        (vec(any::<u8>(), 0..20), deps(), option::of(0..=MICROS_MAX))
+            .prop_map(|(reply, seen, lag)| ReadOutcome::Done { reply: reply.into(), seen, lag }),
+        "[a-z\u{e9} ]{0,40}".prop_map(ReadOutcome::Invalid),
+        Just(ReadOutcome::Command),
+        select(delays).prop_map(ReadOutcome::Later),
+        Just(ReadOutcome::TokenUnknown),
     ]
 }
 
