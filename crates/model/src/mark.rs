@@ -253,6 +253,16 @@ marks! {
         LogCut "log_cut" "values that a slow replica lacks are dropped: a snapshot holds them" "a_replica_left_behind_installs_a_snapshot";
         ReplicaRewritten "replica_rewritten" "a replica has written down again what it keeps" "what_a_snapshot_does_not_hold_is_written_again";
     }
+    "replica/tests/watch.rs" {
+        WatchResumed "watch_resumed" "a watch goes on from a token" "a_watch_goes_on_at_another_replica";
+        WatchWaited "watch_waited" "a watch waits for its token to be executed" "a_replica_behind_the_token_waits_for_it";
+        WatchGivenUp "watch_given_up" "a token was not executed in time" "a_token_that_is_not_executed_in_time_ends_the_watch";
+        WatchCompacted "watch_compacted" "a token lacks what is forgotten" "a_token_that_lacks_what_is_forgotten_is_refused";
+        WatchedRepeatPassed "watched_repeat_passed" "a request took effect in another vertex where the watcher was before" "a_request_in_two_vertices_is_told_once";
+        WatchFellBehind "watch_fell_behind" "a watcher takes slowly, and is told from the feed" "a_slow_watcher_is_told_from_the_feed";
+        WatchTooSlow "watch_too_slow" "a watcher takes so slowly that the feed has forgotten the rest" "a_watcher_that_is_too_slow_is_told_so";
+        WatchRefused "watch_refused" "there are too many watches" "watches_are_limited";
+    }
     "proposer/tests/relay.rs" {
         Relayed "relayed" "a node that lost its disk passed a submission on" "a_lost_node_passes_submissions_on";
     }

@@ -190,6 +190,13 @@ mutants! {
     AttemptsForgotten "attempts_forgotten" "a proposer that is pruned does not write its attempts again" "T14";
     LostDiskVotes "lost_disk_votes" "a node that lost its disk votes like any other" "I5, P6";
 
+    // Watching.
+    WatchResumedAtTheEnd "watch_resumed_at_the_end" "a watch that goes on from a token is told what is executed from then on only" "watch: none lost";
+    WatchKeptOverASnapshot "watch_kept_over_a_snapshot" "a watch goes on although a snapshot took the place of what it was to be told" "watch: none lost";
+    WatchedAgainAtAMove "watched_again_at_a_move" "a watch that goes on from a token is told again what the token holds" "watch: none twice";
+    ExtrasOfATokenIgnored "extras_of_a_token_ignored" "of a token only the prefixes count" "watch: none twice";
+    WatchedBeforeItsToken "watched_before_its_token" "a replica goes on with a watch before it has executed its token" "watch: none twice";
+
     // Exactly once.
     DuplicateExecuted "duplicate_executed" "a request in a second vertex takes effect again" "T8, Z10";
     HighestSequencePerClient "highest_sequence_per_client" "a session keeps its highest sequence only" "T9";

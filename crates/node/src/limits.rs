@@ -117,6 +117,8 @@ pub fn body_len_max(kind: Kind) -> u32 {
         Kind::Frontier | Kind::PruneAcceptor | Kind::PruneDependency | Kind::PruneProposer => {
             2 * DEPS + FRAMING
         }
+        // Two names, or one, beside the token.
+        Kind::Watch => DEPS + FRAMING,
         Kind::SnapshotChunk => wire::CHUNK_LEN_MAX as u32 + FRAMING,
         Kind::Concluded
         | Kind::Inspect
@@ -130,6 +132,9 @@ pub fn body_len_max(kind: Kind) -> u32 {
         | Kind::SnapshotAsk
         | Kind::Register
         | Kind::Registered
+        | Kind::WatchTaken
+        | Kind::Unwatch
+        | Kind::WatchEnded
         | Kind::Reserved => 1 << 10,
         // 64 nodes with a number each, and one resource.
         Kind::Demand | Kind::Distances => 4 << 10,
@@ -144,6 +149,7 @@ pub fn body_len_max(kind: Kind) -> u32 {
         | Kind::Executed
         | Kind::Served
         | Kind::Relayed
+        | Kind::Watched
         | Kind::Answer => frame::BODY_LEN_MAX,
     }
 }

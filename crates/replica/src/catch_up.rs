@@ -19,7 +19,8 @@ impl Replica {
     pub fn deadline(&self) -> Option<Micros> {
         let blocked = self.blocked_deadline().unwrap_or(Micros::MAX);
         let barrier = self.barrier_deadline().unwrap_or(Micros::MAX);
-        Some(blocked.min(barrier).min(self.catch_up_at))
+        let watchers = self.watchers.deadline();
+        Some(blocked.min(barrier).min(watchers).min(self.catch_up_at))
     }
 
     /// Does what is due.
@@ -34,6 +35,8 @@ impl Replica {
             self.catch_up_at = now + self.jitter.around(every).max(1);
             self.ask_for_missing(effects);
         }
+        self.watchers.on_deadline(now);
+        self.tell_watchers(now, effects);
     }
 
     /// Tells another replica, each in turn, what is committed here.

@@ -270,7 +270,7 @@ impl ConflictGraph {
 }
 
 /// The members of `deps` that are not executed.
-fn unexecuted<'a>(
+pub(crate) fn unexecuted<'a>(
     deps: &'a DepSet,
     executed: &'a BTreeMap<Column, SeqSet>,
 ) -> impl Iterator<Item = VertexId> + 'a {

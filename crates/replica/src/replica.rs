@@ -6,6 +6,7 @@ use crate::demand::Demand;
 use crate::log::Log;
 use crate::prune::{Other, Rewriting};
 use crate::snapshot::{Saving, Snapshot};
+use crate::watch::Watchers;
 use crate::{Component, Config, ConflictGraph, Sessions};
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
@@ -14,8 +15,8 @@ use althing_model::{
     VertexId,
 };
 use althing_wire::{
-    Address, Commit, Effects, Executed, Ignored, Learned, Message, ReplicaRecord, Served,
-    SnapshotOffer,
+    Address, ClientId, Commit, Effects, Executed, Ignored, Learned, Message, ReplicaRecord, Served,
+    SnapshotOffer, Unwatch,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,6 +62,7 @@ pub struct Replica {
     pub(crate) floor: DepSet,
     pub(crate) rewriting: Option<Rewriting>,
 
+    pub(crate) watchers: Watchers,
     pub(crate) counters: Counters,
     steps: Vec<Step>,
 }
@@ -139,6 +141,11 @@ impl Replica {
             others: BTreeMap::new(),
             floor: DepSet::default(),
             rewriting: None,
+            watchers: Watchers::new(
+                config.limits.watch,
+                config.timing.watch_wait,
+                config.timing.watch_tell,
+            ),
             counters: Counters::default(),
             steps: Vec::new(),
             config,
@@ -173,9 +180,35 @@ impl Replica {
         message: Message,
         effects: &mut Effects<ReplicaRecord>,
     ) -> Result<(), Ignored> {
-        let Address::Node(from) = from else {
-            return Err(Ignored::Misdirected);
+        let result = match from {
+            Address::Node(from) => self.handle_node(now, from, message, effects),
+            Address::Client(from) => self.handle_client(now, from, message),
         };
+        self.tell_watchers(now, effects);
+        result
+    }
+
+    fn handle_client(
+        &mut self,
+        now: Micros,
+        from: ClientId,
+        message: Message,
+    ) -> Result<(), Ignored> {
+        match message {
+            Message::Watch(watch) => self.watchers.on_watch(now, from, watch, &self.executed),
+            Message::WatchTaken(taken) => self.watchers.on_taken(from, &taken),
+            Message::Unwatch(Unwatch { watch }) => self.watchers.on_unwatch(from, watch),
+            _ => Err(Ignored::Misdirected),
+        }
+    }
+
+    fn handle_node(
+        &mut self,
+        now: Micros,
+        from: NodeId,
+        message: Message,
+        effects: &mut Effects<ReplicaRecord>,
+    ) -> Result<(), Ignored> {
         let epoch = self.config.membership.epoch();
         if message.vertex().is_some_and(|vertex| vertex.epoch != epoch) {
             return Err(Ignored::OtherEpoch);
@@ -349,6 +382,7 @@ impl Replica {
                 .send(vertex.proposer, Executed { vertex, replies: replies.clone() });
         }
         self.tell_proposer(now, vertex, &value, (&replies, &took_effect), effects);
+        self.watchers.on_executed(vertex, &value, &replies, &took_effect);
         self.steps.push(Step { vertex, value, replies, took_effect, component_len });
     }
 

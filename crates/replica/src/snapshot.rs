@@ -191,6 +191,7 @@ impl Replica {
         self.execute_all(now, ready, effects);
         self.watch_anew(now);
         self.hold(saved, cut, effects);
+        self.tell_watchers(now, effects);
         Ok(true)
     }
 
@@ -221,6 +222,7 @@ impl Replica {
             self.committed.entry(*column).or_default().union(set);
             self.executed.entry(*column).or_default().union(set);
         }
+        self.watchers.on_installed(&self.executed);
         let ready = self.graph.install(&header.executed);
         self.log.forget_below(&self.cut);
         Ok(ready)

@@ -81,6 +81,11 @@
 //! A node with a new journal asks the others whether they know it from an earlier one, `Register` and
 //! `Registered`: who lost its disk has forgotten promises, and must not vote.
 //!
+//! # Watching
+//! A client tells a replica which changes it wants to hear of, and from where on, `Watch`. It is told,
+//! `Watched`, says what it has taken in, `WatchTaken`, and is told more; until it has enough, `Unwatch`,
+//! or the replica cannot go on, `WatchEnded`.
+//!
 //! # Durable before visible
 //! Roles return [`Effects`]. A message that promises something is [`Durable`]: the only way to send
 //! it is behind an [`Effects::append`]. The rest is [`Plain`].
@@ -97,6 +102,7 @@
 
 mod acceptor_to_proposer;
 mod client_to_proposer;
+mod client_to_replica;
 mod codec;
 mod dependency_to_proposer;
 mod effect;
@@ -115,6 +121,7 @@ mod proposer_to_voter;
 mod record;
 mod registry;
 mod replica_to_acceptor;
+mod replica_to_client;
 mod replica_to_proposer;
 mod replica_to_replica;
 mod rewriting;
@@ -124,6 +131,7 @@ mod voter_to_replica;
 
 pub use acceptor_to_proposer::{Accepted, Chosen, FastQuorum, Promised, Pruned, Refused, Vote};
 pub use client_to_proposer::Submit;
+pub use client_to_replica::{Unwatch, Watch, WatchTaken};
 pub use codec::{DecodeError, Fault};
 pub use dependency_to_proposer::{Depended, Held, Inspected};
 pub use effect::{Address, ClientId, Durable, Effect, Effects, Plain, Then};
@@ -141,6 +149,7 @@ pub use record::{
 };
 pub use registry::{RegistryState, Standing};
 pub use replica_to_acceptor::{PruneAcceptor, PruneDependency, PruneProposer};
+pub use replica_to_client::{Change, WatchEnd, WatchEnded, Watched};
 pub use replica_to_proposer::{BarrierDue, Demand, Executed, Recover, Served};
 pub use replica_to_replica::{Frontier, SnapshotAsk, SnapshotChunk, SnapshotOffer};
 pub use rewriting::Rewriting;

@@ -36,6 +36,7 @@ pub(super) enum Counted {
     Members,
     Replies,
     Nodes,
+    Changes,
 }
 
 use Counted::*;
@@ -67,6 +68,9 @@ pub(super) const FLOOR: Shape = &[(1, Within(DEPS))];
 pub(super) const KEPT: Shape = &[(3, Within(VOTE))];
 /// The executed ranges are as many as the replica that wrote the file had holes.
 pub(super) const HEADER: Shape = &[(2, Within(DEPS)), (3, Each(Columns, PLAIN))];
+/// Where a message of a watch repeats something.
+const WATCH: Shape = &[(3, Within(DEPS))];
+const WATCHED: Shape = &[(3, Each(Changes, PLAIN)), (5, Within(DEPS))];
 const VERTEX_DEPS: Shape = &[(2, Within(DEPS))];
 
 /// Where a message of that kind repeats something.
@@ -86,6 +90,8 @@ pub(super) fn shape(kind: Kind) -> Shape {
         Kind::Frontier => &[(1, Within(DEPS)), (2, Within(DEPS))],
         Kind::PruneAcceptor | Kind::PruneDependency | Kind::PruneProposer => FLOOR,
         Kind::Demand => &[(3, Each(Nodes, PLAIN))],
+        Kind::Watch => WATCH,
+        Kind::Watched => WATCHED,
         Kind::Forward => &[(1, Within(OPERATION))],
         Kind::Distances => &[(1, Each(Nodes, PLAIN))],
         Kind::Answer
@@ -104,6 +110,9 @@ pub(super) fn shape(kind: Kind) -> Shape {
         | Kind::Relayed
         | Kind::Register
         | Kind::Registered
+        | Kind::WatchTaken
+        | Kind::Unwatch
+        | Kind::WatchEnded
         | Kind::Reserved => PLAIN,
     }
 }
@@ -134,6 +143,7 @@ impl Counted {
             Members => ("FastQuorum.members", QUORUM_MAX),
             Replies => ("replies", COMMANDS_PER_VERTEX_MAX),
             Nodes => ("nodes", NODES_MAX),
+            Changes => ("Watched.changes", CHANGES_MAX),
         }
     }
 }
@@ -150,7 +160,7 @@ impl From<prost::DecodeError> for Over {
 }
 
 #[derive(Default)]
-struct Counts([usize; Nodes as usize + 1]);
+struct Counts([usize; Changes as usize + 1]);
 
 impl Counts {
     /// Walks one message. It calls itself as deep as shapes are nested, never as deep as the bytes

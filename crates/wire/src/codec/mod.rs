@@ -20,6 +20,7 @@ mod message;
 mod record;
 mod registry;
 mod snapshot;
+mod watch;
 
 pub use error::{DecodeError, Fault};
 
