@@ -6,8 +6,10 @@
 //! unknown.
 
 mod client;
+mod watch;
 
 pub use client::{Client, Config, Ended, OperationId, Output};
 pub use outcome::{Failure, Outcome};
+pub use watch::{Changes, Told, WatchConfig, WatchOutput, Watcher};
 
 mod outcome;

@@ -75,7 +75,8 @@ impl ConflictIndex {
         }
         for command in commands.as_slice() {
             match &command.footprint {
-                Footprint::Everything => {
+                // Not told apart from everything yet.
+                Footprint::Ranges { .. } | Footprint::Predicate(_) | Footprint::Everything => {
                     for (column, end) in &self.entered {
                         let missed = u64::from(is_planted(Mutant::EverythingMissesTheLatest));
                         deps.insert_below(*column, *end - missed);
@@ -107,7 +108,7 @@ impl ConflictIndex {
         for command in commands.as_slice() {
             match &command.footprint {
                 Footprint::Everything if is_planted(Mutant::EverythingNotEntered) => {}
-                Footprint::Everything => {
+                Footprint::Ranges { .. } | Footprint::Predicate(_) | Footprint::Everything => {
                     mark::hit(Mark::EverythingEntered);
                     let seq = self.everything.entry(column).or_default();
                     *seq = (*seq).max(vertex.seq);

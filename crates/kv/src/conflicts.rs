@@ -58,13 +58,13 @@ impl Conflicts for KvConflicts {
         let command = KvCommand::decode(Bytes::copy_from_slice(payload))
             .map_err(|invalid| CommandInvalid(invalid.to_string()))?;
         Ok(match Self::footprint_of(&command) {
-            Footprint::Everything => Footprint::Everything,
             Footprint::Resources(resources) => Footprint::Resources(
                 resources
                     .into_iter()
                     .map(|(key, mode)| (Bytes::copy_from_slice(&key), mode))
                     .collect(),
             ),
+            other => other,
         })
     }
 }

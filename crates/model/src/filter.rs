@@ -7,8 +7,8 @@ use bytes::Bytes;
 ///
 /// Which modes are changes is the watcher's to say, and not read from the [`crate::ModeTable`]: there
 /// reads commute with reads as increments do with increments, and which of the two changes nothing it
-/// does not tell. A command whose footprint names no resources (it touches everything) may have
-/// changed whatever is watched, so each watcher is told of it.
+/// does not tell. A command whose footprint does not name resources (it touches everything, or
+/// only a predicate can tell) may have changed whatever is watched: each watcher is told of it.
 ///
 /// ```
 /// use althing_model::{Filter, Footprint, Mode, ModeSet, Range, Scope};
@@ -46,15 +46,28 @@ impl Filter {
     /// Whether a command with that footprint is told of.
     pub fn matches(&self, footprint: &Footprint) -> bool {
         match footprint {
-            Footprint::Everything => true,
-            Footprint::Resources(resources) => resources
-                .iter()
-                .any(|(name, mode)| self.modes.contains(*mode) && self.scope.contains(name)),
+            Footprint::Everything | Footprint::Predicate(_) => true,
+            Footprint::Resources(_) | Footprint::Ranges { .. } => {
+                let changes = |mode: &Mode| self.modes.contains(*mode);
+                let (mut resources, mut ranges) =
+                    (footprint.resources().iter(), footprint.ranges().iter());
+                resources.any(|(name, mode)| changes(mode) && self.scope.contains(name))
+                    || ranges.any(|(range, mode)| changes(mode) && self.scope.overlaps(range))
+            }
         }
     }
 }
 
 impl Scope {
+    /// Whether some resource of that range is watched.
+    pub fn overlaps(&self, range: &Range) -> bool {
+        match self {
+            Self::Resource(own) => range.contains(own),
+            Self::Range(own) => own.overlaps(range),
+            Self::Everything => true,
+        }
+    }
+
     /// Whether a resource of that name is watched.
     pub fn contains(&self, name: &[u8]) -> bool {
         match self {

@@ -1,18 +1,50 @@
-//! What a command touches, and which touches commute: the conflict function.
+//! What a command touches.
+//!
+//! There are three levels, and a command may be at any of them. What each costs is what the conflict
+//! index (`althing_dependency::ConflictIndex`) does for it at every voter:
+//!
+//! | level | made by | cost of a command, at each voter |
+//! | --- | --- | --- |
+//! | (a) resources, each with a [`Mode`] | [`Footprint::of`] | constant for each resource, whatever the history |
+//! | (b) ranges and prefixes of resources | [`Footprint::with_ranges`] | logarithmic for each range, and one step for each resource inside it and each other range that overlaps |
+//! | (c) whatever a symmetric [`Predicate`] says | [`Footprint::predicate`] | one call of the predicate for each such vertex that is not pruned |
+//! | all of the state | [`Footprint::Everything`] | one step for each proposer; every other command waits for it |
+//!
+//! [`Predicate`]: crate::Predicate
+//!
+//! Level (b), with a table of which modes commute:
+//! ```
+//! use althing_model::{Footprint, Mode, ModeTable, Range};
+//! let table = ModeTable::read_write();
+//! let put = Footprint::of([("orders/7".into(), Mode::WRITE)]);
+//! let scan = Footprint::with_ranges([], [(Range::prefix("orders/"), Mode::READ)]);
+//! let elsewhere = Footprint::with_ranges([], [(Range::prefix("stock/"), Mode::READ)]);
+//! assert!(scan.conflicts_with(&put, &table));
+//! assert!(!elsewhere.conflicts_with(&put, &table));
+//! assert!(!scan.conflicts_with(&scan, &table), "reads commute with reads");
+//! ```
 
+use crate::{ModeTable, Range};
 use bytes::Bytes;
-use std::fmt;
 
 /// How a command touches a resource: an index into the cluster's [`ModeTable`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mode(pub u8);
 
-/// What a command touches. Two commands conflict when the modes of both on some shared resource do
-/// not commute, or when either touches everything.
+/// What a command touches. Two commands conflict as [`Footprint::conflicts_with`] says.
 #[derive(Clone, PartialEq, Eq, Debug, Hash)]
 pub enum Footprint {
-    /// The resources, each with a mode, ascending and without repetition.
+    /// The resources, each with a mode, ascending and without repetition. Level (a).
     Resources(Vec<(Bytes, Mode)>),
+    /// Ranges of resources, and single ones beside them. Level (b).
+    Ranges {
+        /// Single resources, each with a mode, ascending and without repetition.
+        resources: Vec<(Bytes, Mode)>,
+        /// Ranges, each with a mode, ascending and without repetition, and at least one.
+        ranges: Vec<(Range, Mode)>,
+    },
+    /// What the table's [`Predicate`](crate::Predicate) sees of the command. Level (c).
+    Predicate(Bytes),
     /// The whole state: conflicts with every command, even one that touches nothing.
     Everything,
 }
@@ -23,150 +55,98 @@ impl Footprint {
 
     /// A footprint of these resources, in any order, repetitions allowed.
     pub fn of(resources: impl IntoIterator<Item = (Bytes, Mode)>) -> Self {
-        let mut resources: Vec<_> = resources.into_iter().collect();
-        resources.sort();
-        resources.dedup();
-        Self::Resources(resources)
+        Self::Resources(ascending(resources))
     }
 
-    /// How many resources it names.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Resources(resources) => resources.len(),
-            Self::Everything => 0,
+    /// A footprint of these resources and ranges, in any order, repetitions allowed; without a range
+    /// it is one of the resources alone.
+    pub fn with_ranges(
+        resources: impl IntoIterator<Item = (Bytes, Mode)>,
+        ranges: impl IntoIterator<Item = (Range, Mode)>,
+    ) -> Self {
+        let (resources, ranges) = (ascending(resources), ascending(ranges));
+        if ranges.is_empty() {
+            Self::Resources(resources)
+        } else {
+            Self::Ranges { resources, ranges }
         }
     }
 
-    /// Whether it names no resource.
+    /// A footprint of which the table's [`Predicate`](crate::Predicate) is shown these bytes.
+    pub fn predicate(shown: impl Into<Bytes>) -> Self {
+        Self::Predicate(shown.into())
+    }
+
+    /// The single resources that it names.
+    pub fn resources(&self) -> &[(Bytes, Mode)] {
+        match self {
+            Self::Resources(resources) | Self::Ranges { resources, .. } => resources,
+            Self::Predicate(_) | Self::Everything => &[],
+        }
+    }
+
+    /// The ranges that it names.
+    pub fn ranges(&self) -> &[(Range, Mode)] {
+        match self {
+            Self::Ranges { ranges, .. } => ranges,
+            Self::Resources(_) | Self::Predicate(_) | Self::Everything => &[],
+        }
+    }
+
+    /// How many resources and ranges it names.
+    pub fn len(&self) -> usize {
+        self.resources().len() + self.ranges().len()
+    }
+
+    /// Whether it names no resource and no range.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Whether two commands with these footprints conflict: the definition, in time quadratic in
     /// the footprints. The dependency service keeps an index instead.
+    ///
+    /// - Two resources, or ranges, or one of each conflict when they share a name and their modes do
+    ///   not commute.
+    /// - [`Footprint::Everything`] conflicts with all, also with what touches nothing.
+    /// - Of two [`Footprint::Predicate`] the table's predicate decides; without one they conflict.
+    /// - [`Footprint::Predicate`] conflicts with whatever names a resource or a range: nobody can
+    ///   say that it does not.
     pub fn conflicts_with(&self, other: &Self, modes: &ModeTable) -> bool {
         match (self, other) {
             (Self::Everything, _) | (_, Self::Everything) => true,
-            (Self::Resources(ours), Self::Resources(theirs)) => {
-                ours.iter().any(|(resource, mode)| {
-                    theirs.iter().any(|(other, other_mode)| {
-                        resource == other && !modes.commute(*mode, *other_mode)
-                    })
-                })
+            (Self::Predicate(ours), Self::Predicate(theirs)) => {
+                modes.predicate().is_none_or(|predicate| predicate.conflict(ours, theirs))
             }
+            (Self::Predicate(_), named) | (named, Self::Predicate(_)) => !named.is_empty(),
+            _ => self.shares_with(other, modes),
         }
     }
-}
 
-/// Which access modes commute: a symmetric relation over at most [`ModeTable::MODES_MAX`] modes.
-///
-/// ```
-/// use althing_model::{Mode, ModeTable};
-/// let table = ModeTable::new(&["read", "write", "add"])
-///     .commuting(Mode(0), Mode(0))
-///     .commuting(Mode(2), Mode(2));
-/// assert!(table.commute(Mode(2), Mode(2)));
-/// assert!(!table.commute(Mode(0), Mode(1)));
-/// ```
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct ModeTable {
-    names: Vec<&'static str>,
-    /// Bit `b` of entry `a`: modes `a` and `b` commute.
-    commute: Vec<u64>,
-}
-
-impl ModeTable {
-    /// How many modes a table may have: one bit each in a machine word.
-    pub const MODES_MAX: usize = 64;
-
-    /// A table of these modes in which no two commute yet, not even a mode with itself.
-    ///
-    /// # Panics
-    /// With more than [`Self::MODES_MAX`] modes: the table is part of a program, not of its input.
-    pub fn new(names: &[&'static str]) -> Self {
-        assert!(names.len() <= Self::MODES_MAX, "a mode table has at most 64 modes");
-        Self { names: names.to_vec(), commute: vec![0; names.len()] }
-    }
-
-    /// Reads commute with reads, and nothing else does: modes 0 (read) and 1 (write).
-    pub fn read_write() -> Self {
-        Self::new(&["read", "write"]).commuting(Mode(0), Mode(0))
-    }
-
-    /// The same table, in which `a` and `b` commute, in either order.
-    #[must_use]
-    pub fn commuting(mut self, a: Mode, b: Mode) -> Self {
-        self.commute[a.0 as usize] |= 1 << b.0;
-        self.commute[b.0 as usize] |= 1 << a.0;
-        self
-    }
-
-    /// Whether commands that touch one resource in these modes give the same state and replies in
-    /// either order. A mode outside the table commutes with nothing.
-    pub fn commute(&self, a: Mode, b: Mode) -> bool {
-        self.commute.get(a.0 as usize).is_some_and(|row| b.0 < 64 && row >> b.0 & 1 == 1)
-    }
-
-    /// The modes' names, by number.
-    pub fn names(&self) -> &[&'static str] {
-        &self.names
+    /// Whether both name something in modes that do not commute.
+    fn shares_with(&self, other: &Self, modes: &ModeTable) -> bool {
+        let clash = |a: &Mode, b: &Mode| !modes.commute(*a, *b);
+        let holds = |ranges: &[(Range, Mode)], resources: &[(Bytes, Mode)]| {
+            ranges.iter().any(|(range, a)| {
+                resources.iter().any(|(name, b)| range.contains(name) && clash(a, b))
+            })
+        };
+        let is_same = self.resources().iter().any(|(ours, a)| {
+            other.resources().iter().any(|(theirs, b)| ours == theirs && clash(a, b))
+        });
+        let is_overlap = self.ranges().iter().any(|(ours, a)| {
+            other.ranges().iter().any(|(theirs, b)| ours.overlaps(theirs) && clash(a, b))
+        });
+        is_same
+            || is_overlap
+            || holds(self.ranges(), other.resources())
+            || holds(other.ranges(), self.resources())
     }
 }
 
-impl fmt::Debug for ModeTable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ModeTable").field("names", &self.names).finish_non_exhaustive()
-    }
-}
-
-/// The user's conflict function: what each command touches. It must be a pure function of the
-/// payload, and the same on every node of a cluster: a command said to commute that does not
-/// corrupts replicas silently.
-pub trait Conflicts: Send + Sync {
-    /// Which modes commute.
-    fn modes(&self) -> &ModeTable;
-
-    /// What the command with this payload touches.
-    ///
-    /// # Errors
-    /// When the payload is no command of the state machine: it is refused before it gets a vertex.
-    fn footprint(&self, payload: &[u8]) -> Result<Footprint, CommandInvalid>;
-}
-
-/// A payload is no command of the state machine; the text says why, for the client.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommandInvalid(pub String);
-
-impl fmt::Display for CommandInvalid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid command: {}", self.0)
-    }
-}
-
-impl std::error::Error for CommandInvalid {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn on(resource: &'static str, mode: u8) -> Footprint {
-        Footprint::of([(Bytes::from_static(resource.as_bytes()), Mode(mode))])
-    }
-
-    #[test]
-    fn conflict_is_by_shared_resource_and_mode() {
-        let modes = ModeTable::read_write();
-        assert!(on("a", 1).conflicts_with(&on("a", 0), &modes));
-        assert!(!on("a", 0).conflicts_with(&on("a", 0), &modes));
-        assert!(!on("a", 1).conflicts_with(&on("b", 1), &modes));
-        assert!(Footprint::Everything.conflicts_with(&Footprint::NOTHING, &modes));
-        assert!(!Footprint::NOTHING.conflicts_with(&on("a", 1), &modes));
-    }
-
-    #[test]
-    fn a_mode_outside_the_table_commutes_with_nothing() {
-        let modes = ModeTable::read_write();
-        assert!(!modes.commute(Mode(9), Mode(0)));
-        assert!(!modes.commute(Mode(0), Mode(200)));
-    }
+fn ascending<T: Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut items: Vec<T> = items.into_iter().collect();
+    items.sort();
+    items.dedup();
+    items
 }

@@ -6,8 +6,8 @@
 //! | word | meaning |
 //! | --- | --- |
 //! | command | what a client wants executed: an [`Operation`] and its [`Footprint`] |
-//! | footprint | what a command touches: resources, each with an access [`Mode`] |
-//! | conflict | two commands conflict when the [`ModeTable`] says that their modes on a shared resource do not commute; conflicting commands are executed in one order everywhere |
+//! | footprint | what a command touches: resources or [`Range`]s of them, each with an access [`Mode`], or what a [`Predicate`] sees of it |
+//! | conflict | two commands conflict when the [`ModeTable`] says that their modes on a shared resource do not commute, or its predicate says so; conflicting commands are executed in one order everywhere |
 //! | vertex | one instance of consensus, [`VertexId`]; its [`Value`] is commands and dependencies |
 //! | batch | several commands in one vertex |
 //! | noop | a vertex committed without a command |
@@ -40,6 +40,7 @@
 //! A Generalized Multi-Leader State Machine Replication Tutorial* (JSys '21).
 
 mod command;
+mod conflicts;
 mod dep_set;
 mod filter;
 mod footprint;
@@ -47,6 +48,7 @@ mod id;
 mod jitter;
 pub mod mark;
 mod membership;
+mod mode_table;
 pub mod mutant;
 mod quorum;
 mod range;
@@ -54,15 +56,17 @@ mod seq_set;
 mod state_machine;
 
 pub use command::{Command, Commands, Operation, Reply, Value};
+pub use conflicts::{CommandInvalid, Conflicts, ConflictsId, Predicate};
 pub use dep_set::{DepSet, Row};
 pub use filter::{Filter, ModeSet, Scope};
-pub use footprint::{CommandInvalid, Conflicts, Footprint, Mode, ModeTable};
+pub use footprint::{Footprint, Mode};
 pub use id::{
     Ballot, ClusterId, ClusterIdInvalid, Column, Epoch, NodeId, RequestId, Role, SessionId,
     VertexId,
 };
 pub use jitter::Jitter;
 pub use membership::{Membership, MembershipInvalid, Path};
+pub use mode_table::ModeTable;
 pub use quorum::{Quorums, QuorumsInvalid};
 pub use range::Range;
 pub use seq_set::SeqSet;

@@ -1,6 +1,6 @@
 //! Footprints within what messages may hold.
 
-use althing_model::{CommandInvalid, Conflicts, Footprint, ModeTable};
+use althing_model::{CommandInvalid, Conflicts, ConflictsId, Footprint, ModeTable};
 use althing_wire::limits::{RESOURCE_LEN_MAX, RESOURCES_PER_COMMAND_MAX};
 use std::sync::Arc;
 
@@ -11,6 +11,10 @@ pub(crate) struct BoundedConflicts(pub(crate) Arc<dyn Conflicts>);
 impl Conflicts for BoundedConflicts {
     fn modes(&self) -> &ModeTable {
         self.0.modes()
+    }
+
+    fn id(&self) -> ConflictsId {
+        self.0.id()
     }
 
     fn footprint(&self, payload: &[u8]) -> Result<Footprint, CommandInvalid> {

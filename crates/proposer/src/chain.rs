@@ -40,7 +40,8 @@ impl Chain {
                 deps.insert(session.opened);
             }
             match &command.footprint {
-                Footprint::Everything => {
+                // Not told apart from everything yet.
+                Footprint::Ranges { .. } | Footprint::Predicate(_) | Footprint::Everything => {
                     deps.insert_below(self.column, seq);
                     if !is_planted(Mutant::EverythingNotInChain) {
                         self.everything = Some(seq);

@@ -100,6 +100,12 @@ pub struct WatchLimits {
     pub watches_max: usize,
     /// Watches of one client.
     pub watches_per_client_max: usize,
+    /// Messages to a watcher that its client has not taken in; beyond it, or beyond 1 MiB and one message
+    /// more, it is told nothing more.
+    pub untaken_len_max: usize,
+    /// Positions noted for a watcher that cannot be told of them yet, 8 bytes each. One with more is told
+    /// from what is kept, at more work.
+    pub pending_len_max: usize,
 }
 
 impl Default for WatchLimits {
@@ -109,6 +115,8 @@ impl Default for WatchLimits {
             feed_bytes_max: 32 << 20,
             watches_max: 1024,
             watches_per_client_max: 64,
+            untaken_len_max: 64,
+            pending_len_max: 1024,
         }
     }
 }

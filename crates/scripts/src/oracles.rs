@@ -199,7 +199,7 @@ impl Oracles {
                 let resources: Vec<_> = touched(command).collect();
                 let footprint = match command.footprint {
                     Footprint::Everything => Touched::Everything,
-                    Footprint::Resources(_) => Touched::Resources(&resources),
+                    _ => Touched::Resources(&resources),
                 };
                 self.order.executed(node.0, digest(request), footprint)?;
                 self.exactly_once.executed(node.0, session, request.sequence)?;
@@ -306,11 +306,7 @@ fn columns(deps: &DepSet) -> Vec<ColumnDependencies<'_>> {
 }
 
 fn touched(command: &Command) -> impl Iterator<Item = (&[u8], u8)> {
-    let resources = match &command.footprint {
-        Footprint::Everything => &[][..],
-        Footprint::Resources(resources) => resources,
-    };
-    resources.iter().map(|(resource, mode)| (resource.as_ref(), mode.0))
+    command.footprint.resources().iter().map(|(resource, mode)| (resource.as_ref(), mode.0))
 }
 
 fn column_number(column: Column) -> u64 {

@@ -97,13 +97,14 @@ const _: () = assert!(
     "the largest command fits a vertex"
 );
 
-/// What a command counts for [`COMMANDS_LEN_MAX`]: its payload and the names of its resources.
+/// What a command counts for [`COMMANDS_LEN_MAX`]: its payload, the names of its resources and
+/// ranges, and what it shows a predicate.
 pub fn command_len(command: &Command) -> usize {
-    let names = match &command.footprint {
-        Footprint::Resources(resources) => resources.iter().map(|(name, _)| name.len()).sum(),
-        Footprint::Everything => 0,
-    };
-    command.operation.payload_len() + names
+    let footprint = &command.footprint;
+    let resources = footprint.resources().iter().map(|(name, _)| name.len());
+    let ranges = footprint.ranges().iter().map(|(range, _)| range.names_len());
+    let shown = if let Footprint::Predicate(shown) = footprint { shown.len() } else { 0 };
+    command.operation.payload_len() + resources.chain(ranges).sum::<usize>() + shown
 }
 
 /// About how many bytes commands and dependencies take in a record.

@@ -2,15 +2,8 @@
 
 use althing_model::Micros;
 
-/// Messages to a watcher that it has not taken in; beyond it it is told nothing more.
-pub(crate) const UNTAKEN_LEN_MAX: usize = 64;
-
-/// The same in bytes, and one message more: 1 MiB.
+/// Bytes of messages to a watcher that its client has not taken in, and one message more: 1 MiB.
 pub(crate) const UNTAKEN_BYTES_MAX: usize = 1 << 20;
-
-/// Positions noted for a watcher that cannot be told of them yet: 8 KiB. One with more is told from
-/// the feed, at more work.
-pub(crate) const PENDING_MAX: usize = 1024;
 
 /// Positions of the feed that one watcher goes through in one call.
 pub(crate) const TURN_LEN: usize = 1024;

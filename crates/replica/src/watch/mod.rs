@@ -158,7 +158,7 @@ impl Watchers {
             if !kept.footprints().any(|footprint| watch.filter.matches(footprint)) {
                 continue;
             }
-            watch.note(position);
+            watch.note(position, self.limits.pending_len_max);
             if watch.phase != Phase::Live {
                 self.index.remove(key, &watch.filter);
             }
@@ -276,7 +276,9 @@ impl Watchers {
                 }
                 _ => {
                     let told = watch.token_told.map_or(0, |(at, _)| at);
-                    if told.saturating_add(self.tell) <= now && watch.has_room() {
+                    if told.saturating_add(self.tell) <= now
+                        && watch.has_room(self.limits.untaken_len_max)
+                    {
                         self.due.insert(*key);
                     }
                 }
@@ -367,7 +369,7 @@ impl Watchers {
             }
         }
         let mut budget = limits::TURN_LEN;
-        while watch.has_room() && budget > 0 {
+        while watch.has_room(self.limits.untaken_len_max) && budget > 0 {
             let phase = watch.phase;
             let collected = match watch.collect(&self.feed, &mut budget) {
                 Ok(collected) => collected,
@@ -392,7 +394,7 @@ impl Watchers {
             self.send(now, key, watch, collected, token, effects);
         }
         *left = left.saturating_sub(limits::TURN_LEN - budget);
-        if watch.has_room() && watch.phase == Phase::Behind {
+        if watch.has_room(self.limits.untaken_len_max) && watch.phase == Phase::Behind {
             self.due.insert(key);
         }
     }

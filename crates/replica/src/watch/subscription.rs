@@ -69,9 +69,8 @@ impl Subscription {
     }
 
     /// Whether its client may be told more before it takes in what it was told.
-    pub(crate) fn has_room(&self) -> bool {
-        self.untaken.len() < limits::UNTAKEN_LEN_MAX
-            && self.untaken_bytes < limits::UNTAKEN_BYTES_MAX
+    pub(crate) fn has_room(&self, untaken_len_max: usize) -> bool {
+        self.untaken.len() < untaken_len_max && self.untaken_bytes < limits::UNTAKEN_BYTES_MAX
     }
 
     /// Whether it has been told all that was executed.
@@ -80,11 +79,11 @@ impl Subscription {
     }
 
     /// Notes a vertex that concerns it; one with too many falls behind, and is told from the feed.
-    pub(crate) fn note(&mut self, position: u64) {
+    pub(crate) fn note(&mut self, position: u64, pending_len_max: usize) {
         if self.pending.back() != Some(&position) {
             self.pending.push_back(position);
         }
-        if self.pending.len() > limits::PENDING_MAX {
+        if self.pending.len() > pending_len_max {
             mark::hit(Mark::WatchFellBehind);
             self.phase = Phase::Behind;
             self.next_pending();

@@ -49,11 +49,7 @@ pub(crate) fn with_footprint_of<T>(command: &Command, then: impl FnOnce(Touched<
 }
 
 fn resources(command: &Command) -> impl Iterator<Item = (&[u8], u8)> {
-    let resources = match &command.footprint {
-        Footprint::Everything => &[][..],
-        Footprint::Resources(resources) => resources,
-    };
-    resources.iter().map(|(resource, mode)| (resource.as_ref(), mode.0))
+    command.footprint.resources().iter().map(|(resource, mode)| (resource.as_ref(), mode.0))
 }
 
 fn column_number(column: Column) -> u64 {

@@ -61,7 +61,10 @@ fn command(command: &Command) -> pb::Command {
     pb::Command {
         operation: operation(&command.operation),
         footprint: Some(match &command.footprint {
-            Footprint::Everything => pb::Footprint { everything: true, ..Default::default() },
+            // No message has them yet; everything conflicts with all that they do.
+            Footprint::Ranges { .. } | Footprint::Predicate(_) | Footprint::Everything => {
+                pb::Footprint { everything: true, ..Default::default() }
+            }
             Footprint::Resources(resources) => pb::Footprint {
                 everything: false,
                 resource: resources.iter().map(|(name, _)| name.clone()).collect(),
