@@ -3,7 +3,7 @@
 use crate::Fault;
 use crate::node::Arrived;
 use althing_model::{Micros, NodeId};
-use althing_wire::{Answer, SnapshotOffer};
+use althing_wire::{Answer, Message, SnapshotOffer};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -24,6 +24,22 @@ pub(crate) enum Event {
         generation: u64,
         from: NodeId,
         answer: Answer,
+    },
+    /// A node's message to a watcher.
+    Told {
+        watcher: usize,
+        /// Only to that watcher of all that had the number.
+        generation: u64,
+        from: NodeId,
+        message: Box<Message>,
+    },
+    WatcherWake {
+        watcher: usize,
+    },
+    /// A watcher takes in the first of what it was told and has not taken in.
+    Take {
+        watcher: usize,
+        generation: u64,
     },
     Synced {
         node: NodeId,

@@ -6,6 +6,7 @@ mod facts;
 mod footprints;
 mod nodes;
 mod values;
+mod watched;
 
 use althing_checker::{
     AcceptorMonotone, Accounted, Bounded, CommittedConflicts, CommittedHasQuorum, Commutes,
@@ -35,6 +36,8 @@ pub(crate) struct Observer {
     nontrivial: Nontriviality,
     monotone: AcceptorMonotone<VertexId, Ballot>,
     durable_first: DurableFirst<Fact>,
+    /// What watchers may be told of.
+    watchable: FxHashMap<u128, watched::Watchable>,
     bounded: Bounded,
     pub(crate) floors: FloorHeld,
     barriers: SameBarrier,
@@ -72,6 +75,7 @@ impl Observer {
             nontrivial: Nontriviality::new(),
             monotone: AcceptorMonotone::new(),
             durable_first: DurableFirst::new(),
+            watchable: FxHashMap::default(),
             path: membership.path(),
             epoch: membership.epoch(),
             reserved: FxHashMap::default(),
