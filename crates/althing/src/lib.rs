@@ -18,6 +18,7 @@ pub mod demo;
 pub mod exit;
 pub mod journal;
 pub mod kv;
+mod kv_watch;
 pub mod plan;
 pub mod serve;
 pub mod sim;

@@ -32,6 +32,7 @@
 //!
 //! A number is its decimal text, an `i64` without superfluous signs and zeros.
 
+mod change;
 mod command;
 mod conflicts;
 mod digest;
@@ -43,6 +44,7 @@ mod schema;
 mod snapshot;
 mod store;
 
+pub use change::{KvChange, KvChanged, changes, changes_in};
 pub use command::{KvCommand, KvInvalid};
 pub use conflicts::KvConflicts;
 pub use reply::KvReply;

@@ -15,6 +15,8 @@ pub(crate) enum Event {
     Up(NodeId, Arc<ClientConnection>),
     /// The node answered.
     Answered(NodeId, Answer),
+    /// The node told a watcher something.
+    Watched(NodeId, Message),
     /// It broke.
     Down(NodeId),
     /// There is none, for now: why. `is_final`: trying again soon would not help.
@@ -79,6 +81,9 @@ impl Link {
             match message {
                 Some(Ok(Message::Answer(answer))) => {
                     self.tell(Event::Answered(self.node, answer)).await?;
+                }
+                Some(Ok(message @ (Message::Watched(_) | Message::WatchEnded(_)))) => {
+                    self.tell(Event::Watched(self.node, message)).await?;
                 }
                 other => {
                     // A node of the cluster, so a bug or another version: it is not trusted on.

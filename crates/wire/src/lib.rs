@@ -132,7 +132,7 @@ mod voter_to_replica;
 pub use acceptor_to_proposer::{Accepted, Chosen, FastQuorum, Promised, Pruned, Refused, Vote};
 pub use client_to_proposer::Submit;
 pub use client_to_replica::{Unwatch, Watch, WatchTaken};
-pub use codec::{DecodeError, Fault};
+pub use codec::{DecodeError, Fault, decode_token, encode_token};
 pub use dependency_to_proposer::{Depended, Held, Inspected};
 pub use effect::{Address, ClientId, Durable, Effect, Effects, Plain, Then};
 pub use ignored::Ignored;

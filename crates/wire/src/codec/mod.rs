@@ -23,6 +23,7 @@ mod snapshot;
 mod watch;
 
 pub use error::{DecodeError, Fault};
+pub use watch::{decode_token, encode_token};
 
 use bytes::Bytes;
 use decode::Body;

@@ -1,11 +1,12 @@
 //! What clients watch, and what they are told, to and from the schema.
 
 use super::decode::{Body, Result};
-use super::{Fault, encode};
+use super::{DecodeError, Fault, count, encode, parse, to_bytes};
 use crate::generated as pb;
 use crate::limits::*;
 use crate::{Change, Watch, WatchEnd, WatchEnded, Watched};
-use althing_model::{Filter, ModeSet, Range, RequestId, Scope};
+use althing_model::{DepSet, Filter, ModeSet, Range, RequestId, Scope};
+use bytes::Bytes;
 
 /// The number of each end; 0 is none.
 const ENDS: [(u32, WatchEnd); 4] = [
@@ -55,6 +56,20 @@ pub(super) fn ended(ended: &WatchEnded) -> pb::WatchEnded {
     let why = ENDS.iter().find(|(_, why)| *why == ended.why);
     let (why, _) = why.expect("each end has a number");
     pb::WatchEnded { watch: ended.watch, why: *why }
+}
+
+/// A set of vertices by itself: a token, for whoever stores it.
+pub fn encode_token(token: &DepSet) -> Bytes {
+    to_bytes(&encode::deps(token).expect("each set has a form"))
+}
+
+/// The token that [`encode_token`] wrote.
+///
+/// # Errors
+/// When the bytes are none.
+pub fn decode_token(bytes: Bytes) -> std::result::Result<DepSet, DecodeError> {
+    let (body, deps) = parse("Token", bytes, count::DEPS)?;
+    body.deps("token", Some(deps))
 }
 
 impl Body {
