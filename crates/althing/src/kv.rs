@@ -1,6 +1,7 @@
 //! `althing kv`: the reference store from the command line.
 
 use crate::exit::{Exit, Failure};
+use crate::kv_watch::WatchedKeys;
 use althing_model::NodeId;
 use althing_sdk::{
     Client, ClientFile, ClientTlsEntry, Config, ConnectError, Error, KvClient, KvError,
@@ -125,6 +126,29 @@ enum Command {
         #[arg(required = true, value_name = "KEY=VALUE", value_parser = pair)]
         pairs: Vec<(String, String)>,
     },
+    /// Print changes of keys as they happen, in the order in which the nearest node executes them;
+    /// goes on at another node when that one goes away. Ends with Ctrl-C.
+    #[command(after_help = "Examples:\n  althing kv watch user/\n  \
+                            althing kv watch --key city --count 1\n  \
+                            althing kv --json watch user/ | tee changes.json\n  \
+                            althing kv watch user/ --from TOKEN\n\n\
+                            A token stands for what was printed: with --json in each line, else \
+                            printed last, on standard error. With --from it goes on behind that, \
+                            at whatever node.")]
+    Watch {
+        /// The keys that begin so; all of them, if it is empty.
+        #[arg(required_unless_present = "key")]
+        prefix: Option<String>,
+        /// Instead: one key.
+        #[arg(long, conflicts_with = "prefix")]
+        key: Option<String>,
+        /// Go on behind this token.
+        #[arg(long, value_name = "TOKEN")]
+        from: Option<String>,
+        /// End after so many changes.
+        #[arg(long, value_name = "CHANGES")]
+        count: Option<u64>,
+    },
     /// Print several keys as they are at one time.
     #[command(after_help = "Example:\n  althing kv mget a b")]
     Mget {
@@ -241,6 +265,13 @@ async fn execute(kv: &KvClient, command: Command, as_json: bool) -> Result<(), F
             kv.mput(pairs.collect()).await.map_err(not_done)?;
             print(Some("ok".to_owned()), json!({ "ok": true }));
         }
+        Command::Watch { prefix, key, from, count } => {
+            let scope = match key {
+                Some(key) => WatchedKeys::One(key),
+                None => WatchedKeys::Prefix(prefix.unwrap_or_default()),
+            };
+            crate::kv_watch::watch(kv, scope, from, count, as_json).await?;
+        }
         Command::Mget { keys } => {
             let wanted = keys.iter().cloned().map(Bytes::from).collect();
             let values = kv.mget(wanted).await.map_err(not_done)?;
@@ -257,11 +288,11 @@ async fn execute(kv: &KvClient, command: Command, as_json: bool) -> Result<(), F
     Ok(())
 }
 
-fn text(value: &Bytes) -> String {
+pub(crate) fn text(value: &Bytes) -> String {
     String::from_utf8_lossy(value).into_owned()
 }
 
-fn to_json(value: &Option<Bytes>) -> Value {
+pub(crate) fn to_json(value: &Option<Bytes>) -> Value {
     match value.as_ref().map(|value| (std::str::from_utf8(value), value)) {
         None => Value::Null,
         Some((Ok(text), _)) => json!(text),

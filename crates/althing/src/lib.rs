@@ -52,6 +52,8 @@ pub mod journal;
 #[cfg(feature = "command")]
 pub mod kv;
 #[cfg(feature = "command")]
+mod kv_watch;
+#[cfg(feature = "command")]
 pub mod plan;
 #[cfg(feature = "command")]
 pub mod resp;

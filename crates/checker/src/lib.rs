@@ -24,6 +24,7 @@
 //! | [`SameBarrier`] | the n-th barrier is the same point of the order at every replica |
 //! | [`FloorHeld`] | what is forgotten is held by enough snapshots, and stays forgotten |
 //! | [`Bounded`] | every queue, map and buffer is at most its limit |
+//! | [`Watched`] | a watcher is told of all that took effect behind its token, each once, in order |
 //! | [`Accounted`] | every operation ends as done, failed for sure, or unknown |
 //!
 //! **When it is over**, there are two ways to ask whether the clients' [`History`] is linearizable.
@@ -81,6 +82,7 @@ pub mod register_map;
 mod search;
 pub mod specification;
 pub mod violation;
+pub mod watched;
 
 pub use accounted::{Accounted, Ending};
 pub use barriers::SameBarrier;
@@ -108,3 +110,4 @@ pub use real_time::RealTimeOrder;
 pub use register_map::RegisterMap;
 pub use specification::{Outline, Specification};
 pub use violation::Violation;
+pub use watched::Watched;

@@ -140,6 +140,11 @@ impl SameOrder {
         Ok(())
     }
 
+    /// What the replica executed in its present life, in that order.
+    pub fn log(&self, replica: u32) -> impl Iterator<Item = u128> {
+        self.lives.log(replica).iter().map(|number| self.commands[*number as usize].id)
+    }
+
     /// How many commands were executed by at least one replica.
     pub fn commands(&self) -> usize {
         self.commands.len()

@@ -10,9 +10,11 @@
 
 mod client;
 mod read;
+mod watch;
 
 pub use client::{Client, Config, Ended, OperationId, Output, Way};
 pub use outcome::{Failure, Outcome};
 pub use read::Consistency;
+pub use watch::{Changes, Told, WatchConfig, WatchOutput, Watcher};
 
 mod outcome;

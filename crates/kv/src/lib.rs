@@ -43,6 +43,7 @@
 //!
 //! A number is its decimal text, an `i64` without superfluous signs and zeros.
 
+mod change;
 mod collection;
 mod command;
 mod conflicts;
@@ -59,6 +60,7 @@ mod snapshot;
 mod store;
 mod transaction;
 
+pub use change::{KvChange, KvChanged, changes, changes_in};
 pub use command::{KvCommand, KvInvalid};
 pub use conflicts::KvConflicts;
 pub use reply::KvReply;

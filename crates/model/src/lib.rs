@@ -27,6 +27,9 @@
 //! | component | a strongly connected component of the committed graph, executed as one |
 //! | blocked | committed, but something that it reaches is not |
 //! | session, request | a client's exactly-once context, and one numbered command in it |
+//! | watch, watcher | a client's subscription to what is executed, as far as its [`Filter`] lets through |
+//! | change | what a watcher is told of one command that took effect |
+//! | token | the vertices whose changes a watcher has been told of: a [`DepSet`] from which it goes on, at any replica |
 //! | fast path | commit after one round trip to a fast quorum |
 //! | slow path | the same vertex's second round trip, when the fast quorum disagreed or was silent |
 //! | classic path | Simple BPaxos: a dependency round, then a voting round, roles anywhere |
@@ -39,6 +42,7 @@
 mod command;
 mod conflicts;
 mod dep_set;
+mod filter;
 mod footprint;
 mod id;
 mod jitter;
@@ -54,6 +58,7 @@ mod state_machine;
 pub use command::{Command, Commands, Operation, Reply, Value};
 pub use conflicts::{CommandInvalid, Conflicts, ConflictsId, Predicate};
 pub use dep_set::{DepSet, Row};
+pub use filter::{Filter, ModeSet, Scope};
 pub use footprint::{Footprint, Mode};
 pub use id::{
     Ballot, ClusterId, ClusterIdInvalid, Column, Epoch, NodeId, RequestId, Role, SessionId,

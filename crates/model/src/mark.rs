@@ -21,13 +21,16 @@ use std::cell::Cell;
 use std::fmt;
 
 thread_local! {
-    static HIT: Cell<u128> = const { Cell::new(0) };
+    static HIT: Cell<Bits> = const { Cell::new([0; 2]) };
 }
 
 /// Notes that a place was reached on this thread.
 #[inline]
 pub fn hit(mark: Mark) {
-    HIT.set(HIT.get() | mark.bit());
+    let (word, bit) = mark.bit();
+    let mut hit = HIT.get();
+    hit[word] |= bit;
+    HIT.set(hit);
 }
 
 /// Takes the marks hit on this thread since the last call.
@@ -37,28 +40,32 @@ pub fn take() -> Marks {
 
 /// A set of marks.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Marks(u128);
+pub struct Marks(Bits);
+
+/// A bit for each mark, of at most 256.
+type Bits = [u128; 2];
 
 impl Marks {
     /// Whether there is none.
     pub fn is_empty(self) -> bool {
-        self.0 == 0
+        self.0 == [0; 2]
     }
 
     /// How many there are.
     pub fn len(self) -> usize {
-        self.0.count_ones() as usize
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
 
     /// Whether a mark is one of them.
     pub fn contains(self, mark: Mark) -> bool {
-        self.0 & mark.bit() != 0
+        let (word, bit) = mark.bit();
+        self.0[word] & bit != 0
     }
 
     /// The marks of both.
     #[must_use]
     pub fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        Self([self.0[0] | other.0[0], self.0[1] | other.0[1]])
     }
 
     /// The marks, in the order in which they are declared.
@@ -75,7 +82,13 @@ impl Marks {
 
 impl FromIterator<Mark> for Marks {
     fn from_iter<T: IntoIterator<Item = Mark>>(marks: T) -> Self {
-        Self(marks.into_iter().fold(0, |bits, mark| bits | mark.bit()))
+        let one = |mark: Mark| {
+            let (word, bit) = mark.bit();
+            let mut bits = [0; 2];
+            bits[word] = bit;
+            Self(bits)
+        };
+        marks.into_iter().map(one).fold(Self::default(), Self::union)
     }
 }
 
@@ -270,6 +283,16 @@ marks! {
         SessionReadWaited "session_read_waited" "a session's read waited for what its client had seen" "a_session_s_read_waits_for_its_token";
         TokenUnknown "token_unknown" "a majority had never heard of what a token names" "a_token_that_nobody_knows_is_refused";
     }
+    "replica/tests/watch.rs" {
+        WatchResumed "watch_resumed" "a watch goes on from a token" "a_watch_goes_on_at_another_replica";
+        WatchWaited "watch_waited" "a watch waits for its token to be executed" "a_replica_behind_the_token_waits_for_it";
+        WatchGivenUp "watch_given_up" "a token was not executed in time" "a_token_that_is_not_executed_in_time_ends_the_watch";
+        WatchCompacted "watch_compacted" "a token lacks what is forgotten" "a_token_that_lacks_what_is_forgotten_is_refused";
+        WatchedRepeatPassed "watched_repeat_passed" "a request took effect in another vertex where the watcher was before" "a_request_in_two_vertices_is_told_once";
+        WatchFellBehind "watch_fell_behind" "a watcher takes slowly, and is told from the feed" "a_slow_watcher_is_told_from_the_feed";
+        WatchTooSlow "watch_too_slow" "a watcher takes so slowly that the feed has forgotten the rest" "a_watcher_that_is_too_slow_is_told_so";
+        WatchRefused "watch_refused" "there are too many watches" "watches_are_limited";
+    }
     "proposer/tests/relay.rs" {
         Relayed "relayed" "a node that lost its disk passed a submission on" "a_lost_node_passes_submissions_on";
     }
@@ -280,6 +303,10 @@ marks! {
     "client/src/read.rs" {
         ClientReadElsewhere "client_read_elsewhere" "a client asked another node for a read" "a_read_goes_elsewhere_and_shows_what_was_seen";
     }
+    "client/tests/watch.rs" {
+        WatchMissedOne "watch_missed_one" "a message to a watcher was lost on the way" "a_lost_message_is_asked_for_again";
+        WatchedNodeSilent "watched_node_silent" "a watched node said nothing for long" "a_silent_node_is_left";
+    }
     "client/src/client.rs" {
         ClientRetried "client_retried" "a client submitted a request again elsewhere" "a_retry_goes_elsewhere_under_the_same_id";
         ClientTurnedAway "client_turned_away" "a client was told to slow down" "outcomes_say_no_more_than_is_known";
@@ -288,11 +315,12 @@ marks! {
     }
 }
 
-const _: () = assert!(Mark::ALL.len() <= 128, "a set of marks is one word");
+const _: () = assert!(Mark::ALL.len() <= 256, "a set of marks is two words");
 
 impl Mark {
-    const fn bit(self) -> u128 {
-        1 << self as u32
+    /// Its word, and its bit in that.
+    const fn bit(self) -> (usize, u128) {
+        (self as usize / 128, 1 << (self as u32 % 128))
     }
 }
 

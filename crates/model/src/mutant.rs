@@ -208,6 +208,12 @@ mutants! {
     ReadQuorumTooSmall "read_quorum_too_small" "a linearizable read takes the answers of f dependency nodes" "I4, s. 8";
     SessionReadIgnoresExtras "session_read_ignores_extras" "a session's read waits for the prefixes of its token only" "s. 8";
     DuplicateShowsItsVertex "duplicate_shows_its_vertex" "a repeated reply is said to show what its second vertex leads to" "s. 7, s. 8";
+    // Watching.
+    WatchResumedAtTheEnd "watch_resumed_at_the_end" "a watch that goes on from a token is told what is executed from then on only" "watch: none lost";
+    WatchKeptOverASnapshot "watch_kept_over_a_snapshot" "a watch goes on although a snapshot took the place of what it was to be told" "watch: none lost";
+    WatchedAgainAtAMove "watched_again_at_a_move" "a watch that goes on from a token is told again what the token holds" "watch: none twice";
+    ExtrasOfATokenIgnored "extras_of_a_token_ignored" "of a token only the prefixes count" "watch: none twice";
+    WatchedBeforeItsToken "watched_before_its_token" "a replica goes on with a watch before it has executed its token" "watch: none twice";
 
     // Exactly once.
     DuplicateExecuted "duplicate_executed" "a request in a second vertex takes effect again" "T8, Z10";

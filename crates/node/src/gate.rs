@@ -147,10 +147,11 @@ impl Inbox for Delivery {
     }
 
     fn disconnected(&self, peer: &Arc<PeerHandle>) {
-        if let PeerAddress::Client(client) = peer.address
-            && let Some(proposer) = self.router.inbox(Party::Node(Role::Proposer))
-        {
-            proposer.put(Input::ClientGone(ClientId(client)));
+        let PeerAddress::Client(client) = peer.address else { return };
+        for role in [Role::Proposer, Role::Replica] {
+            if let Some(inbox) = self.router.inbox(Party::Node(role)) {
+                inbox.put(Input::ClientGone(ClientId(client)));
+            }
         }
     }
 }

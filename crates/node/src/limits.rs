@@ -121,6 +121,8 @@ pub fn body_len_max(kind: Kind) -> u32 {
         Kind::Frontier | Kind::PruneAcceptor | Kind::PruneDependency | Kind::PruneProposer => {
             2 * DEPS + FRAMING
         }
+        // Two names, or one, beside the token.
+        Kind::Watch => DEPS + FRAMING,
         Kind::SnapshotChunk => wire::CHUNK_LEN_MAX as u32 + FRAMING,
         Kind::Concluded
         | Kind::Inspect
@@ -134,6 +136,9 @@ pub fn body_len_max(kind: Kind) -> u32 {
         | Kind::SnapshotAsk
         | Kind::Register
         | Kind::Registered
+        | Kind::WatchTaken
+        | Kind::Unwatch
+        | Kind::WatchEnded
         | Kind::Reserved => 1 << 10,
         // 64 nodes with a number each, and one resource.
         Kind::Demand | Kind::Distances => 4 << 10,
@@ -149,7 +154,8 @@ pub fn body_len_max(kind: Kind) -> u32 {
         | Kind::Served
         | Kind::Relayed
         | Kind::Answer
-        | Kind::ReadAnswer => frame::BODY_LEN_MAX,
+        | Kind::ReadAnswer
+        | Kind::Watched => frame::BODY_LEN_MAX,
     }
 }
 

@@ -108,6 +108,27 @@ fn describe() {
                 Unit::Count,
                 "Snapshots of other nodes installed",
             ),
+            ("althing_replica_watch_changes_total", Unit::Count, "Changes told to watchers"),
+            (
+                "althing_replica_watches_resumed_total",
+                Unit::Count,
+                "Watches that went on from a token",
+            ),
+            (
+                "althing_replica_watches_compacted_total",
+                Unit::Count,
+                "Watches refused or ended, since what they lack is forgotten here",
+            ),
+            (
+                "althing_replica_watches_too_slow_total",
+                Unit::Count,
+                "Watches ended, since their clients took too slowly",
+            ),
+            (
+                "althing_replica_watches_refused_total",
+                Unit::Count,
+                "Watches refused, since there were too many",
+            ),
             ("althing_snapshot_saved_total", Unit::Count, "Snapshots written"),
             ("althing_snapshot_failed_total", Unit::Count, "Snapshots not written or not fetched"),
             ("althing_snapshot_fetched_total", Unit::Count, "Snapshots fetched from other nodes"),
@@ -163,6 +184,12 @@ fn describe() {
             ),
             ("althing_replica_log_vertices", Unit::Count, "Values kept for other replicas"),
             ("althing_replica_log_bytes", Unit::Bytes, "Their bytes, about"),
+            ("althing_replica_watches", Unit::Count, "Watches that clients have here"),
+            (
+                "althing_replica_watch_feed_vertices",
+                Unit::Count,
+                "Executed vertices kept for watchers",
+            ),
             (
                 "althing_replica_snapshot_pause_seconds_max",
                 Unit::Seconds,
@@ -379,6 +406,13 @@ pub(crate) struct ReplicaMetrics {
     lag: Gauge,
     log_vertices: Gauge,
     log_bytes: Gauge,
+    watches: Gauge,
+    watch_feed: Gauge,
+    watch_changes: Counter,
+    watches_resumed: Counter,
+    watches_compacted: Counter,
+    watches_too_slow: Counter,
+    watches_refused: Counter,
 }
 
 impl ReplicaMetrics {
@@ -403,6 +437,13 @@ impl ReplicaMetrics {
             lag: gauge!("althing_replica_lag_vertices"),
             log_vertices: gauge!("althing_replica_log_vertices"),
             log_bytes: gauge!("althing_replica_log_bytes"),
+            watches: gauge!("althing_replica_watches"),
+            watch_feed: gauge!("althing_replica_watch_feed_vertices"),
+            watch_changes: counter!("althing_replica_watch_changes_total"),
+            watches_resumed: counter!("althing_replica_watches_resumed_total"),
+            watches_compacted: counter!("althing_replica_watches_compacted_total"),
+            watches_too_slow: counter!("althing_replica_watches_too_slow_total"),
+            watches_refused: counter!("althing_replica_watches_refused_total"),
         }
     }
 
@@ -428,6 +469,13 @@ impl ReplicaMetrics {
         self.lag.set(status.lag as f64);
         self.log_vertices.set(status.log_vertices as f64);
         self.log_bytes.set(status.log_bytes as f64);
+        self.watches.set(status.watches as f64);
+        self.watch_feed.set(status.watch_feed_vertices as f64);
+        self.watch_changes.absolute(status.watch_changes);
+        self.watches_resumed.absolute(status.watches_resumed);
+        self.watches_compacted.absolute(status.watches_compacted);
+        self.watches_too_slow.absolute(status.watches_too_slow);
+        self.watches_refused.absolute(status.watches_refused);
     }
 }
 

@@ -265,6 +265,27 @@ pub struct ReplicaStatus {
     /// Their bytes, about.
     #[serde(default)]
     pub log_bytes: u64,
+    /// Watches that clients have here.
+    #[serde(default)]
+    pub watches: u64,
+    /// Executed vertices kept for them.
+    #[serde(default)]
+    pub watch_feed_vertices: u64,
+    /// Changes told to watchers.
+    #[serde(default)]
+    pub watch_changes: u64,
+    /// Watches that went on from a token.
+    #[serde(default)]
+    pub watches_resumed: u64,
+    /// Watches refused, or ended, since what they lack is forgotten here.
+    #[serde(default)]
+    pub watches_compacted: u64,
+    /// Watches ended since their clients took too slowly.
+    #[serde(default)]
+    pub watches_too_slow: u64,
+    /// Watches refused since there were too many.
+    #[serde(default)]
+    pub watches_refused: u64,
 }
 
 /// What a journal says of itself.

@@ -17,7 +17,8 @@ impl Replica {
         let blocked = self.blocked_deadline().unwrap_or(Micros::MAX);
         let barrier = self.barrier_deadline().unwrap_or(Micros::MAX);
         let read = self.read_deadline().unwrap_or(Micros::MAX);
-        Some(blocked.min(barrier).min(read).min(self.catch_up_at))
+        let watchers = self.watchers.deadline();
+        Some(blocked.min(barrier).min(read).min(watchers).min(self.catch_up_at))
     }
 
     /// Does what is due.
@@ -28,6 +29,8 @@ impl Replica {
         if now >= self.catch_up_at {
             self.ask_for_missing(now, effects);
         }
+        self.watchers.on_deadline(now);
+        self.tell_watchers(now, effects);
     }
 
     /// Tells another replica, each in turn, what is committed here.

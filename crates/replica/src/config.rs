@@ -44,6 +44,10 @@ pub struct Timing {
     /// The time after which a barrier is due, however little was executed since the last one; none
     /// is where nothing was.
     pub barrier_most: Micros,
+    /// How long a watch waits for its token to be executed here.
+    pub watch_wait: Micros,
+    /// How often an idle watcher is told a token.
+    pub watch_tell: Micros,
 }
 
 impl Default for Timing {
@@ -56,6 +60,8 @@ impl Default for Timing {
             probe: 0,
             barrier_least: 5_000_000,
             barrier_most: 300_000_000,
+            watch_wait: 5_000_000,
+            watch_tell: 1_000_000,
         }
     }
 }
@@ -89,6 +95,42 @@ pub struct Limits {
     pub rewrite_len_max: usize,
     /// The same in bytes; at least one vertex is.
     pub rewrite_bytes_max: usize,
+    /// Watching.
+    pub watch: WatchLimits,
+}
+
+/// What clients that watch may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WatchLimits {
+    /// Executed vertices kept for watchers that go on from a token or take slowly, about 200 bytes each
+    /// beside what the log keeps anyway; 0 for none, and then nobody can watch.
+    pub feed_len_max: usize,
+    /// The same in bytes, payloads and replies and about 300 bytes a vertex; the last one is kept all
+    /// the same.
+    pub feed_bytes_max: usize,
+    /// Watches of all clients. Each command is held against all that watch a range or everything.
+    pub watches_max: usize,
+    /// Watches of one client.
+    pub watches_per_client_max: usize,
+    /// Messages to a watcher that its client has not taken in; beyond it, or beyond 1 MiB and one message
+    /// more, it is told nothing more.
+    pub untaken_len_max: usize,
+    /// Positions noted for a watcher that cannot be told of them yet, 8 bytes each. One with more is told
+    /// from what is kept, at more work.
+    pub pending_len_max: usize,
+}
+
+impl Default for WatchLimits {
+    fn default() -> Self {
+        Self {
+            feed_len_max: 32_768,
+            feed_bytes_max: 32 << 20,
+            watches_max: 1024,
+            watches_per_client_max: 64,
+            untaken_len_max: 64,
+            pending_len_max: 1024,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -106,6 +148,7 @@ impl Default for Limits {
             reads_bytes_max: 64 << 20,
             rewrite_len_max: 64,
             rewrite_bytes_max: 256 << 10,
+            watch: WatchLimits::default(),
         }
     }
 }

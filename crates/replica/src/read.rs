@@ -71,12 +71,13 @@ impl Replica {
         self.probed_at.map(|at| now.saturating_sub(at).min(MICROS_MAX))
     }
 
-    /// A client is gone: nobody waits for its answers.
+    /// A client is gone: nobody waits for its answers, and it watches nothing.
     pub fn on_client_gone(&mut self, client: ClientId) {
         let is_its = |held: &Held| held.whose.client().is_some_and(|(other, _)| other == client);
         let gone: Vec<u64> =
             self.reads.all().filter(|(_, held)| is_its(held)).map(|(read, _)| read).collect();
         gone.into_iter().for_each(|read| drop(self.reads.take(read)));
+        self.watchers.on_client_gone(client);
     }
 
     pub(crate) fn on_read(

@@ -9,6 +9,7 @@ use crate::prune::{Other, Rewriting};
 use crate::read::ReadCounters;
 use crate::reads::Reads;
 use crate::snapshot::{Saving, Snapshot};
+use crate::watch::Watchers;
 use crate::{Component, Config, ConflictGraph, Sessions};
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
@@ -17,8 +18,8 @@ use althing_model::{
     StateMachine, Value, VertexId,
 };
 use althing_wire::{
-    Address, Commit, Effects, Executed, Ignored, Learned, Message, ReplicaRecord, Served,
-    SnapshotOffer,
+    Address, ClientId, Commit, Effects, Executed, Ignored, Learned, Message, ReplicaRecord, Served,
+    SnapshotOffer, Unwatch,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -82,6 +83,7 @@ pub struct Replica {
     /// Until when somebody is likely to ask for stale reads.
     pub(crate) wanted_until: Micros,
 
+    pub(crate) watchers: Watchers,
     pub(crate) counters: Counters,
     steps: Vec<Step>,
 }
@@ -171,6 +173,11 @@ impl Replica {
             probed_at: None,
             is_probing: false,
             wanted_until: 0,
+            watchers: Watchers::new(
+                config.limits.watch,
+                config.timing.watch_wait,
+                config.timing.watch_tell,
+            ),
             counters: Counters::default(),
             steps: Vec::new(),
             config,
@@ -205,14 +212,40 @@ impl Replica {
         message: Message,
         effects: &mut Effects<ReplicaRecord>,
     ) -> Result<(), Ignored> {
-        let (from, message) = match (from, message) {
-            (Address::Client(client), Message::Read(read)) => {
-                self.on_read(now, client, read, effects);
-                return Ok(());
-            }
-            (Address::Client(_), _) => return Err(Ignored::Misdirected),
-            (Address::Node(node), message) => (node, message),
+        let result = match from {
+            Address::Node(from) => self.handle_node(now, from, message, effects),
+            Address::Client(from) => self.handle_client(now, from, message, effects),
         };
+        self.tell_watchers(now, effects);
+        result
+    }
+
+    fn handle_client(
+        &mut self,
+        now: Micros,
+        from: ClientId,
+        message: Message,
+        effects: &mut Effects<ReplicaRecord>,
+    ) -> Result<(), Ignored> {
+        match message {
+            Message::Read(read) => {
+                self.on_read(now, from, read, effects);
+                Ok(())
+            }
+            Message::Watch(watch) => self.watchers.on_watch(now, from, watch, &self.executed),
+            Message::WatchTaken(taken) => self.watchers.on_taken(from, &taken),
+            Message::Unwatch(Unwatch { watch }) => self.watchers.on_unwatch(from, watch),
+            _ => Err(Ignored::Misdirected),
+        }
+    }
+
+    fn handle_node(
+        &mut self,
+        now: Micros,
+        from: NodeId,
+        message: Message,
+        effects: &mut Effects<ReplicaRecord>,
+    ) -> Result<(), Ignored> {
         let epoch = self.config.membership.epoch();
         if message.vertex().is_some_and(|vertex| vertex.epoch != epoch) {
             return Err(Ignored::OtherEpoch);
@@ -402,6 +435,7 @@ impl Replica {
         }
         seen.insert(vertex);
         self.tell_proposer(now, (vertex, &seen), &value, (&replies, &took_effect), effects);
+        self.watchers.on_executed(vertex, &value, &replies, &took_effect);
         self.steps.push(Step { vertex, value, replies, took_effect, component_len });
     }
 

@@ -194,6 +194,7 @@ impl Replica {
         self.asking = None;
         self.catch_up_at = now;
         self.hold(saved, cut, effects);
+        self.tell_watchers(now, effects);
         Ok(true)
     }
 
@@ -230,6 +231,7 @@ impl Replica {
             *end = (*end).max(row.below());
         }
         self.reads.wake_all();
+        self.watchers.on_installed(&self.executed);
         let ready = self.graph.install(&header.executed);
         self.log.forget_below(&self.cut);
         Ok(ready)

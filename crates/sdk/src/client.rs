@@ -5,12 +5,14 @@ use crate::driver::Driver;
 use crate::error::{ConnectError, Error, NodeProblem};
 use crate::limits;
 use crate::link::{Event, Link};
+use crate::watch::WatchCall;
 use althing_client::{Consistency, Failure};
 use althing_model::{ClusterId, DepSet, NodeId};
 use althing_transport::{ClientConnection, Dialer};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -20,6 +22,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 #[derive(Debug, Clone)]
 pub struct Client {
     calls: mpsc::Sender<Call>,
+    watches: mpsc::UnboundedSender<WatchCall>,
+    /// How many watches were begun.
+    watches_begun: Arc<AtomicU64>,
     /// Room for operations in flight.
     room: Arc<Semaphore>,
     timeout: Duration,
@@ -114,9 +119,13 @@ impl Client {
         // Whoever has room in flight has room here.
         let in_flight_max = config.in_flight_max.min(Semaphore::MAX_PERMITS);
         let (calls, receiver) = mpsc::channel(in_flight_max);
-        tokio::spawn(Driver::new(machine, receiver, events, links).run());
+        // Whoever watches says little, and only once it was told something.
+        let (watches, watch_calls) = mpsc::unbounded_channel();
+        tokio::spawn(Driver::new(machine, (receiver, watch_calls), events, links).run());
         Ok(Self {
             calls,
+            watches,
+            watches_begun: Arc::default(),
             room: Arc::new(Semaphore::new(in_flight_max)),
             timeout: config.timeout,
             cluster,
@@ -192,6 +201,18 @@ impl Client {
         answered.await.unwrap_or(Err(Error::Unknown))
     }
 
+    pub(crate) fn watches(&self) -> &mpsc::UnboundedSender<WatchCall> {
+        &self.watches
+    }
+
+    pub(crate) fn next_watch(&self) -> u64 {
+        self.watches_begun.fetch_add(1, Relaxed)
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// The cluster.
     pub fn cluster(&self) -> ClusterId {
         self.cluster
@@ -231,7 +252,7 @@ async fn first_links(
             Event::Failed { node, reason, is_final } => {
                 problems.insert(node, (reason, is_final));
             }
-            Event::Answered(..) | Event::ReadAnswered(..) => {}
+            Event::Answered(..) | Event::ReadAnswered(..) | Event::Watched(..) => {}
         }
         let is_settled = |node: &NodeAddress| {
             links.contains_key(&node.id) || problems.get(&node.id).is_some_and(|(_, last)| *last)

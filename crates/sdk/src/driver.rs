@@ -4,6 +4,7 @@ use crate::client::{Call, Executed, What};
 use crate::error::Error;
 use crate::limits;
 use crate::link::Event;
+use crate::watch::{WatchCall, Watches};
 use althing_client::{Client as Machine, Ended, Failure, OperationId, Outcome, Output, Way};
 use althing_model::{DepSet, Micros, NodeId};
 use althing_transport::{ClientConnection, SendError};
@@ -19,6 +20,8 @@ use tokio::time::{Instant, sleep_until};
 pub(crate) struct Driver {
     machine: Machine,
     calls: mpsc::Receiver<Call>,
+    watch_calls: mpsc::UnboundedReceiver<WatchCall>,
+    watches: Watches,
     events: mpsc::Receiver<Event>,
     links: BTreeMap<NodeId, Arc<ClientConnection>>,
     waiting: HashMap<OperationId, Call>,
@@ -30,18 +33,29 @@ impl Driver {
     /// A driver of a client that knows of no connection yet: nodes that are not in `links` are down.
     pub(crate) fn new(
         config: althing_client::Config,
-        calls: mpsc::Receiver<Call>,
+        (calls, watch_calls): (mpsc::Receiver<Call>, mpsc::UnboundedReceiver<WatchCall>),
         events: mpsc::Receiver<Event>,
         links: BTreeMap<NodeId, Arc<ClientConnection>>,
     ) -> Self {
         let nodes = config.nodes.clone();
+        let watches = Watches::new(nodes.clone());
         let mut machine = Machine::new(config);
         let mut out = Vec::new();
         for node in nodes.into_iter().filter(|node| !links.contains_key(node)) {
             machine.on_down(0, node, &mut out);
         }
         assert!(out.is_empty(), "nothing was asked of any node yet");
-        Self { machine, calls, events, links, waiting: HashMap::new(), begun: Instant::now(), out }
+        Self {
+            machine,
+            calls,
+            watch_calls,
+            watches,
+            events,
+            links,
+            waiting: HashMap::new(),
+            begun: Instant::now(),
+            out,
+        }
     }
 
     /// Runs until every handle of the client is gone.
@@ -49,7 +63,7 @@ impl Driver {
         let mut calls = Vec::new();
         let mut events = Vec::new();
         loop {
-            let deadline = self.machine.deadline();
+            let deadline = self.machine.deadline().into_iter().chain(self.watches.deadline()).min();
             let wake_at = self.begun + Duration::from_micros(deadline.unwrap_or_default());
             tokio::select! {
                 count = self.calls.recv_many(&mut calls, limits::EVENTS_BATCH) => {
@@ -63,6 +77,14 @@ impl Driver {
                         return;
                     }
                 }
+                // All handles have it, so it does not end before the calls do.
+                Some(call) = self.watch_calls.recv() => {
+                    let now = self.now();
+                    let links = &self.links;
+                    let is_up = |node| links.contains_key(&node);
+                    let sent = self.watches.on_call(now, call, is_up);
+                    self.send_watches(sent);
+                }
                 () = sleep_until(wake_at), if deadline.is_some() => {}
             }
             let now = self.now();
@@ -72,6 +94,10 @@ impl Driver {
             }
             if self.machine.deadline().is_some_and(|deadline| deadline <= now) {
                 self.machine.on_deadline(now, &mut self.out);
+            }
+            if self.watches.deadline().is_some_and(|deadline| deadline <= now) {
+                let sent = self.watches.on_deadline(now);
+                self.send_watches(sent);
             }
             self.carry_out(now);
         }
@@ -100,6 +126,7 @@ impl Driver {
             Event::Up(node, connection) => {
                 self.links.insert(node, connection);
                 self.machine.on_up(node);
+                self.watches.on_up(now, node);
             }
             Event::Answered(node, answer) => {
                 self.machine.on_answer(now, node, answer, &mut self.out);
@@ -110,6 +137,12 @@ impl Driver {
             Event::Down(node) => {
                 self.links.remove(&node);
                 self.machine.on_down(now, node, &mut self.out);
+                let sent = self.watches.on_down(now, node);
+                self.send_watches(sent);
+            }
+            Event::Watched(node, message) => {
+                let sent = self.watches.on_message(now, node, message);
+                self.send_watches(sent);
             }
             Event::Failed { .. } => {}
         }
@@ -123,6 +156,17 @@ impl Driver {
                     Output::Read(node, read) => self.send_read(now, node, read),
                     Output::Ended(ended) => self.end(ended),
                 }
+            }
+        }
+    }
+
+    /// Sends what watches say. What does not leave is missed by its node, which then says nothing, and
+    /// is left for another.
+    fn send_watches(&self, sent: Vec<(NodeId, Message)>) {
+        for (node, message) in sent {
+            let Some(connection) = self.links.get(&node) else { continue };
+            if let Err(error) = connection.send(message.kind() as u8, message.encode()) {
+                tracing::debug!(node = node.0, "not sent: {error}");
             }
         }
     }

@@ -34,6 +34,9 @@
 //! # }
 //! ```
 //!
+//! [`Client::watch`] tells of what takes effect, in the order of execution, and goes on from a token
+//! ([`token`]) at any node, without loss or repetition; [`KvClient::watch_prefix`] does for keys.
+//!
 //! # Inside
 //! What to send where, and when to give up, is decided by the state machine in [`althing_client`],
 //! the same that the simulator runs. One task drives it; one more for each node keeps a connection.
@@ -44,21 +47,28 @@ mod driver;
 mod error;
 mod file;
 mod kv;
+mod kv_watch;
 pub mod limits;
 mod link;
+pub mod token;
 mod typed;
+mod watch;
 
 pub use client::{Client, Executed, Token};
 pub use config::{Config, NodeAddress, Prefer};
 pub use error::{ConnectError, Error, NodeProblem};
 pub use file::{ClientFile, ClientFileError, ClientNodeEntry, ClientTlsEntry};
 pub use kv::{KvClient, KvError, Swapped, Transacted};
+pub use kv_watch::{KvChanges, KvWatch};
 pub use typed::{TypedClient, TypedError};
+pub use watch::{Seen, Watch, WatchError};
 
-pub use althing_client::{Consistency, Failure};
+pub use althing_client::{Changes, Consistency, Failure};
 pub use althing_kv::{
-    Branch, Condition, KvOperation, OperationFailure, OperationResult, Transaction,
+    Branch, Condition, KvChange, KvChanged, KvOperation, OperationFailure, OperationResult,
+    Transaction,
 };
-pub use althing_model::{ClusterId, NodeId};
+pub use althing_model::{ClusterId, Filter, Mode, ModeSet, NodeId, Range, Scope};
 pub use althing_transport::Settings as TransportSettings;
 pub use althing_transport::certs::Tls;
+pub use althing_wire::Change;

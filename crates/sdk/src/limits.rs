@@ -13,6 +13,13 @@ pub const EVENTS_LEN_MAX: usize = 512;
 /// What the driver takes at once before it looks at its timers.
 pub(crate) const EVENTS_BATCH: usize = 128;
 
+/// A watched node that says nothing for so long is left for another. A replica tells idle watchers each
+/// second that it is there, and waits for a token for five.
+pub const WATCH_SILENCE: Duration = Duration::from_secs(8);
+
+/// How long a watch waits when no node could go on with it, at first.
+pub(crate) const WATCH_BACK_OFF: Duration = Duration::from_millis(50);
+
 /// Nodes that a client keeps connections to.
 pub const NODES_MAX: usize = 256;
 

@@ -17,6 +17,8 @@ pub(crate) enum Event {
     Answered(NodeId, Answer),
     /// The node answered a read.
     ReadAnswered(NodeId, ReadAnswer),
+    /// The node told a watcher something.
+    Watched(NodeId, Message),
     /// It broke.
     Down(NodeId),
     /// There is none, for now: why. `is_final`: trying again soon would not help.
@@ -84,6 +86,9 @@ impl Link {
                 }
                 Some(Ok(Message::ReadAnswer(answer))) => {
                     self.tell(Event::ReadAnswered(self.node, answer)).await?;
+                }
+                Some(Ok(message @ (Message::Watched(_) | Message::WatchEnded(_)))) => {
+                    self.tell(Event::Watched(self.node, message)).await?;
                 }
                 other => {
                     // A node of the cluster, so a bug or another version: it is not trusted on.

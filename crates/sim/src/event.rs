@@ -29,6 +29,22 @@ pub(crate) enum Event {
         /// What the read showed.
         shown: Option<Box<Shown>>,
     },
+    /// A node's message to a watcher.
+    Told {
+        watcher: usize,
+        /// Only to that watcher of all that had the number.
+        generation: u64,
+        from: NodeId,
+        message: Box<Message>,
+    },
+    WatcherWake {
+        watcher: usize,
+    },
+    /// A watcher takes in the first of what it was told and has not taken in.
+    Take {
+        watcher: usize,
+        generation: u64,
+    },
     Synced {
         node: NodeId,
         life: u32,

@@ -41,6 +41,7 @@ mod run;
 mod shelf;
 mod swarm;
 pub mod trace;
+mod watchers;
 mod world;
 
 pub use app::{Application, Judgement, Level, Seen};

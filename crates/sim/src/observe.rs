@@ -7,6 +7,7 @@ mod footprints;
 mod nodes;
 mod reads;
 mod values;
+mod watched;
 
 use crate::app::Seen;
 use althing_checker::{
@@ -38,6 +39,8 @@ pub(crate) struct Observer {
     nontrivial: Nontriviality,
     monotone: AcceptorMonotone<VertexId, Ballot>,
     durable_first: DurableFirst<Fact>,
+    /// What watchers may be told of.
+    watchable: FxHashMap<u128, watched::Watchable>,
     bounded: Bounded,
     pub(crate) floors: FloorHeld,
     barriers: SameBarrier,
@@ -78,6 +81,7 @@ impl Observer {
             monotone: AcceptorMonotone::new(),
             durable_first: DurableFirst::new(),
             reads: reads::Reads::default(),
+            watchable: FxHashMap::default(),
             path: membership.path(),
             epoch: membership.epoch(),
             reserved: FxHashMap::default(),

@@ -180,6 +180,9 @@ fn drive(plan: &Plan, app: &dyn Application, world: &mut World<'_>) -> Result<En
         .filter(|node| plan.is_survivable && !world.nodes[node].stays_down)
         .collect();
     let order = world.observer.finish(&replicas)?;
+    if plan.is_survivable {
+        world.finish_watchers()?;
+    }
     let judgement = app
         .judge(world.observer.history(), order.as_deref())
         .map_err(|account| Violation::new("Linearizable", account))?;

@@ -96,6 +96,11 @@
 //! A node with a new journal asks the others whether they know it from an earlier one, `Register` and
 //! `Registered`: who lost its disk has forgotten promises, and must not vote.
 //!
+//! # Watching
+//! A client tells a replica which changes it wants to hear of, and from where on, `Watch`. It is told,
+//! `Watched`, says what it has taken in, `WatchTaken`, and is told more; until it has enough, `Unwatch`,
+//! or the replica cannot go on, `WatchEnded`.
+//!
 //! # Durable before visible
 //! Roles return [`Effects`]. A message that promises something is [`Durable`]: the only way to send
 //! it is behind an [`Effects::append`]. The rest is [`Plain`].
@@ -142,8 +147,8 @@ mod voter_to_replica;
 
 pub use acceptor_to_proposer::{Accepted, Chosen, FastQuorum, Promised, Pruned, Refused, Vote};
 pub use client_to_proposer::Submit;
-pub use client_to_replica::{Consistency, Read};
-pub use codec::{DecodeError, Fault};
+pub use client_to_replica::{Consistency, Read, Unwatch, Watch, WatchTaken};
+pub use codec::{DecodeError, Fault, decode_token, encode_token};
 pub use dependency_to_proposer::{Depended, Held, Inspected};
 pub use effect::{Address, ClientId, Durable, Effect, Effects, Plain, Then};
 pub use ignored::Ignored;
@@ -160,7 +165,9 @@ pub use record::{
 };
 pub use registry::{RegistryState, Standing};
 pub use replica_to_acceptor::{PruneAcceptor, PruneDependency, PruneProposer};
-pub use replica_to_client::{ReadAnswer, ReadDelay, ReadOutcome};
+pub use replica_to_client::{
+    Change, ReadAnswer, ReadDelay, ReadOutcome, WatchEnd, WatchEnded, Watched,
+};
 pub use replica_to_dependency::{ReadDepend, ReadDepended, ReadScope};
 pub use replica_to_proposer::{BarrierDue, Demand, Executed, Recover, Served};
 pub use replica_to_replica::{Frontier, SnapshotAsk, SnapshotChunk, SnapshotOffer};

@@ -69,6 +69,17 @@ pub const SNAPSHOT_LEN_MAX: u64 = 1 << 44;
 /// Bytes of a snapshot's digest.
 pub const DIGEST_LEN: usize = 32;
 
+/// Changes in one message to a watcher: 1 MiB beside their payloads and replies.
+pub const CHANGES_MAX: usize = 4096;
+
+/// Bytes of payloads and replies after which no further change is put into a message to a watcher:
+/// 256 KiB, and at most one change more.
+pub const WATCHED_LEN_MAX: usize = 256 << 10;
+
+/// Members above the prefixes of a token that a replica tells; one with more it keeps to itself until
+/// there are fewer: 640 KiB, which fit beside the longest change.
+pub const TOLD_EXTRAS_MAX: usize = EXTRAS_MAX / 2;
+
 /// Vertices that a role that was pruned takes out of memory in one call.
 pub const FORGOTTEN_MAX: usize = 256;
 

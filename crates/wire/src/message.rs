@@ -183,6 +183,16 @@ messages! {
     Register = 80, Durable, [Node(Proposer), Node(Dependency), Node(Acceptor), Node(Replica), Voter] => [Node(Proposer), Node(Dependency), Node(Acceptor), Node(Replica), Voter];
     /// node -> node, whatever their roles.
     Registered = 81, Durable, [Node(Proposer), Node(Dependency), Node(Acceptor), Node(Replica), Voter] => [Node(Proposer), Node(Dependency), Node(Acceptor), Node(Replica), Voter];
+    /// client -> replica.
+    Watch = 90, Plain, [Client] => [Node(Replica)];
+    /// client -> replica.
+    WatchTaken = 91, Plain, [Client] => [Node(Replica)];
+    /// client -> replica.
+    Unwatch = 92, Plain, [Client] => [Node(Replica)];
+    /// replica -> client. It tells of what was executed, as a reply does.
+    Watched = 93, Durable, [Node(Replica)] => [Client];
+    /// replica -> client, behind what it was told before.
+    WatchEnded = 94, Durable, [Node(Replica)] => [Client];
 }
 
 impl Message {
@@ -211,7 +221,12 @@ impl Message {
             | Self::SnapshotAsk(_)
             | Self::SnapshotChunk(_)
             | Self::Register(_)
-            | Self::Registered(_) => return None,
+            | Self::Registered(_)
+            | Self::Watch(_)
+            | Self::WatchTaken(_)
+            | Self::Unwatch(_)
+            | Self::Watched(_)
+            | Self::WatchEnded(_) => return None,
             Self::Pruned(m) => m.vertex,
             Self::PreAccept(m) => m.vertex,
             Self::PreAccepted(m) => m.vertex,
@@ -266,9 +281,11 @@ mod tests {
 
     /// Broken: a client could talk as a node.
     #[test]
-    fn clients_may_only_submit_and_read() {
+    fn clients_may_only_submit_read_and_watch() {
         let allowed: Vec<_> =
             Kind::ALL.iter().filter(|kind| kind.senders().contains(&Party::Client)).collect();
-        assert_eq!(allowed, [&Kind::Submit, &Kind::Read]);
+        let expected =
+            [&Kind::Submit, &Kind::Watch, &Kind::WatchTaken, &Kind::Unwatch, &Kind::Read];
+        assert_eq!(allowed, expected);
     }
 }

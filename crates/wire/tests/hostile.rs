@@ -272,7 +272,12 @@ fn everything_has_its_limit() {
             "Recover: vertex.seq: 4611686018427387904, over the 4611686018427387903 allowed",
         ),
         (
-            Executed { vertex: vertex(), replies: vec![Reply::Closed; 4097] }.into(),
+            Executed {
+                vertex: vertex(),
+                replies: vec![Reply::Closed; 4097],
+                seen: DepSet::default(),
+            }
+            .into(),
             "Executed: replies: 4097 elements, over the 4096 allowed",
         ),
     ];

@@ -11,7 +11,7 @@ use althing_model::{Micros, NodeId};
 use althing_proposer::Link;
 use althing_replica::Replica;
 use althing_snapshot::{Listed, SnapshotError, Store};
-use althing_wire::{Address, Effects, Ignored, Message, ReplicaRecord};
+use althing_wire::{Address, ClientId, Effects, Ignored, Message, ReplicaRecord};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::oneshot;
@@ -104,6 +104,10 @@ where
         self.replica.on_link(now, node, link.is_up);
     }
 
+    fn on_client_gone(&mut self, client: ClientId) {
+        self.replica.on_client_gone(client);
+    }
+
     fn on_digest(&self, answer: oneshot::Sender<u64>) {
         // Whoever asked may have lost patience.
         let _ = answer.send(self.replica.digest());
@@ -141,6 +145,7 @@ where
         let counters = self.replica.counters();
         let blocked_us = self.replica.blocked_since().map_or(0, |since| now.saturating_sub(since));
         let (log_vertices, log_bytes) = self.replica.log_size();
+        let watch = self.replica.watch_counters();
         let status = ReplicaStatus {
             committed: counters.committed,
             executed: counters.executed,
@@ -159,6 +164,13 @@ where
             lag: self.replica.lag(),
             log_vertices: log_vertices as u64,
             log_bytes: log_bytes as u64,
+            watches: watch.watches as u64,
+            watch_feed_vertices: watch.feed_vertices as u64,
+            watch_changes: watch.changes,
+            watches_resumed: watch.resumed,
+            watches_compacted: watch.compacted,
+            watches_too_slow: watch.too_slow,
+            watches_refused: watch.too_many,
         };
         self.metrics.publish(&status);
         self.published.set_replica(status);

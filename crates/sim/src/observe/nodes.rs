@@ -255,6 +255,7 @@ impl Observer {
             if let Operation::Apply { request, payload, .. } = &command.operation {
                 let submitted = Some(digest(&(request, payload)));
                 self.nontrivial.committed(vertex, submitted, || request.to_string())?;
+                self.may_be_watched(vertex, *request, &command.footprint);
             }
         }
         let dependencies = columns(&value.deps);

@@ -3,6 +3,7 @@
 
 use super::{
     Builtin, Cut, DiskPlan, NetworkPlan, Plan, Profile, Workload, cluster, episodes, pruning,
+    watching,
 };
 use crate::{Family, Level};
 use althing_model::{Micros, NodeId};
@@ -73,9 +74,11 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
         slowest,
     };
     let pruning = pruning::draw(&context, &mut families, &mut episodes);
+    let watching = watching::draw(seed, slowest);
     Plan {
         seed,
         snapshots: pruning.snapshots,
+        watching: watching.plan,
         profile: profile.name,
         builtin: draw_builtin(rng, seed),
         network,
@@ -99,6 +102,7 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
             catch_up_bytes_max: *pick(rng, &[100, 1 << 20]),
             frontier_extras_max: *pick(rng, &[1, 1024]),
             demand_len_max: placements_max,
+            watch: watching.limits,
             ..pruning.limits
         },
         replica_timing: althing_replica::Timing {
@@ -110,6 +114,8 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
             probe: reads.probe,
             barrier_least: pruning.barriers.0,
             barrier_most: pruning.barriers.1,
+            watch_wait: watching.wait,
+            watch_tell: watching.tell,
         },
         // Where commands are proposed one at a time, each waits for all clients' before it.
         client_patience: (patience, 40 * (patience + workload.clients as u64 * longest)),

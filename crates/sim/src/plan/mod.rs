@@ -4,6 +4,7 @@ mod cluster;
 mod draw;
 mod episodes;
 mod pruning;
+mod watching;
 
 pub(crate) use draw::pick;
 pub use episodes::Episode;
@@ -33,6 +34,8 @@ pub struct Plan {
     pub disk: DiskPlan,
     /// Barriers and snapshots.
     pub snapshots: SnapshotPlan,
+    /// Clients that watch.
+    pub watching: WatchPlan,
     /// The families of faults that the run has.
     pub families: BTreeSet<Family>,
     /// What goes wrong, and when; ascending.
@@ -146,6 +149,30 @@ pub struct SnapshotPlan {
     pub keep: usize,
     /// A client asks for a barrier when so many operations have ended; ascending.
     pub asked_after: Vec<usize>,
+}
+
+/// Who watches in a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchPlan {
+    /// The watchers.
+    pub watchers: Vec<WatcherPlan>,
+    /// How many of 1,000 messages to them are lost.
+    pub lost_permille: u32,
+}
+
+/// One watcher.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatcherPlan {
+    /// What it watches.
+    pub filter: althing_model::Filter,
+    /// When.
+    pub begins_at: Micros,
+    /// How long it takes to take in a message.
+    pub takes: Micros,
+    /// After how many of 1,000 messages it stops, and begins again from what it stored.
+    pub forgets_permille: u32,
+    /// After what silence it leaves a node.
+    pub silence: Micros,
 }
 
 /// Which application of ours a run has.

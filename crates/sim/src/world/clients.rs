@@ -14,7 +14,7 @@ use althing_wire::{Address, ClientId, Message, Submit};
 use std::collections::VecDeque;
 
 /// How far a client is from the node beside it.
-const CLIENT_DELAY: Micros = 200;
+pub(super) const CLIENT_DELAY: Micros = 200;
 
 /// A client that does not listen.
 pub(super) const NOBODY: ClientId = ClientId(u64::MAX);

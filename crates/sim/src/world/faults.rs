@@ -175,7 +175,7 @@ impl World<'_> {
             self.clients[client].client.on_down(now, id, &mut out);
             self.client_output(client, out)?;
         }
-        Ok(())
+        self.watchers_see(id, false)
     }
 
     /// A node stops where it was told to, and starts again later.
@@ -217,7 +217,7 @@ impl World<'_> {
         for client in &mut self.clients {
             client.client.on_up(id);
         }
-        Ok(())
+        self.watchers_see(id, true)
     }
 
     /// Others notice whether a node is up, and it notices them.

@@ -5,6 +5,7 @@ mod faults;
 mod nodes;
 mod reads;
 mod snapshots;
+mod watchers;
 
 use crate::app::Application;
 use crate::clients::SimClient;
@@ -17,6 +18,7 @@ use crate::node::Node;
 use crate::observe::{Observer, digest};
 use crate::rights::Rights;
 use crate::trace::{MessageName, TraceEvent, Traced};
+use crate::watchers::{SimWatcher, watchers as all_watchers};
 use crate::{Plan, clients::clients as all_clients};
 use althing_checker::{Violation, converges::Standing};
 use althing_model::{Conflicts, Micros, NodeId, Operation, Role};
@@ -43,6 +45,7 @@ pub(crate) struct World<'a> {
     points: FxHashMap<(u64, [u8; 32]), snapshots::Point>,
     codec: Codec,
     clients: Vec<SimClient>,
+    watchers: Vec<SimWatcher>,
     pub(crate) operations_ended: usize,
     pub(crate) operations_done: usize,
     /// Operations from this one on began when everything had converged after the last fault.
@@ -82,6 +85,7 @@ impl<'a> World<'a> {
             points: FxHashMap::default(),
             codec: Codec::default(),
             clients: all_clients(plan),
+            watchers: all_watchers(plan),
             operations_ended: 0,
             operations_done: 0,
             after_faults: usize::MAX,
@@ -107,6 +111,7 @@ impl<'a> World<'a> {
             self.clients[client].wake_at = at;
             self.queue.push(at, Event::ClientWake { client });
         }
+        self.begin_watchers();
         self.begin_episodes();
         Ok(())
     }
@@ -122,6 +127,11 @@ impl<'a> World<'a> {
             Event::Answer { client, generation, from, answer, shown } => {
                 self.answer((client, generation), from, answer, shown)?;
             }
+            Event::Told { watcher, generation, from, message } => {
+                self.told(watcher, generation, from, *message)?;
+            }
+            Event::WatcherWake { watcher } => self.wake_watcher(watcher)?,
+            Event::Take { watcher, generation } => self.watcher_takes(watcher, generation)?,
             Event::Synced { node, life } => self.synced(node, life)?,
             Event::Written { node, life } => self.written(node, life)?,
             Event::Copied { node, life, from, offer } => self.copied(node, life, from, offer)?,
@@ -173,8 +183,9 @@ impl<'a> World<'a> {
         let nodes = self.nodes.values().filter(|node| !node.stays_down);
         let proposers =
             nodes.filter_map(|node| node.roles.as_ref().and_then(|it| it.proposer.as_ref()));
-        let clients = std::iter::once(("clients at work", clients.count()));
-        clients.chain(proposers.flat_map(|it| {
+        let clients =
+            [("clients at work", clients.count()), ("watchers behind", self.watchers_behind())];
+        clients.into_iter().chain(proposers.flat_map(|it| {
             [("vertices in flight", it.in_flight()), ("commands in a queue", it.queue_len())]
         }))
     }

@@ -2,6 +2,7 @@
 
 use super::World;
 use super::clients::NOBODY;
+use super::watchers::watcher_of;
 use crate::disk::Unusable;
 use crate::event::Event;
 use crate::fault::{Edge, Fault, Trouble};
@@ -11,7 +12,7 @@ use althing_checker::Violation;
 use althing_model::{Micros, NodeId, Role};
 use althing_proposer::Link;
 use althing_roles::{NodeEffect, Registry, RegistryEffect};
-use althing_wire::{Address, ClientId, Effect, Kind, Message, Standing};
+use althing_wire::{Address, ClientId, Effect, Message, Party, Standing};
 use rand::RngExt;
 use std::sync::Arc;
 
@@ -217,7 +218,7 @@ impl World<'_> {
         let kind = message.kind();
         let vertex = message.vertex();
         let may_come = match from {
-            Address::Client(_) => matches!(kind, Kind::Submit | Kind::Read),
+            Address::Client(_) => kind.senders().contains(&Party::Client),
             Address::Node(from) => self.rights.may_come_from(kind, from),
         };
         assert!(may_come, "{kind:?} may not come from {from:?}");
@@ -407,6 +408,11 @@ impl World<'_> {
             }
             (Address::Client(client), Message::ReadAnswer(answer)) => {
                 return self.send_read_answer(from, client, answer);
+            }
+            (Address::Client(client), message @ (Message::Watched(_) | Message::WatchEnded(_))) => {
+                let to = watcher_of(client).expect("only watchers watch");
+                self.tell_watcher(to, from, message);
+                return Ok(());
             }
             (Address::Client(_), message) => panic!("{message:?} is not for a client"),
             (Address::Node(to), message) => (to, message),

@@ -37,6 +37,7 @@ pub(super) enum Counted {
     Members,
     Replies,
     Nodes,
+    Changes,
 }
 
 use Counted::*;
@@ -68,6 +69,9 @@ pub(super) const FLOOR: Shape = &[(1, Within(DEPS))];
 pub(super) const KEPT: Shape = &[(3, Within(VOTE))];
 /// The executed ranges are as many as the replica that wrote the file had holes.
 pub(super) const HEADER: Shape = &[(2, Within(DEPS)), (3, Each(Columns, PLAIN))];
+/// Where a message of a watch repeats something.
+const WATCH: Shape = &[(3, Within(DEPS))];
+const WATCHED: Shape = &[(3, Each(Changes, PLAIN)), (5, Within(DEPS))];
 const VERTEX_DEPS: Shape = &[(2, Within(DEPS))];
 const ANSWER: Shape = &[(5, Within(DEPS))];
 
@@ -93,6 +97,8 @@ pub(super) fn shape(kind: Kind) -> Shape {
         Kind::Frontier => &[(1, Within(DEPS)), (2, Within(DEPS))],
         Kind::PruneAcceptor | Kind::PruneDependency | Kind::PruneProposer => FLOOR,
         Kind::Demand => &[(3, Each(Nodes, PLAIN))],
+        Kind::Watch => WATCH,
+        Kind::Watched => WATCHED,
         Kind::Forward => &[(1, Within(OPERATION))],
         Kind::Distances => &[(1, Each(Nodes, PLAIN))],
         Kind::Concluded
@@ -109,6 +115,9 @@ pub(super) fn shape(kind: Kind) -> Shape {
         | Kind::ReadDepend
         | Kind::Register
         | Kind::Registered
+        | Kind::WatchTaken
+        | Kind::Unwatch
+        | Kind::WatchEnded
         | Kind::Reserved => PLAIN,
     }
 }
@@ -140,6 +149,7 @@ impl Counted {
             Members => ("FastQuorum.members", QUORUM_MAX),
             Replies => ("replies", COMMANDS_PER_VERTEX_MAX),
             Nodes => ("nodes", NODES_MAX),
+            Changes => ("Watched.changes", CHANGES_MAX),
         }
     }
 }
@@ -156,7 +166,7 @@ impl From<prost::DecodeError> for Over {
 }
 
 #[derive(Default)]
-struct Counts([usize; Nodes as usize + 1]);
+struct Counts([usize; Changes as usize + 1]);
 
 impl Counts {
     /// Walks one message. It calls itself as deep as shapes are nested, never as deep as the bytes

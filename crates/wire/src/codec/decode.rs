@@ -11,7 +11,7 @@ use althing_model::{
 };
 use bytes::Bytes;
 
-type Result<T> = std::result::Result<T, DecodeError>;
+pub(super) type Result<T> = std::result::Result<T, DecodeError>;
 
 /// The body that is being decoded.
 #[derive(Debug, Clone, Copy)]
@@ -34,14 +34,14 @@ impl Body {
         }
     }
 
-    fn at_most(self, field: &'static str, found: usize, max: usize) -> Result<()> {
+    pub(super) fn at_most(self, field: &'static str, found: usize, max: usize) -> Result<()> {
         if found > max {
             return self.fault(field, Fault::TooMany { found, max });
         }
         Ok(())
     }
 
-    fn no_longer(self, field: &'static str, found: usize, max: usize) -> Result<()> {
+    pub(super) fn no_longer(self, field: &'static str, found: usize, max: usize) -> Result<()> {
         if found > max {
             return self.fault(field, Fault::TooLong { found, max });
         }
@@ -58,7 +58,7 @@ impl Body {
 
     /// Bytes that may outlive the message. A slice keeps the whole body alive: one that is less
     /// than half of it is copied out, so that what is kept costs at most twice its length.
-    fn own(self, slice: Bytes) -> Bytes {
+    pub(super) fn own(self, slice: Bytes) -> Bytes {
         if slice.len() < self.len / 2 { Bytes::copy_from_slice(&slice) } else { slice }
     }
 
@@ -316,7 +316,11 @@ impl Body {
         })
     }
 
-    fn session(self, field: &'static str, session: Option<pb::SessionId>) -> Result<SessionId> {
+    pub(super) fn session(
+        self,
+        field: &'static str,
+        session: Option<pb::SessionId>,
+    ) -> Result<SessionId> {
         let session = self.required(field, session)?;
         self.number(field, session.slot.into(), COMMANDS_PER_VERTEX_MAX as u64 - 1)?;
         Ok(SessionId {

@@ -87,6 +87,9 @@ pub enum Fault {
         /// The vertex.
         vertex: VertexId,
     },
+    /// A range whose upper end is not above its lower one.
+    #[error("its upper end is not above its lower one")]
+    NoRange,
     /// The anchor is no member of the fast quorum.
     #[error("the anchor is no member of the quorum")]
     AnchorOutside,

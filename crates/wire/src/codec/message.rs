@@ -1,6 +1,6 @@
 //! Each message to and from its body.
 
-use super::{DecodeError, count, encode, parse, to_bytes};
+use super::{DecodeError, count, encode, parse, to_bytes, watch};
 use crate::generated as pb;
 use crate::limits::{CHUNK_LEN_MAX, MICROS_MAX, SEQ_END, SNAPSHOT_LEN_MAX};
 use crate::*;
@@ -176,6 +176,11 @@ impl Message {
             Self::Distances(m) => {
                 to_bytes(&pb::Distances { round_trips_us: encode::nodes(&m.round_trips) })
             }
+            Self::Watch(m) => to_bytes(&watch::watch(m)),
+            Self::WatchTaken(m) => to_bytes(&pb::WatchTaken { watch: m.watch, number: m.number }),
+            Self::Unwatch(m) => to_bytes(&pb::Unwatch { watch: m.watch }),
+            Self::Watched(m) => to_bytes(&watch::watched(m)),
+            Self::WatchEnded(m) => to_bytes(&watch::ended(m)),
         }
     }
 
@@ -441,6 +446,26 @@ impl Message {
                 Self::Distances(Distances {
                     round_trips: body.nodes("round_trips_us", m.round_trips_us, MICROS_MAX)?,
                 })
+            }
+            Kind::Watch => {
+                let (body, m) = parse(name, body, shape)?;
+                Self::Watch(body.watch(m)?)
+            }
+            Kind::WatchTaken => {
+                let (_, m): (_, pb::WatchTaken) = parse(name, body, shape)?;
+                Self::WatchTaken(WatchTaken { watch: m.watch, number: m.number })
+            }
+            Kind::Unwatch => {
+                let (_, m): (_, pb::Unwatch) = parse(name, body, shape)?;
+                Self::Unwatch(Unwatch { watch: m.watch })
+            }
+            Kind::Watched => {
+                let (body, m) = parse(name, body, shape)?;
+                Self::Watched(body.watched(m)?)
+            }
+            Kind::WatchEnded => {
+                let (body, m) = parse(name, body, shape)?;
+                Self::WatchEnded(body.watch_ended(&m)?)
             }
         })
     }

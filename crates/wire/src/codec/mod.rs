@@ -20,8 +20,10 @@ mod message;
 mod record;
 mod registry;
 mod snapshot;
+mod watch;
 
 pub use error::{DecodeError, Fault};
+pub use watch::{decode_token, encode_token};
 
 use bytes::Bytes;
 use decode::Body;

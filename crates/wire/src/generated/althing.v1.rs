@@ -591,6 +591,96 @@ pub struct Distances {
     #[prost(message, repeated, tag = "1")]
     pub round_trips_us: ::prost::alloc::vec::Vec<NodeNumber>,
 }
+/// The resources whose names are at or above one and below another.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NameRange {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub from: ::prost::bytes::Bytes,
+    /// Empty: there is no upper end.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub to: ::prost::bytes::Bytes,
+}
+/// Which changes a watcher is told of.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Filter {
+    /// Bit m is set for mode m.
+    #[prost(uint64, tag = "4")]
+    pub modes: u64,
+    #[prost(oneof = "filter::Scope", tags = "1, 2, 3")]
+    pub scope: ::core::option::Option<filter::Scope>,
+}
+/// Nested message and enum types in `Filter`.
+pub mod filter {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Scope {
+        #[prost(bytes, tag = "1")]
+        Resource(::prost::bytes::Bytes),
+        #[prost(message, tag = "2")]
+        Range(super::NameRange),
+        #[prost(message, tag = "3")]
+        Everything(super::Nothing),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Watch {
+    #[prost(uint64, tag = "1")]
+    pub watch: u64,
+    #[prost(message, optional, tag = "2")]
+    pub filter: ::core::option::Option<Filter>,
+    /// Optional: without it from now on.
+    #[prost(message, optional, tag = "3")]
+    pub token: ::core::option::Option<DepSet>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchTaken {
+    #[prost(uint64, tag = "1")]
+    pub watch: u64,
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Unwatch {
+    #[prost(uint64, tag = "1")]
+    pub watch: u64,
+}
+/// A command that took effect.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Change {
+    #[prost(message, optional, tag = "1")]
+    pub vertex: ::core::option::Option<VertexId>,
+    #[prost(uint32, tag = "2")]
+    pub slot: u32,
+    #[prost(message, optional, tag = "3")]
+    pub session: ::core::option::Option<SessionId>,
+    #[prost(uint64, tag = "4")]
+    pub sequence: u64,
+    #[prost(bytes = "bytes", tag = "5")]
+    pub payload: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", tag = "6")]
+    pub reply: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Watched {
+    #[prost(uint64, tag = "1")]
+    pub watch: u64,
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+    #[prost(message, repeated, tag = "3")]
+    pub changes: ::prost::alloc::vec::Vec<Change>,
+    #[prost(bool, tag = "4")]
+    pub is_cut: bool,
+    /// Optional.
+    #[prost(message, optional, tag = "5")]
+    pub token: ::core::option::Option<DepSet>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchEnded {
+    #[prost(uint64, tag = "1")]
+    pub watch: u64,
+    /// 1 compacted, 2 too slow, 3 behind, 4 too many.
+    #[prost(uint32, tag = "2")]
+    pub why: u32,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RegistryState {
     /// The random number that this node's journal was made with.

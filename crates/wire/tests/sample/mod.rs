@@ -178,6 +178,32 @@ pub(crate) fn messages() -> Vec<(String, Message)> {
         ("register", Register { incarnation: 99, is_lost: true }.into()),
         ("registered", Registered { incarnation: 98 }.into()),
         ("reserved", Reserved { until: 1024 }.into()),
+        ("watch", Watch { watch: 3, filter: filter(prefix("user/")), token: Some(deps()) }.into()),
+        ("watch anew", Watch { watch: 4, filter: filter(Scope::Everything), token: None }.into()),
+        (
+            "watch of one",
+            Watch { watch: 5, filter: filter(Scope::Resource("key".into())), token: None }.into(),
+        ),
+        ("watch taken", WatchTaken { watch: 3, number: 9 }.into()),
+        ("unwatch", Unwatch { watch: 3 }.into()),
+        (
+            "watched",
+            Watched {
+                watch: 3,
+                number: 9,
+                changes: vec![Change {
+                    vertex: vertex(7),
+                    slot: 1,
+                    request: RequestId { session: session(4), sequence: 9 },
+                    payload: Bytes::from_static(b"set x"),
+                    reply: Bytes::from_static(b"ok"),
+                }],
+                is_cut: true,
+                token: Some(deps()),
+            }
+            .into(),
+        ),
+        ("watch ended", WatchEnded { watch: 3, why: WatchEnd::Compacted }.into()),
         (
             "served",
             Served {
@@ -260,6 +286,14 @@ pub(crate) fn records() -> Vec<(String, NodeRecord)> {
 
 fn vertex(seq: u64) -> VertexId {
     VertexId { epoch: Epoch(0), proposer: NodeId(1), seq }
+}
+
+fn filter(scope: Scope) -> Filter {
+    Filter { scope, modes: ModeSet(6) }
+}
+
+fn prefix(prefix: &'static str) -> Scope {
+    Scope::Range(Range::prefix(prefix))
 }
 
 fn recovery() -> Ballot {

@@ -150,10 +150,60 @@ pub(crate) fn message_of(kind: Kind) -> BoxedStrategy<Message> {
             .prop_map(|(resource, window, commands)| Demand { resource, window, commands }.into())
             .boxed(),
         Kind::Forward => operation().prop_map(|operation| Forward { operation }.into()).boxed(),
+        Kind::Watch => (any::<u64>(), filter(), option::of(deps()))
+            .prop_map(|(watch, filter, token)| Watch { watch, filter, token }.into())
+            .boxed(),
+        Kind::WatchTaken => (any::<u64>(), any::<u64>())
+            .prop_map(|(watch, number)| WatchTaken { watch, number }.into())
+            .boxed(),
+        Kind::Unwatch => any::<u64>().prop_map(|watch| Unwatch { watch }.into()).boxed(),
+        Kind::Watched => {
+            (any::<u64>(), any::<u64>(), vec(change(), 0..4), any::<bool>(), option::of(deps()))
+                .prop_map(|(watch, number, changes, is_cut, token)| {
+                    Watched { watch, number, changes, is_cut, token }.into()
+                })
+                .boxed()
+        }
+        Kind::WatchEnded => (any::<u64>(), select(ENDS))
+            .prop_map(|(watch, why)| WatchEnded { watch, why }.into())
+            .boxed(),
         Kind::Distances => node_numbers(MICROS_MAX)
             .prop_map(|round_trips| Distances { round_trips }.into())
             .boxed(),
     }
+}
+
+const ENDS: &[WatchEnd] =
+    &[WatchEnd::Compacted, WatchEnd::TooSlow, WatchEnd::Behind, WatchEnd::TooMany];
+
+fn filter() -> impl Strategy<Value = Filter> {
+    let range = prop_oneof![
+        data(12).prop_map(Range::from),
+        data(12).prop_map(Range::prefix),
+        (data(12), data(12)).prop_map(|(a, b)| {
+            let (from, to) = (a.clone().min(b.clone()), a.max(b));
+            Range::between(from, to).unwrap_or_else(|| Range::prefix("x"))
+        }),
+    ];
+    let scope = prop_oneof![
+        data(12).prop_map(Scope::Resource),
+        range.prop_map(Scope::Range),
+        Just(Scope::Everything),
+    ];
+    (scope, any::<u64>().prop_map(ModeSet)).prop_map(|(scope, modes)| Filter { scope, modes })
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let slot = 0..COMMANDS_PER_VERTEX_MAX as u32;
+    (vertex(), slot, session(), seq(), data(100), data(100)).prop_map(
+        |(vertex, slot, session, sequence, payload, reply)| Change {
+            vertex,
+            slot,
+            request: RequestId { session, sequence },
+            payload,
+            reply,
+        },
+    )
 }
 
 /// Any record.
