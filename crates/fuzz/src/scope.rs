@@ -3,8 +3,8 @@
 
 use althing_kv::{KvCommand, KvConflicts};
 use althing_model::{
-    Ballot, Column, Command, Commands, Conflicts, DepSet, Footprint, Membership, NodeId, Operation,
-    Path, Reply, RequestId, Role, SessionId, Value, VertexId,
+    Ballot, Column, Command, Commands, Conflicts, DepSet, Footprint, Membership, Mode, NodeId,
+    Operation, Path, Range, Reply, RequestId, Role, SessionId, Value, VertexId,
 };
 use althing_wire::{
     Accept, Accepted, Address, Answer, BarrierDue, Chosen, ClientId, Commit, Conclude, Concluded,
@@ -448,7 +448,8 @@ impl Scope {
                 Operation::OpenSession => Footprint::NOTHING,
                 Operation::CloseSessions(_) | Operation::Barrier => Footprint::Everything,
                 Operation::Apply { payload, .. } => {
-                    KvConflicts::default().footprint(payload).expect("it is a command")
+                    let by_key = KvConflicts::default().footprint(payload);
+                    wider(by_key.expect("it is a command"), self.hash((drawn, slot, "wider")))
                 }
             };
             Command { operation, footprint }
@@ -536,5 +537,20 @@ impl Scope {
         let mut hasher = DefaultHasher::new();
         (self.salt, of).hash(&mut hasher);
         hasher.finish()
+    }
+}
+
+/// Now and then a command over a range, or one that only a predicate can judge.
+fn wider(by_key: Footprint, drawn: u64) -> Footprint {
+    let mode = Mode((drawn >> 8) as u8 % 3);
+    match drawn % 8 {
+        0 => Footprint::with_ranges([], [(Range::prefix(""), mode)]),
+        1 => {
+            let resources = by_key.resources().to_vec();
+            let range = resources.first().map(|(key, _)| (Range::from(key.clone()), mode));
+            Footprint::with_ranges(resources, range)
+        }
+        2 => Footprint::predicate(vec![drawn as u8 >> 3 & 3]),
+        _ => by_key,
     }
 }

@@ -114,6 +114,9 @@ pub trait Predicate: Send + Sync {
 pub struct ConflictsId(pub [u8; 32]);
 
 impl ConflictsId {
+    /// That of who has no conflict function: a client.
+    pub const NONE: Self = Self([0; 32]);
+
     /// The id of a function with this name, in this version, over this table: equal exactly where
     /// all three are.
     pub fn named(name: &str, version: u64, modes: &ModeTable) -> Self {

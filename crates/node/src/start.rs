@@ -21,7 +21,7 @@ use crate::route::{Outbox, Router};
 use crate::snapshots::SnapshotLoop;
 use crate::status::{Observer, Published};
 use althing_journal::FileDisk;
-use althing_model::{Conflicts, NodeId, Role, StateMachine, Unrestorable};
+use althing_model::{Conflicts, ConflictsId, NodeId, Role, StateMachine, Unrestorable};
 use althing_roles::{RoleMissing, Roles};
 use althing_snapshot::{Digest, Store};
 use althing_transport::{Endpoint, Peer};
@@ -134,6 +134,7 @@ impl Node {
         let disk = FileDisk::new(&config.data_dir);
         let file = RegistryFile::new(disk, config.cluster, config.me);
         let found = recovery::find(&config, &file)?;
+        let conflicts_id = conflicts.id();
         let registry = found.registry.clone();
         // A new node has nothing to read back, and makes its roles when it knows which it has.
         let (restored, asking) = match registry.standing() {
@@ -169,8 +170,8 @@ impl Node {
         let admin = config.admin.map(admin::bind).transpose()?;
         let delivery = Delivery::new(router.clone(), is_closing.clone(), published.clone());
         let admission = Admission::new(config.me, &config.membership);
-        let endpoint =
-            Endpoint::bind(endpoint_config(&config), Arc::new(admission), Arc::new(delivery))?;
+        let endpoint = endpoint_config(&config, conflicts_id);
+        let endpoint = Endpoint::bind(endpoint, Arc::new(admission), Arc::new(delivery))?;
         let addresses = Addresses {
             listen: endpoint.local_address(),
             admin: admin.as_ref().map(|admin| admin.address),
@@ -244,7 +245,7 @@ fn inboxes(config: &Config) -> BTreeMap<Party, Arc<Inbox>> {
         .collect()
 }
 
-fn endpoint_config(config: &Config) -> althing_transport::Config {
+fn endpoint_config(config: &Config, conflicts: ConflictsId) -> althing_transport::Config {
     let peers = config
         .nodes
         .iter()
@@ -253,6 +254,7 @@ fn endpoint_config(config: &Config) -> althing_transport::Config {
         listen: config.listen,
         tls: config.tls.clone(),
         cluster: config.cluster,
+        conflicts,
         me: config.me,
         peers: peers.collect(),
         settings: config.transport.clone(),

@@ -8,7 +8,7 @@
 //! the machine's cores, and everything is encrypted, written and read twice: a figure of this
 //! machine, to compare builds by.
 
-use althing_model::{ClusterId, NodeId, Role};
+use althing_model::{ClusterId, ConflictsId, NodeId, Role};
 use althing_transport::certs::{ClusterAuthority, Identity, Tls};
 use althing_transport::{
     Config, Endpoint, Gate, Inbound, Inbox, Peer, PeerAddress, Refusal, SendError, Settings,
@@ -71,6 +71,7 @@ fn side(dir: &std::path::Path, me: u32, other: u32, address: String) -> Side {
         listen: "127.0.0.1:0".parse().expect("an address"),
         tls: Tls::of_node(dir, NodeId(me)),
         cluster: ClusterId([7; 16]),
+        conflicts: ConflictsId::NONE,
         me: NodeId(me),
         peers: vec![Peer { node: NodeId(other), address }],
         settings: Settings::default(),

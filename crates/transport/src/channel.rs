@@ -16,7 +16,7 @@ use crate::refusal::Refusal;
 use crate::settings::Settings;
 use althing_wire::frame::{
     BODY_LEN_MAX, FRAME_HEADER_LEN, Frame, FrameDecoder, FrameError, HEARTBEAT_KIND,
-    STREAM_HEADER_LEN, StreamHeader,
+    STREAM_HEADER_LEN, STREAM_MAGIC, StreamHeader,
 };
 use bytes::Bytes;
 use quinn::{
@@ -229,18 +229,25 @@ pub(crate) async fn open_control(channel: &Channel) -> Result<SendStream, Connec
 }
 
 /// On the side that dialled: waits for the header of the peer's control lane.
-pub(crate) async fn await_control(channel: &Channel) -> Result<RecvStream, ConnectionError> {
-    let mut stream = channel.connection.accept_uni().await?;
+/// One that is refused is for the caller to count.
+pub(crate) async fn await_control(channel: &Channel) -> Result<RecvStream, Ungreeted> {
+    let mut stream = channel.connection.accept_uni().await.map_err(Ungreeted::Lost)?;
     let refusal = match read_header(channel, &mut stream).await {
         Ok(CONTROL) => return Ok(stream),
-        Ok(_) => Some(Refusal::BadStream),
-        Err(Over::Refused(refusal)) => Some(refusal),
-        Err(Over::Ended) => None,
+        Ok(_) => Refusal::BadStream,
+        Err(Over::Refused(refusal)) => refusal,
+        Err(Over::Ended) => return Err(Ungreeted::Lost(channel.connection.closed().await)),
     };
-    if let Some(refusal) = refusal {
-        channel.refuse(refusal);
-    }
-    Err(channel.connection.closed().await)
+    refuse(&channel.connection, refusal);
+    Err(Ungreeted::Refused(refusal))
+}
+
+/// Why the peer's control lane did not come.
+pub(crate) enum Ungreeted {
+    /// It was not what it must be, and the connection is closed.
+    Refused(Refusal),
+    /// The connection is over.
+    Lost(ConnectionError),
 }
 
 /// Serves a channel until its connection is over and everything that came in is delivered or given
@@ -360,7 +367,16 @@ async fn write_lane(
 
 async fn read_header(channel: &Channel, stream: &mut RecvStream) -> Result<usize, Over> {
     let mut bytes = [0; STREAM_HEADER_LEN];
-    match timeout(channel.frame_timeout, stream.read_exact(&mut bytes)).await {
+    let (magic, rest) = bytes.split_at_mut(STREAM_MAGIC.len());
+    let read = async {
+        // What is no stream of ours may be shorter than a header: it is not waited for.
+        stream.read_exact(magic).await?;
+        match *magic == STREAM_MAGIC {
+            true => stream.read_exact(rest).await,
+            false => Ok(()),
+        }
+    };
+    match timeout(channel.frame_timeout, read).await {
         Ok(Ok(())) => {}
         Ok(Err(ReadExactError::ReadError(ReadError::ConnectionLost(_)))) => {
             return Err(Over::Ended);
@@ -371,6 +387,9 @@ async fn read_header(channel: &Channel, stream: &mut RecvStream) -> Result<usize
     let header = StreamHeader::decode(&bytes).map_err(|_| Refusal::BadStream)?;
     if header.cluster != channel.header.cluster {
         return Err(Refusal::AnotherCluster.into());
+    }
+    if header.conflicts != channel.header.conflicts {
+        return Err(Refusal::AnotherConflicts.into());
     }
     let is_ours = header.version == channel.header.version && header.group == channel.header.group;
     let lane = usize::from(header.lane);

@@ -1,7 +1,7 @@
 //! The client's side: dials nodes of a cluster with a client's certificate.
 
 use crate::certs::{Credentials, Identity, Tls, cluster_server_name, node_server_name};
-use crate::channel::{self, Channel, Sink};
+use crate::channel::{self, Channel, Sink, Ungreeted};
 use crate::counters::Counters;
 use crate::dial::{self, Proven};
 use crate::endpoint::client_config;
@@ -11,7 +11,7 @@ use crate::limits;
 use crate::refusal::{Refusal, close};
 use crate::settings::Settings;
 use crate::socket;
-use althing_model::{ClusterId, NodeId};
+use althing_model::{ClusterId, ConflictsId, NodeId};
 use althing_wire::frame::Frame;
 use bytes::Bytes;
 use quinn::{ClientConfig, ConnectionError};
@@ -92,7 +92,12 @@ impl Dialer {
         let (channel, node) = self.channel(proven, cluster);
         let lost = |error: ConnectionError| dial::lost(address, &error);
         let control = channel::open_control(&channel).await.map_err(lost)?;
-        let first = channel::await_control(&channel).await.map_err(lost)?;
+        let first = channel::await_control(&channel).await.map_err(|why| {
+            if let Ungreeted::Refused(refusal) = &why {
+                self.counters.refused(*refusal, address);
+            }
+            dial::ungreeted(address, why)
+        })?;
         let (frames, inbox) = mpsc::channel(limits::CLIENT_INBOX_FRAMES_MAX);
         let sink = Arc::new(QueueSink { frames });
         self.counters.connection(true);
@@ -111,7 +116,8 @@ impl Dialer {
 
     fn channel(&self, proven: Proven, cluster: ClusterId) -> (Arc<Channel>, NodeId) {
         let node = proven.identity.node_id().expect("checked when it was dialled");
-        let header = proven.header(cluster);
+        // Clients have no conflict function.
+        let header = proven.header(cluster, ConflictsId::NONE);
         let peer = Arc::new(PeerHandle {
             identity: proven.identity,
             address: PeerAddress::Node(node),

@@ -1,7 +1,7 @@
 //! Dialling: from an address to a connection with a proven node.
 
 use crate::certs::{Identity, node_server_name};
-use crate::channel;
+use crate::channel::{self, Ungreeted};
 use crate::endpoint::Shared;
 use crate::error::Error;
 use crate::refusal::{self, Refusal, close};
@@ -91,6 +91,14 @@ pub(crate) async fn connect(
 }
 
 /// What the end of a connection means to whoever dialled it.
+pub(crate) fn ungreeted(address: &str, why: Ungreeted) -> Error {
+    match why {
+        Ungreeted::Refused(refusal) => Error::Peer { address: address.to_owned(), refusal },
+        Ungreeted::Lost(error) => lost(address, &error),
+    }
+}
+
+/// A connection that was lost before it was of use.
 pub(crate) fn lost(address: &str, error: &ConnectionError) -> Error {
     let address = address.to_owned();
     match error {
@@ -184,9 +192,10 @@ async fn dial(shared: &Arc<Shared>, node: NodeId) -> Result<ConnectionError, Err
             return Err(Error::Peer { address: address.clone(), refusal: Refusal::UnknownNode });
         }
         let channel = shared.node_channel(proven, node);
-        let lost = |error| lost(&address, &error);
-        let control = channel::open_control(&channel).await.map_err(lost)?;
-        let first = channel::await_control(&channel).await.map_err(lost)?;
+        let control =
+            channel::open_control(&channel).await.map_err(|error| lost(&address, &error))?;
+        let first =
+            channel::await_control(&channel).await.map_err(|why| ungreeted(&address, why))?;
         Ok((channel, control, first))
     });
     let (channel, control, first) = greeted.await.map_err(|_| within(time))??;

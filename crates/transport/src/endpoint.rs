@@ -15,7 +15,7 @@ use crate::settings::Settings;
 use crate::socket;
 use crate::table::Table;
 use crate::tls;
-use althing_model::{ClusterId, NodeId};
+use althing_model::{ClusterId, ConflictsId, NodeId};
 use althing_wire::frame::{Frame, StreamHeader};
 use bytes::Bytes;
 use quinn::{ClientConfig, ConnectionError, RecvStream, SendStream, ServerConfig};
@@ -38,6 +38,8 @@ pub struct Config {
     pub tls: Tls,
     /// The cluster that it belongs to.
     pub cluster: ClusterId,
+    /// The conflict function of this node; one with another is refused.
+    pub conflicts: ConflictsId,
     /// Which node this is; its certificate must say the same.
     pub me: NodeId,
     /// The other nodes. This one itself may be among them and is passed over.
@@ -94,7 +96,7 @@ impl Endpoint {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn bind(config: Config, gate: Arc<dyn Gate>, inbox: Arc<dyn Inbox>) -> Result<Self, Error> {
-        let Config { listen, tls, cluster, me, peers, settings } = config;
+        let Config { listen, tls, cluster, conflicts, me, peers, settings } = config;
         settings.check().map_err(Error::Settings)?;
         let credentials = Credentials::load_node(&tls, cluster, me)?;
         let server = server_config(&credentials, &settings)?;
@@ -103,6 +105,7 @@ impl Endpoint {
         counters::certificate_ends(credentials.not_after);
         let shared = Arc::new(Shared {
             cluster,
+            conflicts,
             me,
             identity: credentials.identity,
             table: Table::new(settings.clients_max, settings.connections_per_client_max),
@@ -270,6 +273,7 @@ pub(crate) fn client_config(
 /// What the tasks of an endpoint share.
 pub(crate) struct Shared {
     pub(crate) cluster: ClusterId,
+    conflicts: ConflictsId,
     me: NodeId,
     identity: Identity,
     pub(crate) settings: Settings,
@@ -334,7 +338,11 @@ impl Shared {
         connection: u64,
         lanes: u8,
     ) -> Arc<Channel> {
-        let header = proven.header(self.cluster);
+        let conflicts = match address {
+            PeerAddress::Node(_) => self.conflicts,
+            PeerAddress::Client(_) => ConflictsId::NONE,
+        };
+        let header = proven.header(self.cluster, conflicts);
         let peer = Arc::new(PeerHandle { identity: proven.identity, address, connection });
         let counters = self.counters.clone();
         Channel::new(proven.connection, peer, header, lanes, &self.settings, counters)
@@ -461,8 +469,8 @@ impl Shared {
 
 impl Proven {
     /// The header of our streams on this connection, less the lane.
-    pub(crate) fn header(&self, cluster: ClusterId) -> StreamHeader {
-        StreamHeader { version: self.version, cluster, group: 0, lane: 0 }
+    pub(crate) fn header(&self, cluster: ClusterId, conflicts: ConflictsId) -> StreamHeader {
+        StreamHeader { version: self.version, cluster, group: 0, lane: 0, conflicts }
     }
 }
 

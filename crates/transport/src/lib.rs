@@ -6,7 +6,7 @@
 //! [`Inbox`] to take it. A client opens a [`Dialer`].
 //!
 //! ```no_run
-//! # use althing_model::{ClusterId, NodeId};
+//! # use althing_model::{ClusterId, ConflictsId, NodeId};
 //! # use althing_transport::{*, certs::{Identity, Tls}};
 //! # use std::sync::Arc;
 //! struct OnlyNodes;
@@ -28,6 +28,7 @@
 //!     listen: "0.0.0.0:7000".parse().unwrap(),
 //!     tls: Tls::of_node("certs".as_ref(), NodeId(1)),
 //!     cluster: ClusterId([7; 16]),
+//!     conflicts: ConflictsId::NONE,
 //!     me: NodeId(1),
 //!     peers: vec![Peer { node: NodeId(2), address: "two.example:7000".into() }],
 //!     settings: Settings::default(),

@@ -49,6 +49,8 @@ refusals! {
     Stalled = 26, "stalled", "a frame was begun and not completed in time";
     /// A message contradicts the protocol.
     Misbehaved = 27, "misbehaved", "a message contradicts the protocol";
+    /// A node with another conflict function, or another version of it.
+    AnotherConflicts = 28, "another_conflict_function", "its conflict function, or the version of it, is not this node's: run one program on all nodes";
     /// No certificate was shown.
     CertificateMissing = 64, "certificate_missing", "it showed no certificate";
     /// The certificate's time is over.

@@ -1,6 +1,6 @@
 //! The metrics that dashboards are built on. A process of its own, because a recorder is global.
 
-use althing_model::{ClusterId, NodeId, Role};
+use althing_model::{ClusterId, ConflictsId, NodeId, Role};
 use althing_transport::certs::{ClusterAuthority, Identity, Tls};
 use althing_transport::{Config, Dialer, Endpoint, Gate, Inbound, Inbox, Refusal, Settings};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
@@ -35,6 +35,7 @@ async fn metrics_have_their_names_and_labels() {
         listen: "127.0.0.1:0".parse().unwrap(),
         tls: Tls::of_node(dir.path(), NodeId(1)),
         cluster: authority.cluster(),
+        conflicts: ConflictsId::NONE,
         me: NodeId(1),
         peers: Vec::new(),
         settings: Settings::default(),

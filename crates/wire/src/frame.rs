@@ -4,7 +4,8 @@
 //! whose stream it is, and then carries frames until it ends (all integers big-endian):
 //!
 //! ```text
-//! stream = magic "ALTH" | u16 version | 16 bytes cluster | u32 group | u8 lane | frame*
+//! stream = magic "ALTH" | u16 version | 16 bytes cluster | u32 group | u8 lane
+//!          | 32 bytes conflict function | frame*
 //! frame  = u32 length of body | u8 kind | u8 flags, always 0 | body
 //! ```
 //!
@@ -14,9 +15,11 @@
 //!
 //! The protocol version is spelled twice: in the TLS protocol name ([`ALPN_OFFERED`]), where two
 //! ends agree on the newest that both know, and in each stream's header, so that a captured stream
-//! explains itself. The group is 0 today; it lets several replication groups share a connection.
+//! explains itself. The group is 0 today; it lets several replication groups share a connection. The
+//! conflict function is named between nodes, which refuse another one before any frame: their replicas
+//! would order commands differently. To and from clients, who have none, there are zeros.
 
-use althing_model::ClusterId;
+use althing_model::{ClusterId, ConflictsId};
 use bytes::{Buf, Bytes, BytesMut};
 
 /// The version that this build speaks by preference.
@@ -30,7 +33,7 @@ pub const ALPN_OFFERED: [&str; 1] = ["althing/1"];
 pub const STREAM_MAGIC: [u8; 4] = *b"ALTH";
 
 /// The length of a stream's header.
-pub const STREAM_HEADER_LEN: usize = 4 + 2 + 16 + 4 + 1;
+pub const STREAM_HEADER_LEN: usize = 4 + 2 + 16 + 4 + 1 + 32;
 
 /// The length of a frame's header.
 pub const FRAME_HEADER_LEN: usize = 4 + 1 + 1;
@@ -63,6 +66,8 @@ pub struct StreamHeader {
     pub group: u32,
     /// Which of the connection's lanes this stream is.
     pub lane: u8,
+    /// The conflict function of the sender, if both ends are nodes.
+    pub conflicts: ConflictsId,
 }
 
 impl StreamHeader {
@@ -74,6 +79,7 @@ impl StreamHeader {
         bytes[6..22].copy_from_slice(&self.cluster.0);
         bytes[22..26].copy_from_slice(&self.group.to_be_bytes());
         bytes[26] = self.lane;
+        bytes[27..59].copy_from_slice(&self.conflicts.0);
         bytes
     }
 
@@ -89,7 +95,10 @@ impl StreamHeader {
         let version = rest.get_u16();
         let mut cluster = ClusterId([0; 16]);
         rest.copy_to_slice(&mut cluster.0);
-        Ok(Self { version, cluster, group: rest.get_u32(), lane: rest.get_u8() })
+        let (group, lane) = (rest.get_u32(), rest.get_u8());
+        let mut conflicts = ConflictsId::NONE;
+        rest.copy_to_slice(&mut conflicts.0);
+        Ok(Self { version, cluster, group, lane, conflicts })
     }
 }
 
@@ -237,9 +246,11 @@ mod tests {
     /// Broken: two builds of one version no longer understand each other's streams.
     #[test]
     fn golden_bytes() {
-        let header = StreamHeader { version: 1, cluster: ClusterId([0xab; 16]), group: 0, lane: 3 };
+        let (cluster, conflicts) =
+            (ClusterId([0xab; 16]), ConflictsId(*b"32 bytes of a conflict function."));
+        let header = StreamHeader { version: 1, cluster, group: 0, lane: 3, conflicts };
         let golden = b"ALTH\x00\x01\xab\xab\xab\xab\xab\xab\xab\xab\xab\xab\xab\xab\xab\xab\xab\
-            \xab\x00\x00\x00\x00\x03";
+            \xab\x00\x00\x00\x00\x0332 bytes of a conflict function.";
         assert_eq!(&header.encode(), golden);
         assert_eq!(StreamHeader::decode(golden), Ok(header));
         assert_eq!(encoded(7, b"hello"), b"\x00\x00\x00\x05\x07\x00hello");

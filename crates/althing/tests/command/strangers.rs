@@ -1,7 +1,7 @@
 //! Peers that are not what they should be.
 
 use crate::world::{Serving, World};
-use althing_model::{ClusterId, Epoch, NodeId, Operation, Reply, SessionId, VertexId};
+use althing_model::{ClusterId, ConflictsId, Epoch, NodeId, Operation, Reply, SessionId, VertexId};
 use althing_transport::certs::{Identity, Tls, cluster_server_name};
 use althing_transport::{Dialer, Endpoint, Gate, Inbound, Inbox, Refusal, Settings};
 use althing_wire::frame::{StreamHeader, encode_frame_header};
@@ -95,7 +95,13 @@ async fn garbage_costs_its_sender_the_connection_and_nothing_else() {
         let ended = timeout(PATIENCE, connection.closed()).await.unwrap();
         assert!(ended.to_string().contains(&refusal.to_string()), "{ended}, not {refusal}");
     }
-    let header = StreamHeader { version: 1, cluster: crate::world::CLUSTER, group: 0, lane: 0 };
+    let header = StreamHeader {
+        version: 1,
+        cluster: crate::world::CLUSTER,
+        group: 0,
+        lane: 0,
+        conflicts: ConflictsId::NONE,
+    };
     let too_long = [&header.encode()[..], &[0xff, 0xff, 0xff, 0xff, 1, 0]].concat();
     let half = [&header.encode()[..], &encode_frame_header(1, 100)[..3]].concat();
     let streams = [
@@ -138,6 +144,7 @@ async fn an_unknown_outcome_is_3() {
         listen: "127.0.0.1:0".parse().unwrap(),
         tls: Tls::of_node(&world.path("certs"), NodeId(0)),
         cluster: crate::world::CLUSTER,
+        conflicts: ConflictsId::NONE,
         me: NodeId(0),
         peers: Vec::new(),
         settings: Settings::default(),

@@ -2,7 +2,7 @@
 
 use crate::allocation::bounded;
 use crate::{Outcomes, Target};
-use althing_model::ClusterId;
+use althing_model::{ClusterId, ConflictsId};
 use althing_wire::frame::{
     BODY_LEN_MAX, FRAME_HEADER_LEN, Frame, FrameDecoder, FrameError, STREAM_HEADER_LEN,
     StreamHeader, encode_frame_header,
@@ -78,6 +78,7 @@ fn generate(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
             cluster: ClusterId(bytes.arbitrary()?),
             group: 0,
             lane: bytes.arbitrary()?,
+            conflicts: ConflictsId(bytes.arbitrary()?),
         };
         return Ok(header.encode().to_vec());
     }

@@ -1,6 +1,8 @@
 //! Nodes that do as a test tells them: real endpoints, no protocol behind them.
 
-use althing_model::{ClusterId, Epoch, NodeId, Operation, Reply, Role, SessionId, VertexId};
+use althing_model::{
+    ClusterId, ConflictsId, Epoch, NodeId, Operation, Reply, Role, SessionId, VertexId,
+};
 use althing_sdk::{Config, NodeAddress};
 use althing_transport::certs::{ClusterAuthority, Identity, Tls};
 use althing_transport::{Endpoint, Gate, Inbound, Inbox, PeerAddress, Refusal, Settings};
@@ -50,6 +52,7 @@ impl World {
             listen,
             tls: Tls::of_node(self.dir.path(), NodeId(id)),
             cluster: CLUSTER,
+            conflicts: ConflictsId::NONE,
             me: NodeId(id),
             peers: Vec::new(),
             settings: Settings::default(),

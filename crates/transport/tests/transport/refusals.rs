@@ -3,7 +3,7 @@
 use crate::world::{
     CLIENTS, CLUSTER, NODES, Node, Shown, World, bare, node, number, until, within,
 };
-use althing_model::{ClusterId, NodeId, Role};
+use althing_model::{ClusterId, ConflictsId, NodeId, Role};
 use althing_transport::certs::Validity;
 use althing_transport::{PeerAddress, Refusal};
 use althing_wire::frame::{StreamHeader, encode_frame_header};
@@ -148,7 +148,7 @@ async fn other_traffic_on_the_port_does_no_harm() {
 }
 
 fn header(lane: u8) -> StreamHeader {
-    StreamHeader { version: 1, cluster: CLUSTER, group: 0, lane }
+    StreamHeader { version: 1, cluster: CLUSTER, group: 0, lane, conflicts: ConflictsId::NONE }
 }
 
 fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
@@ -199,6 +199,10 @@ async fn garbage_closes_the_connection_and_is_counted() {
             vec![stream(StreamHeader { cluster: ClusterId([9; 16]), ..header(0) }, b"")],
             Refusal::AnotherCluster,
         ),
+        (
+            vec![stream(StreamHeader { conflicts: ConflictsId([5; 32]), ..header(0) }, b"")],
+            Refusal::AnotherConflicts,
+        ),
     ];
     for (case, (streams, refusal)) in cases.iter().enumerate() {
         let before = two.endpoint.refused(*refusal);
@@ -207,6 +211,29 @@ async fn garbage_closes_the_connection_and_is_counted() {
         assert_eq!(two.endpoint.refused(*refusal), before + 1, "case {case}");
     }
     two.heard_nothing();
+}
+
+/// Broken: nodes that order commands by different conflict functions replicate together, and their
+/// states part without a word.
+#[tokio::test]
+async fn a_node_with_another_conflict_function_is_refused() {
+    let mut world = World::new();
+    let mut two = world.two();
+    world.conflicts = ConflictsId([6; 32]);
+    let mut one = world.one(&two);
+    // Whoever sees it first refuses, and the other is told why.
+    let why = Refusal::AnotherConflicts.to_string();
+    until(|| one.endpoint.links()[0].problem.is_some()).await;
+    let problem = one.endpoint.links().remove(0).problem.unwrap();
+    assert!(problem.contains(&why), "{problem}");
+    assert!(one.endpoint.send(node(2), NODES, 0, number(1)).is_err(), "it is not connected");
+    two.heard_nothing();
+    one.heard_nothing();
+    // Clients have none, and are let in by both.
+    for it in [&one, &two] {
+        let address = it.address().to_string();
+        within(world.dialer().connect(&address, None)).await.expect("it is let in");
+    }
 }
 
 /// Broken: a peer that begins a frame and never ends it holds its resources for ever.

@@ -1,7 +1,7 @@
 //! A cluster of endpoints on loopback, inboxes that tests can watch and hold up, and a bare QUIC
 //! client that keeps no rule.
 
-use althing_model::{ClusterId, NodeId, Role};
+use althing_model::{ClusterId, ConflictsId, NodeId, Role};
 use althing_transport::certs::{ClusterAuthority, Identity, Tls};
 use althing_transport::{
     Config, Dialer, Endpoint, Gate, Inbound, Inbox, Peer, PeerAddress, PeerHandle, Refusal,
@@ -118,6 +118,7 @@ pub(crate) struct World {
     pub(crate) authority: ClusterAuthority,
     pub(crate) settings: Settings,
     pub(crate) capacity: usize,
+    pub(crate) conflicts: ConflictsId,
 }
 
 impl World {
@@ -134,7 +135,13 @@ impl World {
             issued.write(dir.path(), false).unwrap();
         }
         authority.issue_client("tester").unwrap().write(dir.path(), false).unwrap();
-        Self { dir, authority, settings: Settings::default(), capacity: 100_000 }
+        Self {
+            dir,
+            authority,
+            settings: Settings::default(),
+            capacity: 100_000,
+            conflicts: ConflictsId([5; 32]),
+        }
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -146,6 +153,7 @@ impl World {
             listen: "127.0.0.1:0".parse().unwrap(),
             tls: Tls::of_node(self.dir(), NodeId(me)),
             cluster: self.authority.cluster(),
+            conflicts: self.conflicts,
             me: NodeId(me),
             peers: peers
                 .iter()
