@@ -158,6 +158,16 @@ fn describe() {
             ("althing_replica_log_vertices", Unit::Count, "Values kept for other replicas"),
             ("althing_replica_log_bytes", Unit::Bytes, "Their bytes, about"),
             (
+                "althing_replica_agreed_barrier",
+                Unit::Count,
+                "The last barrier behind which a majority of the replicas has the state that is here",
+            ),
+            (
+                "althing_replica_outvoted",
+                Unit::Count,
+                "Other replicas whose state is not the majority's",
+            ),
+            (
                 "althing_replica_snapshot_pause_seconds_max",
                 Unit::Seconds,
                 "The longest that cutting a snapshot kept the replica",
@@ -373,6 +383,8 @@ pub(crate) struct ReplicaMetrics {
     lag: Gauge,
     log_vertices: Gauge,
     log_bytes: Gauge,
+    agreed: Gauge,
+    outvoted: Gauge,
 }
 
 impl ReplicaMetrics {
@@ -397,6 +409,8 @@ impl ReplicaMetrics {
             lag: gauge!("althing_replica_lag_vertices"),
             log_vertices: gauge!("althing_replica_log_vertices"),
             log_bytes: gauge!("althing_replica_log_bytes"),
+            agreed: gauge!("althing_replica_agreed_barrier"),
+            outvoted: gauge!("althing_replica_outvoted"),
         }
     }
 
@@ -422,6 +436,8 @@ impl ReplicaMetrics {
         self.lag.set(status.lag as f64);
         self.log_vertices.set(status.log_vertices as f64);
         self.log_bytes.set(status.log_bytes as f64);
+        self.agreed.set(status.agreed_at.unwrap_or(0) as f64);
+        self.outvoted.set(status.outvoted as f64);
     }
 }
 

@@ -265,6 +265,12 @@ pub struct ReplicaStatus {
     /// Their bytes, about.
     #[serde(default)]
     pub log_bytes: u64,
+    /// The last barrier behind which a majority of the replicas is known to have the state that is here.
+    #[serde(default)]
+    pub agreed_at: Option<u64>,
+    /// Other replicas whose state is not that of the majority.
+    #[serde(default)]
+    pub outvoted: usize,
 }
 
 /// What a journal says of itself.

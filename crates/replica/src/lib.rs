@@ -10,6 +10,7 @@ mod blocked;
 mod catch_up;
 mod config;
 mod demand;
+mod divergence;
 mod graph;
 mod log;
 mod pace;
@@ -19,6 +20,7 @@ mod sessions;
 mod snapshot;
 
 pub use config::{Config, Limits, Timing};
+pub use divergence::Diverged;
 pub use graph::{Component, ConflictGraph};
 pub use replica::{Counters, Replica, Step};
 pub use sessions::Sessions;

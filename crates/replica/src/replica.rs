@@ -3,6 +3,7 @@
 use crate::barrier::SinceBarrier;
 use crate::blocked::AllBlocked;
 use crate::demand::Demand;
+use crate::divergence::Digests;
 use crate::log::Log;
 use crate::pace::Asking;
 use crate::prune::{Other, Rewriting};
@@ -64,6 +65,7 @@ pub struct Replica {
     /// What is pruned everywhere, as far as is known here.
     pub(crate) floor: DepSet,
     pub(crate) rewriting: Option<Rewriting>,
+    pub(crate) digests: Digests,
 
     pub(crate) counters: Counters,
     steps: Vec<Step>,
@@ -145,6 +147,7 @@ impl Replica {
             others: BTreeMap::new(),
             floor: DepSet::default(),
             rewriting: None,
+            digests: Digests::default(),
             counters: Counters::default(),
             steps: Vec::new(),
             config,
@@ -182,6 +185,9 @@ impl Replica {
         let Address::Node(from) = from else {
             return Err(Ignored::Misdirected);
         };
+        if self.diverged().is_some() {
+            return Err(Ignored::Diverged);
+        }
         let epoch = self.config.membership.epoch();
         if message.vertex().is_some_and(|vertex| vertex.epoch != epoch) {
             return Err(Ignored::OtherEpoch);
@@ -303,6 +309,9 @@ impl Replica {
         effects: &mut Effects<ReplicaRecord>,
     ) {
         for component in ready {
+            if self.diverged().is_some() {
+                return;
+            }
             let component_len = component.len();
             self.counters.component_len_max = self.counters.component_len_max.max(component_len);
             for (vertex, value) in component {
@@ -338,6 +347,13 @@ impl Replica {
             };
             let reply =
                 self.sessions.execute(vertex, slot as u32, operation, self.machine.as_mut());
+            if let Operation::Apply { payload, .. } = operation
+                && is_planted(Mutant::MachineDiverges)
+                && self.config.me.0 % 2 == 1
+                && vertex.seq % 4 == 3
+            {
+                drop(self.machine.apply(payload));
+            }
             let took = !had && reply != Reply::SessionUnknown;
             self.counters.applied += u64::from(took);
             took_effect.push(took);

@@ -112,6 +112,10 @@ impl Replica {
         if !std::mem::take(&mut self.has_passed_barrier) {
             return;
         }
+        self.digest_state();
+        if self.diverged().is_some() {
+            return;
+        }
         self.since_barrier.passed(now);
         if self.saving.is_some() {
             mark::hit(Mark::SnapshotSkipped);
@@ -224,6 +228,7 @@ impl Replica {
             self.committed.entry(*column).or_default().union(set);
             self.executed.entry(*column).or_default().union(set);
         }
+        self.digest_state();
         let ready = self.graph.install(&header.executed);
         self.log.forget_below(&self.cut);
         Ok(ready)

@@ -142,7 +142,7 @@ pub use record::{
 pub use registry::{RegistryState, Standing};
 pub use replica_to_acceptor::{PruneAcceptor, PruneDependency, PruneProposer};
 pub use replica_to_proposer::{BarrierDue, Demand, Executed, Recover, Served};
-pub use replica_to_replica::{Frontier, SnapshotAsk, SnapshotChunk, SnapshotOffer};
+pub use replica_to_replica::{Frontier, SnapshotAsk, SnapshotChunk, SnapshotOffer, StateDigest};
 pub use rewriting::Rewriting;
 pub use snapshot::SnapshotHeader;
 pub use voter_to_proposer::{Concluded, PreAccepted};

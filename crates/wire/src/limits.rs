@@ -56,6 +56,9 @@ pub const SNAPSHOT_LEN_MAX: u64 = 1 << 44;
 /// Bytes of a snapshot's digest.
 pub const DIGEST_LEN: usize = 32;
 
+/// Digests of states in one message: 128 bytes. So many barriers back two replicas are still compared.
+pub const STATE_DIGESTS_MAX: usize = 8;
+
 /// Vertices that a role that was pruned takes out of memory in one call.
 pub const FORGOTTEN_MAX: usize = 256;
 

@@ -10,7 +10,7 @@ use crate::trace::{MessageName, Traced};
 use althing_checker::Violation;
 use althing_model::{Micros, NodeId, Role};
 use althing_proposer::Link;
-use althing_roles::{NodeEffect, Registry, RegistryEffect};
+use althing_roles::{NodeEffect, Registry, RegistryEffect, Roles};
 use althing_wire::{Address, ClientId, Effect, Kind, Message, Standing};
 use rand::RngExt;
 use std::sync::Arc;
@@ -352,6 +352,10 @@ impl World<'_> {
 
     /// Does what a node's roles want done.
     pub(super) fn apply(&mut self, id: NodeId, effects: Vec<NodeEffect>) -> Result<(), Violation> {
+        let roles = self.nodes[&id].roles.as_ref();
+        if let Some(diverged) = roles.and_then(Roles::diverged) {
+            return Err(Violation::new("SameState", format!("{id}: {diverged}")));
+        }
         for effect in effects {
             match effect {
                 Effect::Send { to, message } => self.send(id, to, message)?,

@@ -36,6 +36,7 @@ pub(super) enum Counted {
     Members,
     Replies,
     Nodes,
+    Digests,
 }
 
 use Counted::*;
@@ -83,7 +84,7 @@ pub(super) fn shape(kind: Kind) -> Shape {
         Kind::Accept => VERTEX_BALLOT_VALUE,
         Kind::Chosen | Kind::Commit | Kind::Learned => VERTEX_VALUE,
         Kind::Executed => &[(2, Each(Replies, PLAIN))],
-        Kind::Frontier => &[(1, Within(DEPS)), (2, Within(DEPS))],
+        Kind::Frontier => &[(1, Within(DEPS)), (2, Within(DEPS)), (3, Each(Digests, PLAIN))],
         Kind::PruneAcceptor | Kind::PruneDependency | Kind::PruneProposer => FLOOR,
         Kind::Demand => &[(3, Each(Nodes, PLAIN))],
         Kind::Forward => &[(1, Within(OPERATION))],
@@ -134,6 +135,7 @@ impl Counted {
             Members => ("FastQuorum.members", QUORUM_MAX),
             Replies => ("replies", COMMANDS_PER_VERTEX_MAX),
             Nodes => ("nodes", NODES_MAX),
+            Digests => ("digests", STATE_DIGESTS_MAX),
         }
     }
 }
@@ -150,7 +152,7 @@ impl From<prost::DecodeError> for Over {
 }
 
 #[derive(Default)]
-struct Counts([usize; Nodes as usize + 1]);
+struct Counts([usize; Digests as usize + 1]);
 
 impl Counts {
     /// Walks one message. It calls itself as deep as shapes are nested, never as deep as the bytes
