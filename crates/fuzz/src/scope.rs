@@ -224,7 +224,12 @@ impl Scope {
             }
             Kind::Recover => Recover { vertex: self.vertex(bytes)? }.into(),
             Kind::Frontier => {
-                Frontier { committed: self.deps(bytes)?, held: self.floor(bytes)? }.into()
+                let (committed, held) = (self.deps(bytes)?, self.floor(bytes)?);
+                // Seldom, since a replica whose state is another than theirs stops.
+                let numbers = if bytes.ratio(1, 8)? { 0..bytes.int_in_range(0..=4)? } else { 0..0 };
+                let digest = |number| Ok(StateDigest { number, digest: bytes.arbitrary()? });
+                let digests = numbers.map(digest).collect::<Result<_>>()?;
+                Frontier { committed, held, digests }.into()
             }
             Kind::Pruned => Pruned { vertex: self.vertex(bytes)? }.into(),
             Kind::PruneAcceptor => PruneAcceptor { floor: self.floor(bytes)? }.into(),

@@ -39,6 +39,7 @@
 //! al., *State-Machine Replication for Planet-Scale Systems* (EuroSys '20); Whittaker et al., *SoK:
 //! A Generalized Multi-Leader State Machine Replication Tutorial* (JSys '21).
 
+pub mod applying;
 mod command;
 mod conflicts;
 mod dep_set;

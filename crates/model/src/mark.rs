@@ -264,6 +264,9 @@ marks! {
     "replica/tests/catch_up.rs" {
         AskedAgainAtOnce "asked_again_at_once" "a replica that is far behind had taken an answer in, and asked for more" "who_is_far_behind_asks_again_when_it_has_the_answer";
     }
+    "replica/tests/divergence.rs" {
+        StatesAgreed "states_agreed" "a majority of the replicas had the same state behind a barrier" "a_replica_that_is_outvoted_stops_and_the_others_go_on";
+    }
     "replica/tests/snapshot.rs" {
         BarrierAsked "barrier_asked" "a barrier is due: the proposer is asked for one" "barriers_are_asked_for_in_turn";
         SnapshotCut "snapshot_cut" "a snapshot is cut at a barrier" "a_snapshot_holds_what_its_barrier_reaches";

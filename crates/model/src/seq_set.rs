@@ -137,6 +137,21 @@ impl SeqSet {
         })
     }
 
+    /// The numbers below `to` that are not members, descending; the work is that of the ranges between.
+    pub fn missing_below(&self, to: u64) -> impl Iterator<Item = u64> + '_ {
+        let mut next = to;
+        std::iter::from_fn(move || {
+            if next > self.below
+                && let Some((start, end)) = self.ranges.range(..next).next_back()
+                && *end >= next
+            {
+                next = *start;
+            }
+            next = next.checked_sub(1).filter(|seq| *seq >= self.below)?;
+            Some(next)
+        })
+    }
+
     /// How many of the numbers below `to` are not members; the work is that of the ranges below it.
     pub fn missing_len(&self, to: u64) -> u64 {
         let from = self.below.min(to);
@@ -184,6 +199,9 @@ mod tests {
             for to in 0..45 {
                 let expected = (0..to).filter(|seq| !plain.contains(seq)).count() as u64;
                 prop_assert_eq!(ours.missing_len(to), expected);
+                let mut descending: Vec<u64> = ours.missing_below(to).collect();
+                descending.reverse();
+                prop_assert_eq!(descending, ours.missing(0, to).collect::<Vec<_>>());
             }
             prop_assert_eq!(ours.end(), plain.last().map_or(0, |last| last + 1));
             prop_assert!(!ours.contains(ours.below()));

@@ -67,6 +67,11 @@ pub type Pieces = Box<dyn Iterator<Item = Bytes> + Send>;
 pub trait StateMachine: Send {
     /// Applies one command and returns its reply. Domain errors belong in the reply; payloads that
     /// are no command at all were refused by [`crate::Conflicts::footprint`] before.
+    ///
+    /// # Panics
+    /// It must not: the command is committed, so that every replica applies it, and a panic ends each of
+    /// them, and again at each start, until a program is started that does not panic at it. The node tells
+    /// which vertex and which request it was.
     fn apply(&mut self, payload: &[u8]) -> Bytes;
 
     /// The reply that [`Self::apply`] would give to a payload that changes nothing, without changing
@@ -82,6 +87,12 @@ pub trait StateMachine: Send {
 
     /// A digest of the whole state: equal states have equal digests, whatever order of commuting
     /// commands led there.
+    ///
+    /// Replicas compare theirs at every barrier, and one whose digest is not the majority's stops. It is
+    /// asked for on the replica's thread, so keep it up to date with each change, as a sum of hashes of
+    /// the parts, rather than walk a large state. Nodes that run together must compute it alike: a
+    /// program with another digest is started on all nodes at once. One that is always the same number is
+    /// allowed, and compares nothing.
     fn digest(&self) -> u64;
 
     /// The whole state as it is now, for another replica or for this one after a restart. Pieces

@@ -5,6 +5,7 @@ use crate::limits;
 use crate::route::Router;
 use crate::start::StartError;
 use crate::status::{Observer, Status};
+use althing_model::applying;
 use althing_transport::certs::Tls;
 use crossbeam::channel::{Receiver, Sender, unbounded};
 use std::net::SocketAddr;
@@ -190,7 +191,8 @@ impl Spawner {
             let panic = ended.err().map(|panic| {
                 let text = panic.downcast_ref::<String>().map(String::as_str);
                 let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-                text.unwrap_or("it panicked").to_owned()
+                let text = text.unwrap_or("it panicked");
+                applying::blame().map_or(text.to_owned(), |blame| format!("{text}; {blame}"))
             });
             // An error means that nobody waits for it any more.
             let _ = events.send(Event::Ended { thread, panic });

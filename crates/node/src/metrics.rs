@@ -191,6 +191,16 @@ fn describe() {
                 "Executed vertices kept for watchers",
             ),
             (
+                "althing_replica_agreed_barrier",
+                Unit::Count,
+                "The last barrier behind which a majority of the replicas has the state that is here",
+            ),
+            (
+                "althing_replica_outvoted",
+                Unit::Count,
+                "Other replicas whose state is not the majority's",
+            ),
+            (
                 "althing_replica_snapshot_pause_seconds_max",
                 Unit::Seconds,
                 "The longest that cutting a snapshot kept the replica",
@@ -413,6 +423,8 @@ pub(crate) struct ReplicaMetrics {
     watches_compacted: Counter,
     watches_too_slow: Counter,
     watches_refused: Counter,
+    agreed: Gauge,
+    outvoted: Gauge,
 }
 
 impl ReplicaMetrics {
@@ -444,6 +456,8 @@ impl ReplicaMetrics {
             watches_compacted: counter!("althing_replica_watches_compacted_total"),
             watches_too_slow: counter!("althing_replica_watches_too_slow_total"),
             watches_refused: counter!("althing_replica_watches_refused_total"),
+            agreed: gauge!("althing_replica_agreed_barrier"),
+            outvoted: gauge!("althing_replica_outvoted"),
         }
     }
 
@@ -476,6 +490,8 @@ impl ReplicaMetrics {
         self.watches_compacted.absolute(status.watches_compacted);
         self.watches_too_slow.absolute(status.watches_too_slow);
         self.watches_refused.absolute(status.watches_refused);
+        self.agreed.set(status.agreed_at.unwrap_or(0) as f64);
+        self.outvoted.set(status.outvoted as f64);
     }
 }
 

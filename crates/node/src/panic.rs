@@ -1,5 +1,6 @@
 //! What a panic does to a process that runs a node.
 
+use althing_model::applying;
 use std::panic::{set_hook, take_hook};
 use std::process::abort;
 
@@ -14,6 +15,10 @@ pub fn abort_on_panic() {
     let told_before = take_hook();
     set_hook(Box::new(move |panic| {
         told_before(panic);
+        if let Some(blame) = applying::blame() {
+            tracing::error!("{blame}");
+            eprintln!("althing: {blame}");
+        }
         abort();
     }));
 }

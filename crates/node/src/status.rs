@@ -286,6 +286,12 @@ pub struct ReplicaStatus {
     /// Watches refused since there were too many.
     #[serde(default)]
     pub watches_refused: u64,
+    /// The last barrier behind which a majority of the replicas is known to have the state that is here.
+    #[serde(default)]
+    pub agreed_at: Option<u64>,
+    /// Other replicas whose state is not that of the majority.
+    #[serde(default)]
+    pub outvoted: usize,
 }
 
 /// What a journal says of itself.

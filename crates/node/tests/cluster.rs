@@ -232,7 +232,11 @@ async fn a_role_that_fails_takes_the_node_down() {
         let failed = tokio::time::timeout(support::PATIENCE, node.failed());
         let failed = failed.await.expect("each replica meets the fault");
         assert_eq!(failed.thread, "replica");
+        // What the machine said, and which command it was.
         assert!(failed.reason.contains("a planted fault"), "{failed}");
+        let request = RequestId { session, sequence: 0 };
+        let command = format!("request {request}, command 0 of vertex ");
+        assert!(failed.reason.contains(&command), "{failed}");
         assert_eq!(node.status().await.err(), Some(failed.clone()));
         assert_eq!(node.shutdown().await, Err(failed));
     }

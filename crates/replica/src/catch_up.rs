@@ -14,6 +14,9 @@ const PRUNE_AGAIN: usize = 8;
 impl Replica {
     /// The earliest time at which [`Self::on_deadline`] has something to do.
     pub fn deadline(&self) -> Option<Micros> {
+        if self.diverged().is_some() {
+            return None;
+        }
         let blocked = self.blocked_deadline().unwrap_or(Micros::MAX);
         let barrier = self.barrier_deadline().unwrap_or(Micros::MAX);
         let read = self.read_deadline().unwrap_or(Micros::MAX);
@@ -23,6 +26,9 @@ impl Replica {
 
     /// Does what is due.
     pub fn on_deadline(&mut self, now: Micros, effects: &mut Effects<ReplicaRecord>) {
+        if self.diverged().is_some() {
+            return;
+        }
         self.read_on_deadline(now, effects);
         self.ask_for_recovery(now, effects);
         self.ask_for_barrier(now, effects);
@@ -37,6 +43,7 @@ impl Replica {
     fn ask_for_missing(&mut self, now: Micros, effects: &mut Effects<ReplicaRecord>) {
         let others: Vec<NodeId> = self.others_up().collect();
         self.catch_up_turn += 1;
+        self.compare();
         if self.catch_up_turn.is_multiple_of(PRUNE_AGAIN) {
             self.prune_again(effects);
         }
@@ -65,7 +72,7 @@ impl Replica {
             }
             (*column, set.below(), extras.collect())
         }));
-        Frontier { committed, held: self.held.clone() }
+        Frontier { committed, held: self.held.clone(), digests: self.digests.own() }
     }
 
     /// Sends what the other lacks, as far as one answer goes: first what it lacks for certain, lowest
@@ -79,6 +86,10 @@ impl Replica {
         frontier: &Frontier,
         effects: &mut Effects<ReplicaRecord>,
     ) {
+        self.note_digests(from, frontier);
+        if self.diverged().is_some() {
+            return;
+        }
         self.note_frontier(from, frontier, effects);
         let limits = self.config.limits;
         let lacks_forgotten =

@@ -9,7 +9,10 @@
 //! executed, which ends at the first vertex that is not committed. The root then waits for the
 //! vertex behind which it was blocked, and is tried again when that one is executed; nothing else
 //! is looked at again. A walk does not enter a vertex known to be blocked: each keeps a pointer to
-//! something uncommitted that it reaches, shortened on the way as in union-find. So a chain that
+//! something uncommitted that it reaches, shortened on the way as in union-find. Of several vertices
+//! that it could wait for a root takes the latest: a replica that was away has thousands of roots that
+//! depend on wide prefixes of what it still lacks, and is sent that in order, so that the first would be
+//! executed soon, and all roots be tried again for each. So a chain that
 //! commits back to front, or a component that closes last, costs a constant number of steps a
 //! vertex, and nothing recurses.
 
@@ -28,6 +31,8 @@ const BLOCKERS_NAMED_MAX: usize = 256;
 #[derive(Debug, Default)]
 pub struct ConflictGraph {
     executed: BTreeMap<Column, SeqSet>,
+    /// Those and the pending.
+    committed: BTreeMap<Column, SeqSet>,
     pending: BTreeMap<VertexId, Pending>,
     /// By the vertex that they wait for, those to try again: when it is committed, if it was not,
     /// and when it is executed otherwise.
@@ -72,6 +77,7 @@ impl ConflictGraph {
             return Vec::new();
         }
         self.newly_waiting.clear();
+        self.committed.entry(vertex.column()).or_default().insert(vertex.seq);
         self.pending.insert(vertex, Pending { value, blocked_by: None, has_named: false });
         let mut ready = Vec::new();
         // The new vertex first; those that wait for it are tried when it is executed, or keep
@@ -100,6 +106,7 @@ impl ConflictGraph {
         for (column, set) in executed {
             self.executed.entry(*column).or_default().union(set);
         }
+        self.committed = self.executed.clone();
         self.waiting.clear();
         let pending = std::mem::take(&mut self.pending);
         pending.into_iter().flat_map(|(vertex, it)| self.commit(vertex, it.value)).collect()
@@ -152,11 +159,8 @@ impl ConflictGraph {
 
     /// The uncommitted vertices that a pending one depends on, up to a limit.
     fn named_by(&self, vertex: VertexId) -> impl Iterator<Item = VertexId> + '_ {
-        self.pending.get(&vertex).into_iter().flat_map(|pending| {
-            unexecuted(&pending.value.deps, &self.executed)
-                .filter(|dep| !self.pending.contains_key(dep))
-                .take(BLOCKERS_NAMED_MAX)
-        })
+        let pending = self.pending.get(&vertex).into_iter();
+        pending.flat_map(|it| beyond(&it.value.deps, &self.committed)).take(BLOCKERS_NAMED_MAX)
     }
 
     /// The uncommitted vertex behind which a committed one waits, if it does.
@@ -176,20 +180,24 @@ impl ConflictGraph {
         // Vertices found, in this walk, to be waiting for the root itself or for nothing.
         let mut open = BTreeSet::from([root]);
         while let Some(vertex) = stack.pop() {
-            // The first that is not committed ends the walk, however many a wide prefix covers.
             let deps = &self.pending[&vertex].value.deps;
-            let mut committed = Vec::new();
-            for dep in unexecuted(deps, &self.executed).filter(|dep| *dep != vertex) {
-                if !self.pending.contains_key(&dep) {
-                    if is_planted(Mutant::ExecutedBeforeCommitted)
-                        || is_planted(Mutant::ExecutedOnDirectDependencies) && vertex != root
-                    {
-                        continue;
-                    }
-                    return Trial::Blocked(dep);
-                }
-                committed.push(dep);
+            let is_overlooked = is_planted(Mutant::ExecutedBeforeCommitted)
+                || is_planted(Mutant::ExecutedOnDirectDependencies) && vertex != root;
+            if let Some(dep) = latest_beyond(deps, &self.committed).filter(|_| !is_overlooked) {
+                return Trial::Blocked(dep);
             }
+            // All are committed; of a wide prefix the rest is not looked at where the latest waits.
+            let latest = latest_beyond(deps, &self.executed)
+                .filter(|dep| !is_overlooked && *dep != vertex && !reached.contains_node(*dep));
+            if let Some(dep) = latest.filter(|dep| self.is_blocked(*dep, &mut open)) {
+                mark::hit(Mark::BlockedBehindBlocked);
+                return Trial::Blocked(dep);
+            }
+            let deps = &self.pending[&vertex].value.deps;
+            let mut committed: Vec<VertexId> = beyond(deps, &self.executed)
+                .filter(|dep| *dep != vertex && (!is_overlooked || self.pending.contains_key(dep)))
+                .collect();
+            committed.reverse();
             for dep in committed {
                 if reached.contains_node(dep) {
                     reached.add_edge(vertex, dep, ());
@@ -284,13 +292,13 @@ impl ConflictGraph {
     }
 }
 
-/// The members of `deps` that are not executed.
-pub(crate) fn unexecuted<'a>(
+/// The members of `deps` that are not in `known`.
+pub(crate) fn beyond<'a>(
     deps: &'a DepSet,
-    executed: &'a BTreeMap<Column, SeqSet>,
+    known: &'a BTreeMap<Column, SeqSet>,
 ) -> impl Iterator<Item = VertexId> + 'a {
     deps.columns().flat_map(move |(column, row)| {
-        let done = executed.get(&column);
+        let done = known.get(&column);
         let is_done = move |seq: &u64| done.is_some_and(|set| set.contains(*seq));
         let prefix: Box<dyn Iterator<Item = u64>> = match done {
             Some(set) if is_planted(Mutant::PrefixReadAsItsLast) => {
@@ -302,6 +310,24 @@ pub(crate) fn unexecuted<'a>(
         let extras = row.extras().iter().copied().filter(move |seq| !is_done(seq));
         prefix.chain(extras).map(move |seq| column.vertex(seq))
     })
+}
+
+/// The member of `deps` that is not in `known`, of several the one with the highest number.
+fn latest_beyond(deps: &DepSet, known: &BTreeMap<Column, SeqSet>) -> Option<VertexId> {
+    let latest = deps.columns().filter_map(|(column, row)| {
+        let known = known.get(&column);
+        let is_beyond = |seq: &&u64| known.is_none_or(|set| !set.contains(**seq));
+        let extra = row.extras().iter().rev().find(is_beyond).copied();
+        let below = || match known {
+            Some(set) if is_planted(Mutant::PrefixReadAsItsLast) => {
+                row.below().checked_sub(1).filter(|seq| !set.contains(*seq))
+            }
+            Some(set) => set.missing_below(row.below()).next(),
+            None => row.below().checked_sub(1),
+        };
+        extra.or_else(below).map(|seq| column.vertex(seq))
+    });
+    latest.max_by_key(|vertex| vertex.seq)
 }
 
 #[cfg(test)]

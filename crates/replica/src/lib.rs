@@ -11,6 +11,7 @@ mod blocked;
 mod catch_up;
 mod config;
 mod demand;
+mod divergence;
 mod graph;
 mod log;
 mod pace;
@@ -23,6 +24,7 @@ mod snapshot;
 mod watch;
 
 pub use config::{Config, Limits, Timing, WatchLimits};
+pub use divergence::Diverged;
 pub use graph::{Component, ConflictGraph};
 pub use read::ReadCounters;
 pub use replica::{Counters, Replica, Step};

@@ -24,7 +24,7 @@
 //! older, at whichever node. What it shows is committed: nothing has to be on disk here first.
 
 use crate::Replica;
-use crate::graph::unexecuted;
+use crate::graph::beyond;
 use crate::reads::{Gathering, Held, Whose};
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
@@ -384,7 +384,7 @@ impl Replica {
     /// The recovery of what a read waits for is asked for, like that of anything that blocks.
     fn watch_needs(&mut self, now: Micros, read: u64) {
         let Some(held) = self.reads.get(read) else { return };
-        let missing = unexecuted(&held.needs, &self.executed).take(WATCHED_MAX);
+        let missing = beyond(&held.needs, &self.executed).take(WATCHED_MAX);
         let uncommitted: Vec<VertexId> =
             missing.filter(|vertex| !self.is_committed(*vertex)).collect();
         uncommitted.into_iter().for_each(|vertex| self.watch_blocker(now, vertex));

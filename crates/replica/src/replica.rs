@@ -3,6 +3,7 @@
 use crate::barrier::SinceBarrier;
 use crate::blocked::AllBlocked;
 use crate::demand::Demand;
+use crate::divergence::Digests;
 use crate::log::Log;
 use crate::pace::Asking;
 use crate::prune::{Other, Rewriting};
@@ -68,6 +69,7 @@ pub struct Replica {
     /// What is pruned everywhere, as far as is known here.
     pub(crate) floor: DepSet,
     pub(crate) rewriting: Option<Rewriting>,
+    pub(crate) digests: Digests,
 
     /// What the conflict function says of reads; without it none is answered here.
     pub(crate) conflicts: Option<Arc<dyn Conflicts>>,
@@ -178,6 +180,7 @@ impl Replica {
                 config.timing.watch_wait,
                 config.timing.watch_tell,
             ),
+            digests: Digests::default(),
             counters: Counters::default(),
             steps: Vec::new(),
             config,
@@ -212,6 +215,9 @@ impl Replica {
         message: Message,
         effects: &mut Effects<ReplicaRecord>,
     ) -> Result<(), Ignored> {
+        if self.diverged().is_some() {
+            return Err(Ignored::Diverged);
+        }
         let result = match from {
             Address::Node(from) => self.handle_node(now, from, message, effects),
             Address::Client(from) => self.handle_client(now, from, message, effects),
@@ -368,6 +374,9 @@ impl Replica {
         effects: &mut Effects<ReplicaRecord>,
     ) {
         for component in ready {
+            if self.diverged().is_some() {
+                return;
+            }
             let component_len = component.len();
             self.counters.component_len_max = self.counters.component_len_max.max(component_len);
             for (vertex, value) in component {
@@ -404,6 +413,13 @@ impl Replica {
             };
             let reply =
                 self.sessions.execute(vertex, slot as u32, operation, self.machine.as_mut());
+            if let Operation::Apply { payload, .. } = operation
+                && is_planted(Mutant::MachineDiverges)
+                && self.config.me.0 % 2 == 1
+                && vertex.seq % 4 == 3
+            {
+                drop(self.machine.apply(payload));
+            }
             let took = !had && reply != Reply::SessionUnknown;
             self.counters.applied += u64::from(took);
             took_effect.push(took);

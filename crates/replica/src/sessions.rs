@@ -1,5 +1,6 @@
 //! Exactly once: which requests took effect, and their replies (`protocol` section 7).
 
+use althing_model::applying::{self, Applying};
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Operation, Reply, RequestId, SeqSet, SessionId, StateMachine, VertexId};
@@ -51,7 +52,8 @@ impl Sessions {
                 Reply::Closed
             }
             Operation::Apply { request, acknowledged_below, payload } => {
-                self.apply(*request, *acknowledged_below, payload, machine)
+                let applying = Applying { vertex, slot, request: *request };
+                self.apply(applying, *acknowledged_below, payload, machine)
             }
         }
     }
@@ -75,11 +77,12 @@ impl Sessions {
 
     fn apply(
         &mut self,
-        request: RequestId,
+        applying: Applying,
         acknowledged_below: u64,
         payload: &Bytes,
         machine: &mut dyn StateMachine,
     ) -> Reply {
+        let request = applying.request;
         // Its opening is a dependency of every command of a session, so an unknown one is closed.
         let Some(session) = self.open.get_mut(&request.session) else {
             return Reply::SessionUnknown;
@@ -102,7 +105,7 @@ impl Sessions {
         if request.sequence < session.executed.end() {
             mark::hit(Mark::SequencePassed);
         }
-        let reply = machine.apply(payload);
+        let reply = applying::during(applying, || machine.apply(payload));
         session.executed.insert(request.sequence);
         session.replies.insert(request.sequence, reply.clone());
         session.replies = session.replies.split_off(&acknowledged_below);

@@ -112,6 +112,10 @@ impl Replica {
         if !std::mem::take(&mut self.has_passed_barrier) {
             return;
         }
+        self.digest_state();
+        if self.diverged().is_some() {
+            return;
+        }
         self.since_barrier.passed(now);
         if self.saving.is_some() {
             mark::hit(Mark::SnapshotSkipped);
@@ -232,6 +236,7 @@ impl Replica {
         }
         self.reads.wake_all();
         self.watchers.on_installed(&self.executed);
+        self.digest_state();
         let ready = self.graph.install(&header.executed);
         self.log.forget_below(&self.cut);
         Ok(ready)

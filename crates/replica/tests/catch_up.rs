@@ -82,7 +82,7 @@ fn far_behind(by: u64, limits: Limits) -> Replica {
     let mut replica = limited(1, limits);
     let mut committed = DepSet::default();
     committed.insert_below(vertex(0, 0).column(), by);
-    let frontier = Message::Frontier(Frontier { committed, held: DepSet::default() });
+    let frontier = Message::Frontier(Frontier { committed, ..Frontier::default() });
     replica.handle(0, Address::Node(NodeId(2)), frontier, &mut Effects::default()).unwrap();
     replica
 }

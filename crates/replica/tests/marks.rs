@@ -133,7 +133,7 @@ fn commits_come_twice_and_by_catching_up() {
     assert_eq!(tell(&mut replica, NodeId(2), commit.clone()), Err(Ignored::Repeated));
     expect(Mark::LearntTwice);
     assert!(replica.take_steps().is_empty());
-    let frontier = Frontier { committed: DepSet::default(), held: DepSet::default() };
+    let frontier = Frontier::default();
     let told = tell(&mut replica, NodeId(2), frontier).unwrap();
     expect(Mark::CaughtUp);
     assert_eq!(told, [(NodeId(2).into(), commit.into())]);
@@ -183,7 +183,7 @@ fn what_another_replica_has_is_recovered_only_if_it_does_not_come() {
         tell(&mut replica, NodeId(1), blocked).unwrap();
         let mut committed = DepSet::default();
         committed.insert_below(blocker.column(), 6);
-        let frontier = Frontier { committed, held: DepSet::default() };
+        let frontier = Frontier { committed, ..Frontier::default() };
         tell(&mut replica, NodeId(1), frontier).unwrap();
         replica
     };
@@ -292,7 +292,8 @@ fn a_forwarded_request_is_told_at_home() {
     let hub = VertexId { proposer: NodeId(1), ..opened };
     let told = commit(hub, commands, [opened, stranger].into_iter().collect());
     let reply = Reply::Applied(Bytes::new());
-    assert_eq!(told, [Served { request, reply }.into()]);
+    let seen = [hub].into_iter().collect();
+    assert_eq!(told, [Served { request, reply, seen }.into()]);
     assert!(mark::take().contains(Mark::ServedElsewhere));
 
     // What is proposed here is told in the ordinary way.

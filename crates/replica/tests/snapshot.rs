@@ -209,7 +209,7 @@ fn the_floor_is_what_enough_replicas_hold() {
 
     let mut less = DepSet::default();
     less.insert_below(vertex(0, 0).column(), 2);
-    let frontier = |held: &DepSet| Frontier { committed: DepSet::default(), held: held.clone() };
+    let frontier = |held: &DepSet| Frontier { held: held.clone(), ..Frontier::default() };
     tell(&mut replica, 30, 1, frontier(&less));
     assert_eq!(*replica.floor(), less);
     let told = sent(tell(&mut replica, 40, 2, frontier(&cut())));
@@ -228,7 +228,7 @@ fn the_floor_is_what_enough_replicas_hold() {
 fn what_is_not_on_disk_is_not_held() {
     let mut replica = replica(0);
     commit_all(&mut replica, history());
-    let others = |held| Frontier { committed: DepSet::default(), held };
+    let others = |held| Frontier { held, ..Frontier::default() };
     tell(&mut replica, 30, 1, others(cut()));
     tell(&mut replica, 30, 2, others(cut()));
     assert!(replica.floor().is_empty());
@@ -240,7 +240,7 @@ fn what_is_not_on_disk_is_not_held() {
 fn a_replica_left_behind_installs_a_snapshot() {
     let (mut ahead, file, _) = saved(0);
     // It is cut off from the log by the limit, since the other is so far behind.
-    let nothing = || Frontier { committed: DepSet::default(), held: DepSet::default() };
+    let nothing = || Frontier::default();
     let caught_up = sent(tell(&mut ahead, 30, 1, nothing()));
     assert!(caught_up.iter().any(|(_, it)| matches!(it, Message::Commit(_))));
     let many = (0..120_000).map(|seq| (vertex(1, seq), value(Operation::OpenSession, &[])));
@@ -326,7 +326,12 @@ fn a_restart_begins_with_the_snapshot() {
     assert_eq!(again.saved(), Some(offer(1)));
     assert_eq!(again.barriers(), 1);
     // Nothing was told in this life that an earlier one did not hold.
-    let told = sent(tell(&mut again, 110, 1, Frontier { committed: cut(), held: cut() }));
+    let told = sent(tell(
+        &mut again,
+        110,
+        1,
+        Frontier { committed: cut(), held: cut(), digests: Vec::new() },
+    ));
     assert!(told.contains(&(NodeId(0), PruneAcceptor { floor: cut() }.into())));
 }
 
@@ -361,7 +366,12 @@ fn what_a_snapshot_does_not_hold_is_written_again() {
     replica.on_saved(20, offer(1), &mut effects);
     let mut written: Vec<Effect<ReplicaRecord>> = effects.into_iter().collect();
     for _ in 0..10 {
-        written.extend(tell(&mut replica, 30, 1, Frontier { committed: cut(), held: cut() }));
+        written.extend(tell(
+            &mut replica,
+            30,
+            1,
+            Frontier { committed: cut(), held: cut(), digests: Vec::new() },
+        ));
     }
     let records = written.into_iter().flat_map(|effect| match effect {
         Effect::Append { records, .. } => records,

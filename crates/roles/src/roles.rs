@@ -4,7 +4,7 @@ use althing_acceptor::Acceptor;
 use althing_dependency::DependencyNode;
 use althing_model::{Micros, NodeId, Role, Unrestorable};
 use althing_proposer::{Link, Proposer, Relay};
-use althing_replica::{Replica, Snapshot, Step};
+use althing_replica::{Diverged, Replica, Snapshot, Step};
 use althing_voter::Voter;
 use althing_wire::{Address, Effect, Effects, Ignored, Message, NodeRecord, Party, SnapshotOffer};
 use bytes::Bytes;
@@ -189,6 +189,11 @@ impl Roles {
         let result = expect(&mut self.replica).install(now, saved, pieces, &mut own);
         lift(own, effects);
         result
+    }
+
+    /// Why the replica does nothing any more, if so: nothing that was asked for since is to be done.
+    pub fn diverged(&self) -> Option<Diverged> {
+        self.replica.as_ref().and_then(Replica::diverged)
     }
 
     /// What the replica executed since the last call.

@@ -17,6 +17,8 @@ pub enum Ignored {
     Repeated,
     /// The node does not know yet whether it lost its disk, or it did: it neither votes nor proposes.
     Lost,
+    /// The replica's state is another than the others': it does nothing any more.
+    Diverged,
     /// It contradicts what the same sender said before.
     Contradiction,
 }
@@ -31,6 +33,7 @@ impl Ignored {
             Self::Late => "late",
             Self::Repeated => "repeated",
             Self::Lost => "lost",
+            Self::Diverged => "diverged",
             Self::Contradiction => "contradiction",
         }
     }

@@ -170,7 +170,7 @@ pub use replica_to_client::{
 };
 pub use replica_to_dependency::{ReadDepend, ReadDepended, ReadScope};
 pub use replica_to_proposer::{BarrierDue, Demand, Executed, Recover, Served};
-pub use replica_to_replica::{Frontier, SnapshotAsk, SnapshotChunk, SnapshotOffer};
+pub use replica_to_replica::{Frontier, SnapshotAsk, SnapshotChunk, SnapshotOffer, StateDigest};
 pub use rewriting::Rewriting;
 pub use snapshot::SnapshotHeader;
 pub use voter_to_proposer::{Concluded, PreAccepted};

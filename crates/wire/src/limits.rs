@@ -79,6 +79,8 @@ pub const WATCHED_LEN_MAX: usize = 256 << 10;
 /// Members above the prefixes of a token that a replica tells; one with more it keeps to itself until
 /// there are fewer: 640 KiB, which fit beside the longest change.
 pub const TOLD_EXTRAS_MAX: usize = EXTRAS_MAX / 2;
+/// Digests of states in one message: 128 bytes. So many barriers back two replicas are still compared.
+pub const STATE_DIGESTS_MAX: usize = 8;
 
 /// Vertices that a role that was pruned takes out of memory in one call.
 pub const FORGOTTEN_MAX: usize = 256;

@@ -5,13 +5,25 @@ use althing_model::DepSet;
 use bytes::Bytes;
 
 /// What the sender knows to be committed; the receiver answers with what it has beyond that.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Frontier {
     /// The committed vertices.
     pub committed: DepSet,
     /// What a durable snapshot of the sender holds: the join of the dependencies of all barriers that
     /// were executed in it, as a prefix in each column.
     pub held: DepSet,
+    /// The digests of the sender's state at the last barriers that it executed, ascending by number, at
+    /// most [`crate::limits::STATE_DIGESTS_MAX`]: at a barrier every replica has executed the same.
+    pub digests: Vec<StateDigest>,
+}
+
+/// A digest of a replica's state, behind a barrier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StateDigest {
+    /// How many barriers were executed.
+    pub number: u64,
+    /// What the state machine calls equal where states are equal.
+    pub digest: u64,
 }
 
 /// The receiver lacks vertices that the sender has no more: here is a snapshot that holds them.

@@ -130,6 +130,12 @@ fn ranges(count: usize, len: usize) -> Footprint {
     Footprint::with_ranges([], ranges)
 }
 
+fn digests(numbers: impl IntoIterator<Item = u64>) -> Message {
+    let digest = |number| StateDigest { number, digest: 1 };
+    let digests = numbers.into_iter().map(digest).collect();
+    Frontier { committed: DepSet::default(), held: DepSet::default(), digests }.into()
+}
+
 fn resources(count: usize, len: usize) -> Footprint {
     Footprint::of((0..count).map(|i| (format!("{i:0len$}").into(), Mode(0))))
 }
@@ -251,6 +257,7 @@ fn everything_has_its_limit() {
                     (column, 1, vec![])
                 })),
                 held: DepSet::default(),
+                digests: Vec::new(),
             }
             .into(),
             "Frontier: DepSet.proposer: 4097 elements, over the 4096 allowed",
@@ -263,10 +270,13 @@ fn everything_has_its_limit() {
                     (1..=65_537).map(|i| 2 * i).collect(),
                 )]),
                 held: DepSet::default(),
+                digests: Vec::new(),
             }
             .into(),
             "Frontier: DepSet.extra_delta: 65537 elements, over the 65536 allowed",
         ),
+        (digests(0..9), "Frontier: digests: 9 elements, over the 8 allowed"),
+        (digests([3, 3]), "Frontier: digests: not strictly ascending"),
         (
             Recover { vertex: VertexId { seq: SEQ_END, ..vertex() } }.into(),
             "Recover: vertex.seq: 4611686018427387904, over the 4611686018427387903 allowed",

@@ -133,6 +133,11 @@ fn live(bytes: &mut Unstructured<'_>, outcomes: &mut Outcomes) -> Result<()> {
             }
         }
         world.take(&scope, &mut effects, outcomes);
+        if replica.diverged().is_some() {
+            // The node ends here, whatever it was told after.
+            outcomes.note("diverged");
+            return Ok(());
+        }
         if replica.take_offer().is_some() {
             outcomes.note("offered");
         }

@@ -12,6 +12,7 @@ use althing_proposer::Link;
 use althing_replica::Replica;
 use althing_snapshot::{Listed, SnapshotError, Store};
 use althing_wire::{Address, ClientId, Effects, Ignored, Message, ReplicaRecord};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::oneshot;
@@ -23,6 +24,8 @@ pub(crate) struct DrivenReplica<D: Disk> {
     snapshots: Arc<Inbox>,
     /// The longest that a cut, and what came with it, kept this thread.
     pause_us_max: u64,
+    /// Of which others it is told that they differ.
+    outvoted: BTreeSet<NodeId>,
     metrics: ReplicaMetrics,
     published: Arc<Published>,
 }
@@ -35,7 +38,23 @@ impl<D: Disk> DrivenReplica<D> {
         published: Arc<Published>,
     ) -> Self {
         let metrics = ReplicaMetrics::new();
-        Self { replica, store, snapshots, pause_us_max: 0, metrics, published }
+        let outvoted = BTreeSet::new();
+        Self { replica, store, snapshots, pause_us_max: 0, outvoted, metrics, published }
+    }
+
+    /// Says of which others the state is not the majority's, once.
+    fn tell_outvoted(&mut self) {
+        let outvoted = self.replica.outvoted();
+        for node in outvoted.difference(&self.outvoted) {
+            tracing::error!(
+                "the state of node {} is not that of the majority, which has the one that is here: it \
+                 has stopped, or is about to",
+                node.0
+            );
+        }
+        if *outvoted != self.outvoted {
+            self.outvoted = outvoted.clone();
+        }
     }
 
     /// Installs a snapshot that was fetched, piece by piece. After an error the replica's state is
@@ -129,7 +148,16 @@ where
         self.replica.on_deadline(now, effects);
     }
 
-    fn finish(&mut self, _now: Micros, _effects: &mut Effects<ReplicaRecord>) {
+    /// Nothing of this turn has left the thread yet, and nothing does where the state is wrong.
+    ///
+    /// # Panics
+    /// When the replica's state is not the others': that ends the node, with the reason.
+    fn finish(&mut self, now: Micros, _effects: &mut Effects<ReplicaRecord>) {
+        if let Some(diverged) = self.replica.diverged() {
+            self.publish(now);
+            panic!("{diverged}");
+        }
+        self.tell_outvoted();
         for step in self.replica.take_steps() {
             self.metrics.step(step.component_len);
         }
@@ -171,6 +199,8 @@ where
             watches_compacted: watch.compacted,
             watches_too_slow: watch.too_slow,
             watches_refused: watch.too_many,
+            agreed_at: self.replica.agreed_at(),
+            outvoted: self.replica.outvoted().len(),
         };
         self.metrics.publish(&status);
         self.published.set_replica(status);

@@ -56,7 +56,7 @@ mod index;
 mod limits;
 mod subscription;
 
-use crate::graph::unexecuted;
+use crate::graph::beyond;
 use crate::{Replica, WatchLimits};
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
@@ -210,7 +210,7 @@ impl Watchers {
             Some(token) => {
                 self.counters.resumed += 1;
                 // The end of the wait is known before it is known whether there is one.
-                let phase = match unexecuted(&token, executed).next() {
+                let phase = match beyond(&token, executed).next() {
                     Some(missing) => Phase::Waiting { missing, until: now + self.wait },
                     None => Phase::Behind,
                 };
@@ -355,7 +355,7 @@ impl Watchers {
         effects: &mut Effects<ReplicaRecord>,
     ) {
         if let Phase::Waiting { until, .. } = watch.phase {
-            let missing = unexecuted(&watch.token, executed).next();
+            let missing = beyond(&watch.token, executed).next();
             match missing {
                 Some(missing) if !is_planted(Mutant::WatchedBeforeItsToken) => {
                     watch.phase = Phase::Waiting { missing, until };

@@ -11,7 +11,7 @@ use crate::trace::{MessageName, Traced};
 use althing_checker::Violation;
 use althing_model::{Micros, NodeId, Role};
 use althing_proposer::Link;
-use althing_roles::{NodeEffect, Registry, RegistryEffect};
+use althing_roles::{NodeEffect, Registry, RegistryEffect, Roles};
 use althing_wire::{Address, ClientId, Effect, Message, Party, Standing};
 use rand::RngExt;
 use std::sync::Arc;
@@ -353,6 +353,10 @@ impl World<'_> {
 
     /// Does what a node's roles want done.
     pub(super) fn apply(&mut self, id: NodeId, effects: Vec<NodeEffect>) -> Result<(), Violation> {
+        let roles = self.nodes[&id].roles.as_ref();
+        if let Some(diverged) = roles.and_then(Roles::diverged) {
+            return Err(Violation::new("SameState", format!("{id}: {diverged}")));
+        }
         // What they show is told when it is known here what was executed.
         let mut reads = Vec::new();
         for effect in effects {

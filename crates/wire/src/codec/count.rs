@@ -38,6 +38,7 @@ pub(super) enum Counted {
     Replies,
     Nodes,
     Changes,
+    Digests,
 }
 
 use Counted::*;
@@ -94,7 +95,7 @@ pub(super) fn shape(kind: Kind) -> Shape {
         Kind::Served | Kind::Read => &[(4, Within(DEPS))],
         Kind::ReadAnswer => &[(2, Within(VERTEX_DEPS))],
         Kind::ReadDepended => VERTEX_DEPS,
-        Kind::Frontier => &[(1, Within(DEPS)), (2, Within(DEPS))],
+        Kind::Frontier => &[(1, Within(DEPS)), (2, Within(DEPS)), (3, Each(Digests, PLAIN))],
         Kind::PruneAcceptor | Kind::PruneDependency | Kind::PruneProposer => FLOOR,
         Kind::Demand => &[(3, Each(Nodes, PLAIN))],
         Kind::Watch => WATCH,
@@ -150,6 +151,7 @@ impl Counted {
             Replies => ("replies", COMMANDS_PER_VERTEX_MAX),
             Nodes => ("nodes", NODES_MAX),
             Changes => ("Watched.changes", CHANGES_MAX),
+            Digests => ("digests", STATE_DIGESTS_MAX),
         }
     }
 }
@@ -166,7 +168,7 @@ impl From<prost::DecodeError> for Over {
 }
 
 #[derive(Default)]
-struct Counts([usize; Changes as usize + 1]);
+struct Counts([usize; Digests as usize + 1]);
 
 impl Counts {
     /// Walks one message. It calls itself as deep as shapes are nested, never as deep as the bytes

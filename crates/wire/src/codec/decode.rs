@@ -4,7 +4,9 @@
 use super::{DecodeError, Fault};
 use crate::generated as pb;
 use crate::limits::*;
-use crate::{Consistency, FastQuorum, Held, Outcome, ReadDelay, ReadOutcome, ReadScope, Vote};
+use crate::{
+    Consistency, FastQuorum, Held, Outcome, ReadDelay, ReadOutcome, ReadScope, StateDigest, Vote,
+};
 use althing_model::{
     Ballot, Column, Command, Commands, DepSet, Epoch, Footprint, Mode, NodeId, Operation, Range,
     Reply, RequestId, SessionId, Value, VertexId,
@@ -495,6 +497,19 @@ impl Body {
         let number =
             |it: pb::NodeNumber| Ok((NodeId(it.node), self.number(field, it.number, max)?));
         numbers.into_iter().map(number).collect()
+    }
+
+    pub(super) fn state_digests(
+        self,
+        field: &'static str,
+        digests: Vec<pb::StateDigest>,
+    ) -> Result<Vec<StateDigest>> {
+        self.at_most(field, digests.len(), STATE_DIGESTS_MAX)?;
+        if !digests.is_sorted_by(|a, b| a.number < b.number) {
+            return self.fault(field, Fault::NotAscending);
+        }
+        let digest = |it: pb::StateDigest| StateDigest { number: it.number, digest: it.digest };
+        Ok(digests.into_iter().map(digest).collect())
     }
 
     pub(super) fn digest(self, bytes: Bytes) -> Result<[u8; DIGEST_LEN]> {

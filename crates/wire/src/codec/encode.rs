@@ -5,7 +5,7 @@
 
 use crate::generated as pb;
 use crate::limits::REASON_LEN_MAX;
-use crate::{Consistency, FastQuorum, Held, Outcome, ReadDelay, ReadOutcome, Vote};
+use crate::{Consistency, FastQuorum, Held, Outcome, ReadDelay, ReadOutcome, StateDigest, Vote};
 use althing_model::{
     Ballot, Command, Commands, DepSet, Footprint, NodeId, Operation, Range, Reply, SessionId,
     Value, VertexId,
@@ -187,6 +187,11 @@ pub(super) fn reply(reply: &Reply) -> pb::Reply {
 
 pub(super) fn nodes(numbers: &[(NodeId, u64)]) -> Vec<pb::NodeNumber> {
     numbers.iter().map(|(node, number)| pb::NodeNumber { node: node.0, number: *number }).collect()
+}
+
+pub(super) fn state_digests(digests: &[StateDigest]) -> Vec<pb::StateDigest> {
+    let digest = |it: &StateDigest| pb::StateDigest { number: it.number, digest: it.digest };
+    digests.iter().map(digest).collect()
 }
 
 /// The text, cut to its limit between two characters.

@@ -121,6 +121,7 @@ impl Message {
             Self::Frontier(m) => to_bytes(&pb::Frontier {
                 committed: encode::deps(&m.committed),
                 held: encode::deps(&m.held),
+                digests: encode::state_digests(&m.digests),
             }),
             Self::Pruned(m) => to_bytes(&pb::Pruned { vertex: encode::vertex(m.vertex) }),
             Self::PruneAcceptor(m) => {
@@ -352,6 +353,7 @@ impl Message {
                 Self::Frontier(Frontier {
                     committed: body.deps("committed", m.committed)?,
                     held: body.floor("held", m.held)?,
+                    digests: body.state_digests("digests", m.digests)?,
                 })
             }
             Kind::Pruned => {

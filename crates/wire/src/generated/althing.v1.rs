@@ -461,13 +461,23 @@ pub struct Recover {
     #[prost(message, optional, tag = "1")]
     pub vertex: ::core::option::Option<VertexId>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Frontier {
     #[prost(message, optional, tag = "1")]
     pub committed: ::core::option::Option<DepSet>,
     /// A prefix in each column.
     #[prost(message, optional, tag = "2")]
     pub held: ::core::option::Option<DepSet>,
+    /// Ascending by number.
+    #[prost(message, repeated, tag = "3")]
+    pub digests: ::prost::alloc::vec::Vec<StateDigest>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StateDigest {
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    #[prost(fixed64, tag = "2")]
+    pub digest: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Pruned {

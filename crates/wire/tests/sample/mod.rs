@@ -152,7 +152,18 @@ pub(crate) fn messages() -> Vec<(String, Message)> {
             Executed { vertex: vertex(7), replies: vec![Reply::Closed], seen: deps() }.into(),
         ),
         ("recover", Recover { vertex: vertex(7) }.into()),
-        ("frontier", Frontier { committed: deps(), held: floor() }.into()),
+        (
+            "frontier",
+            Frontier {
+                committed: deps(),
+                held: floor(),
+                digests: vec![
+                    StateDigest { number: 6, digest: 0x0123_4567_89ab_cdef },
+                    StateDigest { number: 7, digest: u64::MAX },
+                ],
+            }
+            .into(),
+        ),
         ("pruned", Pruned { vertex: vertex(7) }.into()),
         ("prune acceptor", PruneAcceptor { floor: floor() }.into()),
         ("prune dependency", PruneDependency { floor: floor() }.into()),

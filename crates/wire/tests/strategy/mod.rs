@@ -109,8 +109,12 @@ pub(crate) fn message_of(kind: Kind) -> BoxedStrategy<Message> {
             .prop_map(|(vertex, replies, seen)| Executed { vertex, replies, seen }.into())
             .boxed(),
         Kind::Recover => vertex().prop_map(|vertex| Recover { vertex }.into()).boxed(),
-        Kind::Frontier => (deps(), floor())
-            .prop_map(|(committed, held)| Frontier { committed, held }.into())
+        Kind::Frontier => (deps(), floor(), btree_map(any::<u64>(), any::<u64>(), 0..9))
+            .prop_map(|(committed, held, digests)| {
+                let digest = |(number, digest)| StateDigest { number, digest };
+                let digests = digests.into_iter().map(digest).collect();
+                Frontier { committed, held, digests }.into()
+            })
             .boxed(),
         Kind::Pruned => vertex().prop_map(|vertex| Pruned { vertex }.into()).boxed(),
         Kind::PruneAcceptor => floor().prop_map(|floor| PruneAcceptor { floor }.into()).boxed(),
