@@ -15,7 +15,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// A server that runs already.
-    #[allow(dead_code)] // The test starts its own.
+    #[allow(dead_code, reason = "the test starts its own")]
     pub(crate) fn at(address: String) -> Self {
         Self { address, child: None }
     }
