@@ -30,6 +30,9 @@
 //! is no number stays as it is, however many adds meet it; so adds never change whether a key holds
 //! a number, which is all that their replies tell.
 //!
+//! Batches of Redis commands ([`redis`]) read their keys, or write them all, whatever each command does;
+//! those that look at all keys, as `KEYS` does, conflict with everything.
+//!
 //! A number is its decimal text, an `i64` without superfluous signs and zeros.
 
 mod collection;
