@@ -33,6 +33,9 @@
 //! is no number stays as it is, however many adds meet it; so adds never change whether a key holds
 //! a number, which is all that their replies tell.
 //!
+//! Batches of Redis commands ([`redis`]) read their keys, or write them all, whatever each command does;
+//! those that look at all keys, as `KEYS` does, conflict with everything.
+//!
 //! # Isolation
 //! Commands are linearizable, transactions strictly serializable, among themselves and with all other
 //! commands: each takes effect at one moment between its invocation and its answer, in one order

@@ -4,6 +4,7 @@ use crate::draft::{Change, draft};
 use crate::entry::{Entry, Meta};
 use crate::keyspace::Keyspace;
 use crate::limits::REPLY_LEN_MAX;
+use crate::redis::RedisAccess;
 use crate::{KvCommand, KvReply, number, redis, snapshot};
 use althing_model::{Pieces, StateMachine, Unrestorable};
 use bytes::Bytes;
@@ -110,17 +111,17 @@ impl Store {
                 Ok(value) => KvReply::Value(value),
             }),
             KvCommand::MultiGet { keys } => Some(self.values(keys)),
-            KvCommand::Redis(batch) if batch.access == redis::RedisAccess::Read => {
-                Some(KvReply::Redis(redis::query(&self.keys, batch)))
-            }
+            KvCommand::Redis(batch) => match batch.access {
+                RedisAccess::Read => Some(KvReply::Redis(redis::query(&self.keys, batch))),
+                RedisAccess::Write => None,
+            },
             KvCommand::Put { .. }
             | KvCommand::Delete { .. }
             | KvCommand::CompareAndSwap { .. }
             | KvCommand::Increment { .. }
             | KvCommand::Add { .. }
             | KvCommand::MultiPut { .. }
-            | KvCommand::Transaction(_)
-            | KvCommand::Redis(_) => None,
+            | KvCommand::Transaction(_) => None,
         }
     }
 

@@ -214,6 +214,9 @@ fn push(part: &str, args: &mut Vec<Bytes>, rng: &mut impl Rng) {
 }
 
 fn word(class: &str, rng: &mut impl Rng) -> Bytes {
+    if class == "x" && rng.random_bool(0.3) {
+        return number(rng).into();
+    }
     let pool: &[&str] = match class {
         "k" => KEYS,
         "kt" => &["a", "b", "key:6"],
@@ -334,6 +337,18 @@ fn word(class: &str, rng: &mut impl Rng) -> Bytes {
     };
     let word = pool.choose(rng).expect("no pool is empty");
     Bytes::copy_from_slice(word.as_bytes())
+}
+
+/// One with a few digits or many, around one or far from it.
+fn number(rng: &mut impl Rng) -> String {
+    let digits: u64 = rng.random_range(0..u64::MAX) >> rng.random_range(0..64);
+    let sign = if rng.random_bool(0.3) { "-" } else { "" };
+    match rng.random_range(0..4) {
+        0 => format!("{sign}{digits}"),
+        1 => format!("{sign}{}.{digits}", rng.random_range(0..1000)),
+        2 => format!("{sign}0.{digits:020}"),
+        _ => format!("{sign}{}.{digits}e{}", rng.random_range(0..10), rng.random_range(-40..40)),
+    }
 }
 
 /// Sometimes an argument too few, one too many, or another one.

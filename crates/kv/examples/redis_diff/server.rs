@@ -15,7 +15,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// A server that runs already.
-    #[allow(dead_code)] // The test starts its own.
+    #[allow(dead_code, reason = "the test starts its own")]
     pub(crate) fn at(address: String) -> Self {
         Self { address, child: None }
     }
@@ -26,7 +26,7 @@ impl Server {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let child = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-            .args(["--appendonly", "no", "--dir", "/tmp"])
+            .args(["--appendonly", "no"])
             .stdout(Stdio::piped())
             .spawn();
         let mut child = match child {

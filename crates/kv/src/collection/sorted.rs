@@ -74,14 +74,14 @@ impl SortedSet {
     }
 
     /// Those with at least this score, and no higher one than that.
-    pub(crate) fn from_score(&self, from: Score) -> impl Iterator<Item = (&Blob, Score)> {
+    pub(crate) fn at_least(&self, from: Score) -> impl Iterator<Item = (&Blob, Score)> {
         // No member is before the empty one.
         let from = Bound::Included((from, Blob::from([])));
         self.order.range((from, Bound::Unbounded)).map(|(score, member)| (member, *score))
     }
 
     /// Those with at most this score, descending.
-    pub(crate) fn to_score(&self, to: Score) -> impl Iterator<Item = (&Blob, Score)> {
+    pub(crate) fn at_most(&self, to: Score) -> impl Iterator<Item = (&Blob, Score)> {
         // The first place above all members of that score.
         let to = match to.0.next_up() {
             above if to.0.is_finite() || above.is_finite() => {
@@ -95,7 +95,7 @@ impl SortedSet {
 
     /// From the first member that is not below this one, where all scores are equal; all members
     /// otherwise. Ascending by score and member.
-    pub(crate) fn from_member(&self, from: &[u8]) -> impl Iterator<Item = (&Blob, Score)> {
+    pub(crate) fn starting_at(&self, from: &[u8]) -> impl Iterator<Item = (&Blob, Score)> {
         let first = self.order.get_min().map(|(score, _)| *score);
         let last = self.order.get_max().map(|(score, _)| *score);
         let from = match first.filter(|_| first == last) {

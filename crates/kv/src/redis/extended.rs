@@ -106,14 +106,13 @@ impl Extended {
 
 /// As far as it can matter.
 fn decimal_exponent(text: &str) -> Option<i64> {
+    const MAX: i64 = 10 * DECIMAL_EXPONENT_MAX;
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let size = digits.trim_start_matches('0').parse().unwrap_or(
-        if digits.trim_start_matches('0').is_empty() { 0 } else { 10 * DECIMAL_EXPONENT_MAX },
-    );
-    let size = size.min(10 * DECIMAL_EXPONENT_MAX);
+    // What does not fit into an `i64` is large.
+    let size = digits.parse().map_or(MAX, |size: i64| size.min(MAX));
     Some(if text.starts_with('-') { -size } else { size })
 }
 
@@ -134,7 +133,7 @@ fn round(numerator: BigUint, denominator: BigUint, exponent: i64) -> Option<Dyad
     };
     let quotient = &numerator / &denominator;
     let is_exact = (&quotient * &denominator) == numerator;
-    let low = (exponent - shift).max(i64::MIN);
+    let low = exponent - shift;
     let drop = (quotient.bits() as i64 - PRECISION as i64).max(EXPONENT_MIN - low).max(0);
     let mut mantissa = &quotient >> drop.unsigned_abs();
     let rest = &quotient - (&mantissa << drop.unsigned_abs());
@@ -196,5 +195,49 @@ impl Dyadic {
             "" => format!("{sign}{whole}"),
             _ => format!("{sign}{whole}.{decimals}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add(before: &str, by: &str) -> Result<String, RedisError> {
+        sum(Some(before.as_bytes()), RedisError::NotAFloat, by.as_bytes())
+    }
+
+    /// Broken: a sum is that of `f64`, or is rounded twice, and clients read other digits than from
+    /// Redis.
+    #[test]
+    fn sums_are_those_of_80_bits() {
+        for (before, by, expected) in [
+            ("0.1", "0.2", "0.3"),
+            ("3.0", "1.1e2", "113"),
+            ("10.50", "0.1", "10.6"),
+            ("5.0e3", "2.0e2", "5200"),
+            ("0", "-0", "0"),
+            ("1", "-1", "0"),
+            // One in the last of 64 bits, and one too small for it.
+            ("9223372036854775807", "1", "9223372036854775808"),
+            ("18446744073709551616", "1", "18446744073709551616"),
+            ("0.00000000000000001", "0", "0.00000000000000001"),
+            ("0.000000000000000004", "0", "0"),
+            ("-0.5", "0.25", "-0.25"),
+        ] {
+            assert_eq!(add(before, by).as_deref(), Ok(expected), "{before} + {by}");
+        }
+        assert_eq!(add("1e4932", "0").map(|text| text.len()), Ok(4933));
+    }
+
+    /// Broken: what is no number, or beyond all, becomes a value.
+    #[test]
+    fn what_is_no_number_is_refused() {
+        for text in ["", "x", ".", "1e", "1 ", " 1", "nan", "0x1", "1e4933", "1e-5000", "--1", "+"]
+        {
+            assert_eq!(add("1", text), Err(RedisError::NotAFloat), "{text:?}");
+        }
+        let infinite = RedisError::text("ERR increment would produce NaN or Infinity");
+        assert_eq!(add("1", "inf"), Err(infinite.clone()));
+        assert_eq!(add("1.1e4932", "1.1e4932"), Err(infinite));
     }
 }

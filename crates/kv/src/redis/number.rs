@@ -73,3 +73,44 @@ pub(super) fn double(text: &[u8]) -> Option<f64> {
 pub(super) fn text(number: i64) -> Bytes {
     crate::number::write(number)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Broken: scores are told otherwise than C's `%.17g` tells them.
+    #[test]
+    fn scores_have_17_digits_without_zeros_at_their_end() {
+        for (number, text) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (3.0, "3"),
+            (0.1, "0.10000000000000001"),
+            (-2.5, "-2.5"),
+            (1e16, "10000000000000000"),
+            (1e17, "1e+17"),
+            (1.5e300, "1.5000000000000001e+300"),
+            (0.0001, "0.0001"),
+            (0.00001, "1.0000000000000001e-05"),
+            (5e-324, "4.9406564584124654e-324"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+        ] {
+            assert_eq!(double_text(number), text);
+        }
+    }
+
+    /// Broken: a score is taken that Redis refuses, or becomes 0 or infinite unseen.
+    #[test]
+    fn scores_are_decimal_and_in_range() {
+        for text in ["", "nan", "1e400", "1e-400", " 1", "1 ", "0x10", "1_0", "-"] {
+            assert_eq!(double(text.as_bytes()), None, "{text:?}");
+        }
+        for (text, number) in
+            [("+2", 2.0), (".5", 0.5), ("5.", 5.0), ("0e999", 0.0), ("5e-324", 5e-324)]
+        {
+            assert_eq!(double(text.as_bytes()), Some(number), "{text:?}");
+        }
+        assert_eq!(double(b"-Infinity"), Some(f64::NEG_INFINITY));
+    }
+}

@@ -85,9 +85,9 @@ fn pop(write: &mut Write<'_>, args: &[Bytes], end: End, command: &str) -> Answer
     let size = count.unwrap_or(1).min(list.len());
     let mut gather = Gather::default();
     write.change(&args[1], |list: &mut List| {
-        let popped = (0..size).filter_map(|_| end.pop(list));
+        let mut popped = (0..size).filter_map(|_| end.pop(list));
         // On an error what was done is undone: the command takes.
-        popped.map(|element| gather.bulk(&element)).collect::<Result<(), _>>()
+        popped.try_for_each(|element| gather.bulk(&element))
     })??;
     Ok(match count {
         Some(_) => RedisReply::Array(gather.replies),

@@ -261,7 +261,7 @@ pub(crate) fn msetnx(write: &mut Write<'_>, args: &[Bytes]) -> Answer {
 }
 
 fn check_pairs(args: &[Bytes], command: &str) -> Result<(), RedisError> {
-    if args.len() % 2 == 0 {
+    if args.len().is_multiple_of(2) {
         return Err(RedisError::arity(command));
     }
     args[2..].iter().step_by(2).try_for_each(|value| check_len(value.len()))

@@ -91,7 +91,7 @@ impl Options {
             const TEXT: &str = "ERR XX and NX options at the same time are not compatible";
             return Err(RedisError::text(TEXT));
         }
-        if greater && is_new || less && is_new || greater && less {
+        if is_new && (greater || less) || greater && less {
             const TEXT: &str = "ERR GT, LT, and/or NX options at the same time are not compatible";
             return Err(RedisError::text(TEXT));
         }
@@ -106,9 +106,7 @@ impl Options {
         match before {
             None => !self.is_old,
             Some(before) => {
-                !self.is_new
-                    && !(self.greater && score <= before)
-                    && !(self.less && score >= before)
+                !(self.is_new || self.greater && score <= before || self.less && score >= before)
             }
         }
     }

@@ -33,7 +33,7 @@ impl ScoreRange {
     /// What is in the range, ascending.
     pub(super) fn of<'a>(&self, sorted: &'a SortedSet) -> impl Iterator<Item = (&'a Blob, Score)> {
         sorted
-            .from_score(self.min.value)
+            .at_least(self.min.value)
             .skip_while(|(_, score)| self.is_below(*score))
             .take_while(|(_, score)| !self.is_above(*score))
     }
@@ -44,7 +44,7 @@ impl ScoreRange {
         sorted: &'a SortedSet,
     ) -> impl Iterator<Item = (&'a Blob, Score)> {
         sorted
-            .to_score(self.max.value)
+            .at_most(self.max.value)
             .skip_while(|(_, score)| self.is_above(*score))
             .take_while(|(_, score)| !self.is_below(*score))
     }
@@ -130,7 +130,7 @@ impl<'a> LexRange<'a> {
             LexLimit::At(min) => min.value,
             _ => &[],
         };
-        let members = self.is_possible(sorted).then(|| sorted.from_member(from));
+        let members = self.is_possible(sorted).then(|| sorted.starting_at(from));
         members
             .into_iter()
             .flatten()
