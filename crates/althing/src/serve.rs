@@ -3,6 +3,7 @@
 use crate::exit::Failure;
 use althing_kv::{KvConflicts, Store};
 use althing_local::leash;
+use althing_node::config::Adds;
 use althing_node::{Config, Node, NodeHandle, StartError};
 use anyhow::Context;
 use serde_json::json;
@@ -76,7 +77,10 @@ async fn serve(config: Config, as_json: bool) -> Result<(), Failure> {
     // From here on a signal ends the node in order, also one that comes while it starts.
     let mut ends = Ends::listen().map_err(Failure::cannot_start)?;
     let (me, cluster) = (config.me, config.cluster);
-    let conflicts = Arc::new(KvConflicts::default());
+    let conflicts = Arc::new(match config.adds {
+        Adds::Commute => KvConflicts::default(),
+        Adds::Conflict => KvConflicts::without_commuting_adds(),
+    });
     let node = Node::start(config, Box::<Store>::default(), conflicts).map_err(not_started)?;
     let addresses = node.addresses();
     if as_json {

@@ -157,6 +157,12 @@ fn describe() {
             ),
             ("althing_replica_log_vertices", Unit::Count, "Values kept for other replicas"),
             ("althing_replica_log_bytes", Unit::Bytes, "Their bytes, about"),
+            ("althing_replica_reads_waiting", Unit::Count, "Reads that wait"),
+            (
+                "althing_replica_age_seconds",
+                Unit::Seconds,
+                "How old the state is at most; -1 where that is not known yet",
+            ),
             (
                 "althing_replica_snapshot_pause_seconds_max",
                 Unit::Seconds,
@@ -373,6 +379,9 @@ pub(crate) struct ReplicaMetrics {
     lag: Gauge,
     log_vertices: Gauge,
     log_bytes: Gauge,
+    reads_waiting: Gauge,
+    age: Gauge,
+    reads: [Counter; 5],
 }
 
 impl ReplicaMetrics {
@@ -397,6 +406,10 @@ impl ReplicaMetrics {
             lag: gauge!("althing_replica_lag_vertices"),
             log_vertices: gauge!("althing_replica_log_vertices"),
             log_bytes: gauge!("althing_replica_log_bytes"),
+            reads_waiting: gauge!("althing_replica_reads_waiting"),
+            age: gauge!("althing_replica_age_seconds"),
+            reads: ["done", "held", "command", "refused", "later"]
+                .map(|outcome| counter!("althing_replica_reads_total", "outcome" => outcome)),
         }
     }
 
@@ -422,6 +435,16 @@ impl ReplicaMetrics {
         self.lag.set(status.lag as f64);
         self.log_vertices.set(status.log_vertices as f64);
         self.log_bytes.set(status.log_bytes as f64);
+        self.reads_waiting.set(status.reads_waiting as f64);
+        self.age.set(status.age_ms.map_or(-1.0, |age| age as f64 / 1e3));
+        let outcomes = [
+            status.reads_done,
+            status.reads_held,
+            status.reads_as_commands,
+            status.reads_refused,
+            status.reads_sent_elsewhere,
+        ];
+        self.reads.iter().zip(outcomes).for_each(|(counter, total)| counter.absolute(total));
     }
 }
 

@@ -43,6 +43,9 @@ pub struct ConfigFile {
     /// Snapshots, and how often they are cut.
     #[serde(default)]
     pub snapshots: SnapshotsEntry,
+    /// The reference store.
+    #[serde(default)]
+    pub store: StoreEntry,
     /// The pages for operators; none without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin: Option<AdminEntry>,
@@ -61,6 +64,25 @@ pub struct TlsEntry {
     pub cert: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+}
+
+/// `[store]`: how the reference store behaves. All nodes of a cluster have the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreEntry {
+    /// `commute` or `conflict`.
+    pub adds: Adds,
+}
+
+/// What additions to one key are to each other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Adds {
+    /// They commute: none waits for another, and a linearizable read of a key is a command.
+    #[default]
+    Commute,
+    /// They conflict, as increments do: a linearizable read of a key needs no command.
+    Conflict,
 }
 
 /// `[[nodes]]`: one node of the cluster.
@@ -328,6 +350,7 @@ impl ConfigFile {
             limits: LimitsEntry::default(),
             journal: JournalEntry::default(),
             snapshots: SnapshotsEntry::default(),
+            store: StoreEntry::default(),
             admin: Some(AdminEntry { listen: "127.0.0.1:0".to_owned() }),
             transport: TransportEntry::default(),
         }

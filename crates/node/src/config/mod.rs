@@ -6,8 +6,8 @@ mod file;
 mod problem;
 
 pub use file::{
-    AdminEntry, ConfigFile, JournalEntry, LimitsEntry, NodeEntry, SnapshotsEntry, TimeoutsEntry,
-    TlsEntry, TransportEntry,
+    Adds, AdminEntry, ConfigFile, JournalEntry, LimitsEntry, NodeEntry, SnapshotsEntry, StoreEntry,
+    TimeoutsEntry, TlsEntry, TransportEntry,
 };
 pub use problem::{ConfigError, Problem};
 
@@ -60,6 +60,8 @@ pub struct Config {
     pub disk_reserve: Option<u64>,
     /// Added to each sync of the journal.
     pub sync_delay: Duration,
+    /// What additions of the reference store are to each other.
+    pub adds: Adds,
     /// Where the pages for operators are (TCP); none without it.
     pub admin: Option<SocketAddr>,
     /// The transport's settings.

@@ -11,7 +11,7 @@ use althing_model::{Micros, NodeId};
 use althing_proposer::Link;
 use althing_replica::Replica;
 use althing_snapshot::{Listed, SnapshotError, Store};
-use althing_wire::{Address, Effects, Ignored, Message, ReplicaRecord};
+use althing_wire::{Address, ClientId, Effects, Ignored, Message, ReplicaRecord};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::oneshot;
@@ -104,6 +104,10 @@ where
         self.replica.on_link(now, node, link.is_up);
     }
 
+    fn on_client_gone(&mut self, client: ClientId) {
+        self.replica.on_client_gone(client);
+    }
+
     fn on_digest(&self, answer: oneshot::Sender<u64>) {
         // Whoever asked may have lost patience.
         let _ = answer.send(self.replica.digest());
@@ -159,6 +163,13 @@ where
             lag: self.replica.lag(),
             log_vertices: log_vertices as u64,
             log_bytes: log_bytes as u64,
+            reads_waiting: self.replica.reads_len(),
+            reads_done: counters.reads.done,
+            reads_held: counters.reads.held,
+            reads_as_commands: counters.reads.commands,
+            reads_refused: counters.reads.refused,
+            reads_sent_elsewhere: counters.reads.later,
+            age_ms: self.replica.age(now).map(|age| age / 1000),
         };
         self.metrics.publish(&status);
         self.published.set_replica(status);
