@@ -70,10 +70,14 @@ struct Target {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Print a key's value; nothing if it has none.
-    #[command(after_help = "Example:\n  althing kv get city")]
+    #[command(after_help = "Example:\n  althing kv get city\n  \
+                            althing kv get city --consistency stale --json")]
     Get {
         /// The key.
         key: String,
+        /// How new the value has to be.
+        #[arg(long, value_enum, default_value_t = Consistency::Linearizable)]
+        consistency: Consistency,
     },
     /// Set a key's value.
     #[command(after_help = "Example:\n  althing kv put city Reykjavik")]
@@ -161,6 +165,27 @@ enum Command {
     Txn(txn::Args),
 }
 
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Consistency {
+    /// Nothing that was answered to anyone before is missing.
+    Linearizable,
+    /// Nothing that this client has seen is missing: for a command that is nothing, so that it waits
+    /// for nobody.
+    Session,
+    /// As it is at the nearest node, with how old that is at most.
+    Stale,
+}
+
+impl From<Consistency> for althing_sdk::Consistency {
+    fn from(consistency: Consistency) -> Self {
+        match consistency {
+            Consistency::Linearizable => Self::Linearizable,
+            Consistency::Session => Self::Session,
+            Consistency::Stale => Self::Stale,
+        }
+    }
+}
+
 fn node_address(text: &str) -> Result<NodeAddress, String> {
     let form = || format!("{text:?} is no ID=HOST:PORT, for instance 0=127.0.0.1:7000");
     let (id, address) = text.split_once('=').ok_or_else(form)?;
@@ -228,12 +253,25 @@ async fn execute(kv: &KvClient, command: Command, as_json: bool) -> Result<(), F
         None => {}
     };
     match command {
-        Command::Get { key } => {
-            let value = kv.get(key.clone()).await.map_err(not_done)?;
+        Command::Get { key, consistency } => {
+            let read = kv.get_detailed(key.clone(), consistency.into());
+            let (value, executed) = read.await.map_err(not_done)?;
             if value.is_none() && !as_json {
                 eprintln!("{key:?} has no value");
             }
-            print(value.as_ref().map(text), json!({ "key": key, "value": to_json(&value) }));
+            let mut json = json!({ "key": key, "value": to_json(&value) });
+            if matches!(consistency, Consistency::Stale) && !executed.is_command {
+                let lag = executed.lag.map(|lag| lag.as_secs_f64() * 1e3);
+                json["lag_ms"] = json!(lag);
+                if !as_json {
+                    let age = lag
+                        .map_or("of an unknown age: the node has just begun".into(), |ms| {
+                            format!("at most {ms:.0} ms old")
+                        });
+                    eprintln!("{age}");
+                }
+            }
+            print(value.as_ref().map(text), json);
         }
         Command::Put { key, value } => {
             kv.put(key, value).await.map_err(not_done)?;

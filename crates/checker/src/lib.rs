@@ -77,7 +77,7 @@ mod partition;
 pub mod prepared;
 pub mod quorum;
 pub mod reads;
-mod real_time;
+pub mod real_time;
 pub mod register_map;
 mod search;
 pub mod specification;

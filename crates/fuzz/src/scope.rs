@@ -8,10 +8,12 @@ use althing_model::{
 };
 use althing_wire::{
     Accept, Accepted, Address, Answer, BarrierDue, Chosen, ClientId, Commit, Conclude, Concluded,
-    Demand, Depend, Depended, Distances, Executed, FastQuorum, Forward, Frontier, Held, Inspect,
-    Inspected, Kind, Learned, Message, Outcome, Party, PreAccept, PreAccepted, Prepare, Promised,
-    PruneAcceptor, PruneDependency, PruneProposer, Pruned, Recover, Refused, Register, Registered,
-    Relay, Relayed, Reserved, Served, SnapshotAsk, SnapshotChunk, SnapshotOffer, Submit, Vote,
+    Consistency, Demand, Depend, Depended, Distances, Executed, FastQuorum, Forward, Frontier,
+    Held, Inspect, Inspected, Kind, Learned, Message, Outcome, Party, PreAccept, PreAccepted,
+    Prepare, Promised, PruneAcceptor, PruneDependency, PruneProposer, Pruned, Read, ReadAnswer,
+    ReadDelay, ReadDepend, ReadDepended, ReadOutcome, ReadScope, Recover, Refused, Register,
+    Registered, Relay, Relayed, Reserved, Served, SnapshotAsk, SnapshotChunk, SnapshotOffer,
+    StateDigest, Submit, Vote,
 };
 use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
@@ -145,7 +147,43 @@ impl Scope {
                     1 => Outcome::Invalid("no".to_owned()),
                     _ => Outcome::Executed(self.reply(bytes)?),
                 };
-                Answer { ticket: bytes.int_in_range(0..=5)?, outcome }.into()
+                let ticket = bytes.int_in_range(0..=5)?;
+                Answer { ticket, outcome, seen: self.deps(bytes)? }.into()
+            }
+            Kind::Read => {
+                let consistency = match bytes.int_in_range(0..=3)? {
+                    0 => Consistency::Linearizable,
+                    1 => Consistency::Stale,
+                    _ => Consistency::Session(self.deps(bytes)?),
+                };
+                let payload = Bytes::copy_from_slice(&[bytes.int_in_range(b'a'..=b'd')?]);
+                Read { ticket: bytes.int_in_range(0..=3)?, payload, consistency }.into()
+            }
+            Kind::ReadAnswer => {
+                let outcome = match bytes.int_in_range(0..=4)? {
+                    0 => ReadOutcome::Command,
+                    1 => ReadOutcome::Later(ReadDelay::Behind),
+                    2 => ReadOutcome::TokenUnknown,
+                    3 => ReadOutcome::Invalid("no".to_owned()),
+                    _ => ReadOutcome::Done {
+                        reply: Bytes::from_static(b"x"),
+                        seen: self.deps(bytes)?,
+                        lag: bytes.arbitrary::<bool>()?.then_some(5),
+                    },
+                };
+                ReadAnswer { ticket: bytes.int_in_range(0..=5)?, outcome }.into()
+            }
+            Kind::ReadDepend => {
+                let resource = Bytes::copy_from_slice(&[bytes.int_in_range(b'a'..=b'd')?]);
+                let scope = match bytes.int_in_range(0..=3)? {
+                    0 => ReadScope::Everything,
+                    mode => ReadScope::Resource(resource, Mode(mode)),
+                };
+                ReadDepend { read: bytes.int_in_range(0..=3)?, scope }.into()
+            }
+            Kind::ReadDepended => {
+                // A replica numbers its reads from anywhere.
+                ReadDepended { read: bytes.arbitrary()?, deps: self.deps(bytes)? }.into()
             }
             Kind::PreAccept => {
                 // Those of the sender's own vertices: the connection's certificate says who it is.
@@ -220,7 +258,7 @@ impl Scope {
                 let vertex = self.vertex(bytes)?;
                 let count = bytes.int_in_range(0..=3)?;
                 let replies = (0..count).map(|_| self.reply(bytes)).collect::<Result<_>>()?;
-                Executed { vertex, replies }.into()
+                Executed { vertex, replies, seen: self.deps(bytes)? }.into()
             }
             Kind::Recover => Recover { vertex: self.vertex(bytes)? }.into(),
             Kind::Frontier => {
@@ -261,7 +299,8 @@ impl Scope {
             }
             Kind::Relayed => {
                 let outcome = Outcome::Executed(self.reply(bytes)?);
-                Relayed { ticket: bytes.int_in_range(0..=3)?, outcome }.into()
+                let ticket = bytes.int_in_range(0..=3)?;
+                Relayed { ticket, outcome, seen: self.deps(bytes)? }.into()
             }
             Kind::Register => {
                 Register { incarnation: bytes.arbitrary()?, is_lost: bytes.arbitrary()? }.into()
@@ -271,7 +310,7 @@ impl Scope {
             Kind::Served => {
                 let session = self.session(bytes.arbitrary()?);
                 let request = RequestId { session, sequence: bytes.int_in_range(0..=3)? };
-                Served { request, reply: self.reply(bytes)? }.into()
+                Served { request, reply: self.reply(bytes)?, seen: self.deps(bytes)? }.into()
             }
             Kind::Demand => Demand {
                 resource: Bytes::copy_from_slice(&[bytes.int_in_range(b'a'..=b'd')?]),

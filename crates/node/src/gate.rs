@@ -7,7 +7,10 @@ use crate::status::Published;
 use althing_model::{DepSet, Membership, NodeId, Operation, Role};
 use althing_transport::certs::{Identity, Subject};
 use althing_transport::{Gate, Inbound, Inbox, PeerAddress, PeerHandle, Refusal};
-use althing_wire::{Address, Answer, ClientId, Kind, Message, Outcome, Party, Submit};
+use althing_wire::{
+    Address, Answer, ClientId, Kind, Message, Outcome, Party, ReadAnswer, ReadDelay, ReadOutcome,
+    Submit,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -133,7 +136,13 @@ impl Inbox for Delivery {
             Ok(Message::Submit(submit)) if self.is_refused(&submit) => {
                 let (ticket, seen) = (submit.ticket, DepSet::default());
                 let answer = Answer { ticket, outcome: Outcome::Overloaded, seen };
-                self.router.answer(inbound.from.address, answer);
+                self.router.answer(inbound.from.address, answer.into());
+            }
+            // Its replica knows nothing yet, not even how old its state is.
+            Ok(Message::Read(read)) if self.published.is_asking() => {
+                let outcome = ReadOutcome::Later(ReadDelay::Behind);
+                let answer = ReadAnswer { ticket: read.ticket, outcome };
+                self.router.answer(inbound.from.address, answer.into());
             }
             Ok(message) => {
                 inbox.put(Input::Message { from: address(inbound.from.address), message, bytes })

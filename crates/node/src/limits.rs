@@ -99,6 +99,9 @@ pub const SNAPSHOTS_KEPT: usize = 2;
 /// 1 KiB a vertex for two such spans, 100 MiB.
 pub const BARRIER_VERTICES: u64 = 50_000;
 
+/// How often a replica finds out how old its state is, so that the first stale read is told.
+pub const PROBE_EVERY: Duration = Duration::from_secs(1);
+
 /// How often the journal is trimmed, and the disk looked at, at most.
 pub const TRIM_EVERY: Duration = Duration::from_secs(1);
 

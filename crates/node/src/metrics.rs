@@ -200,6 +200,12 @@ fn describe() {
                 Unit::Count,
                 "Other replicas whose state is not the majority's",
             ),
+            ("althing_replica_reads_waiting", Unit::Count, "Reads that wait"),
+            (
+                "althing_replica_age_seconds",
+                Unit::Seconds,
+                "How old the state is at most; -1 where that is not known yet",
+            ),
             (
                 "althing_replica_snapshot_pause_seconds_max",
                 Unit::Seconds,
@@ -425,6 +431,9 @@ pub(crate) struct ReplicaMetrics {
     watches_refused: Counter,
     agreed: Gauge,
     outvoted: Gauge,
+    reads_waiting: Gauge,
+    age: Gauge,
+    reads: [Counter; 5],
 }
 
 impl ReplicaMetrics {
@@ -458,6 +467,10 @@ impl ReplicaMetrics {
             watches_refused: counter!("althing_replica_watches_refused_total"),
             agreed: gauge!("althing_replica_agreed_barrier"),
             outvoted: gauge!("althing_replica_outvoted"),
+            reads_waiting: gauge!("althing_replica_reads_waiting"),
+            age: gauge!("althing_replica_age_seconds"),
+            reads: ["done", "held", "command", "refused", "later"]
+                .map(|outcome| counter!("althing_replica_reads_total", "outcome" => outcome)),
         }
     }
 
@@ -492,6 +505,16 @@ impl ReplicaMetrics {
         self.watches_refused.absolute(status.watches_refused);
         self.agreed.set(status.agreed_at.unwrap_or(0) as f64);
         self.outvoted.set(status.outvoted as f64);
+        self.reads_waiting.set(status.reads_waiting as f64);
+        self.age.set(status.age_ms.map_or(-1.0, |age| age as f64 / 1e3));
+        let outcomes = [
+            status.reads_done,
+            status.reads_held,
+            status.reads_as_commands,
+            status.reads_refused,
+            status.reads_sent_elsewhere,
+        ];
+        self.reads.iter().zip(outcomes).for_each(|(counter, total)| counter.absolute(total));
     }
 }
 

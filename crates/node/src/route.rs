@@ -7,7 +7,7 @@ use althing_model::{Membership, NodeId, Role};
 use althing_transport::certs::Tls;
 use althing_transport::limits::BULK_STRIPE;
 use althing_transport::{Endpoint, Error, Link, PeerAddress, Refusal};
-use althing_wire::{Address, Answer, ClientId, Kind, Message, Party};
+use althing_wire::{Address, ClientId, Kind, Message, Party};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -141,9 +141,8 @@ impl Router {
         endpoint.as_ref().map(act)
     }
 
-    /// Answers a submission that no proposer takes.
-    pub(crate) fn answer(&self, to: PeerAddress, answer: Answer) {
-        let message = Message::from(answer);
+    /// Answers a submission that no proposer takes, or a read that no replica does.
+    pub(crate) fn answer(&self, to: PeerAddress, message: Message) {
         self.put_there(to, message.kind(), 0, message.encode());
     }
 

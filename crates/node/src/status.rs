@@ -292,6 +292,27 @@ pub struct ReplicaStatus {
     /// Other replicas whose state is not that of the majority.
     #[serde(default)]
     pub outvoted: usize,
+    /// Reads that wait.
+    #[serde(default)]
+    pub reads_waiting: usize,
+    /// Reads answered without a command.
+    #[serde(default)]
+    pub reads_done: u64,
+    /// Those that had to wait, or asked others first.
+    #[serde(default)]
+    pub reads_held: u64,
+    /// Reads that became commands.
+    #[serde(default)]
+    pub reads_as_commands: u64,
+    /// Reads refused: no read of the state machine, or a token of another cluster.
+    #[serde(default)]
+    pub reads_refused: u64,
+    /// Reads sent elsewhere: too many, no quorum, or behind.
+    #[serde(default)]
+    pub reads_sent_elsewhere: u64,
+    /// How old the state is at most, if that is known: what was answered to anyone before is in it.
+    #[serde(default)]
+    pub age_ms: Option<u64>,
 }
 
 /// What a journal says of itself.

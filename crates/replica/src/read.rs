@@ -113,7 +113,9 @@ impl Replica {
         let (needs, whose, gathering) = match consistency {
             Consistency::Stale => {
                 self.wanted_until = now.saturating_add(PROBED_AFTER);
-                self.probe(now, effects);
+                if !self.is_probed_lately(now) {
+                    self.probe(now, effects);
+                }
                 return Some(self.query(&payload, self.age(now)));
             }
             Consistency::Session(token) => {
@@ -362,12 +364,14 @@ impl Replica {
         self.probe_at().is_some_and(|at| at <= now)
     }
 
-    /// Begins to find out how old the state is, unless that was done a moment ago.
-    fn probe(&mut self, now: Micros, effects: &mut Effects<ReplicaRecord>) {
+    /// Whether a probe is on its way, or was a moment ago.
+    fn is_probed_lately(&self, now: Micros) -> bool {
         let is_fresh = |at: Micros| now < at.saturating_add(self.config.timing.catch_up);
-        if self.is_probing || self.probe_sent_at.is_some_and(is_fresh) {
-            return;
-        }
+        self.is_probing || self.probe_sent_at.is_some_and(is_fresh)
+    }
+
+    /// Begins to find out how old the state is.
+    fn probe(&mut self, now: Micros, effects: &mut Effects<ReplicaRecord>) {
         self.is_probing = true;
         self.probe_sent_at = Some(now);
         let gathering = Gathering::of(ReadScope::Everything);

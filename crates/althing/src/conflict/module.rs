@@ -3,6 +3,7 @@
 use althing_kv::KvConflicts;
 use althing_model::{CommandInvalid, Conflicts, ConflictsId, Footprint, ModeTable};
 use althing_node::Config;
+use althing_node::config::Adds;
 use anyhow::Context;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +14,10 @@ use std::sync::Arc;
 /// When the module cannot be read, or is no conflict function.
 pub fn of_config(config: &Config) -> anyhow::Result<Arc<dyn Conflicts>> {
     Ok(match &config.module {
-        None => Arc::new(KvConflicts::default()),
+        None => Arc::new(match config.adds {
+            Adds::Commute => KvConflicts::default(),
+            Adds::Conflict => KvConflicts::without_commuting_adds(),
+        }),
         Some(module) => Arc::new(load(&module.file, module.fuel, module.memory)?),
     })
 }

@@ -4,7 +4,7 @@ use crate::scope::Scope;
 use crate::target::any_bytes;
 use crate::targets::replica::later;
 use crate::{Outcomes, Target};
-use althing_client::{Client, Config, Ended, OperationId, Output};
+use althing_client::{Client, Config, Consistency, Ended, OperationId, Output};
 use althing_model::{NodeId, Path, Role};
 use althing_wire::{Kind, Message, Party};
 use arbitrary::{Result, Unstructured};
@@ -59,12 +59,25 @@ fn tell(
     let mut out = Vec::new();
     while !bytes.is_empty() {
         let node = *bytes.choose(nodes)?;
-        match bytes.int_in_range(0..=7)? {
+        match bytes.int_in_range(0..=9)? {
             0 | 1 => {
                 open.insert(client.submit(*now, Bytes::from_static(b"payload"), &mut out));
             }
             2 => client.on_down(*now, node, &mut out),
             3 => client.on_up(node),
+            8 => {
+                use Consistency::{Linearizable, Session, Stale};
+                let consistency = *bytes.choose(&[Linearizable, Session, Stale])?;
+                open.insert(client.read(*now, Bytes::from_static(b"r"), consistency, &mut out));
+            }
+            9 => {
+                let message = scope.message(bytes, Kind::ReadAnswer, node.into())?;
+                let Message::ReadAnswer(answer) = message else {
+                    unreachable!("that kind was asked for")
+                };
+                outcomes.note(std::mem::discriminant(&answer.outcome));
+                client.on_read_answer(*now, node, answer, &mut out);
+            }
             4 => {
                 *now = later(bytes, *now, client.deadline())?;
                 client.on_deadline(*now, &mut out);
@@ -92,7 +105,12 @@ fn take(out: &mut Vec<Output>, open: &mut BTreeSet<OperationId>, outcomes: &mut 
                 let read = Message::decode(Kind::Submit, message.encode());
                 assert_eq!(read, Ok(message), "a command that no node takes");
             }
-            Output::Ended(Ended { operation, outcome, node }) => {
+            Output::Read(_, read) => {
+                let message = Message::from(read);
+                let read = Message::decode(Kind::Read, message.encode());
+                assert_eq!(read, Ok(message), "a read that no node takes");
+            }
+            Output::Ended(Ended { operation, outcome, node, .. }) => {
                 outcomes.note(("ended", std::mem::discriminant(&outcome), node.is_some()));
                 assert!(open.remove(&operation), "{operation:?} ends twice");
             }

@@ -80,6 +80,7 @@ pub(super) fn check(file: &ConfigFile, base: &FilePath) -> Result<Config, Vec<Pr
         replica_timing: althing_replica::Timing {
             recover: micros(timeouts.recover_ms),
             catch_up: micros(timeouts.catch_up_ms),
+            probe: limits::PROBE_EVERY.as_micros() as u64,
             barrier_least: micros(snapshots.barrier_least_ms),
             barrier_most: micros(snapshots.barrier_most_s * 1000),
             ..althing_replica::Timing::default()
@@ -101,6 +102,7 @@ pub(super) fn check(file: &ConfigFile, base: &FilePath) -> Result<Config, Vec<Pr
         journal: journal_options(file),
         sync_delay: Duration::from_micros(file.journal.sync_delay_us),
         module,
+        adds: file.store.adds,
         admin,
         resp,
         transport,

@@ -46,6 +46,9 @@ pub struct ConfigFile {
     /// A conflict function of your own for the reference store; the store's own without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conflicts: Option<ConflictsEntry>,
+    /// The reference store.
+    #[serde(default)]
+    pub store: StoreEntry,
     /// The pages for operators; none without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin: Option<AdminEntry>,
@@ -67,6 +70,25 @@ pub struct TlsEntry {
     pub cert: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+}
+
+/// `[store]`: how the reference store behaves. All nodes of a cluster have the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreEntry {
+    /// `commute` or `conflict`.
+    pub adds: Adds,
+}
+
+/// What additions to one key are to each other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Adds {
+    /// They commute: none waits for another, and a linearizable read of a key is a command.
+    #[default]
+    Commute,
+    /// They conflict, as increments do: a linearizable read of a key needs no command.
+    Conflict,
 }
 
 /// `[[nodes]]`: one node of the cluster.
@@ -401,6 +423,7 @@ impl ConfigFile {
             journal: JournalEntry::default(),
             snapshots: SnapshotsEntry::default(),
             conflicts: None,
+            store: StoreEntry::default(),
             admin: Some(AdminEntry { listen: "127.0.0.1:0".to_owned() }),
             resp: None,
             transport: TransportEntry::default(),

@@ -6,8 +6,8 @@ mod file;
 mod problem;
 
 pub use file::{
-    AdminEntry, ConfigFile, ConflictsEntry, JournalEntry, LimitsEntry, NodeEntry, RespEntry,
-    SnapshotsEntry, TimeoutsEntry, TlsEntry, TransportEntry,
+    Adds, AdminEntry, ConfigFile, ConflictsEntry, JournalEntry, LimitsEntry, NodeEntry, RespEntry,
+    SnapshotsEntry, StoreEntry, TimeoutsEntry, TlsEntry, TransportEntry,
 };
 pub use problem::{ConfigError, Problem};
 
@@ -62,6 +62,8 @@ pub struct Config {
     pub sync_delay: Duration,
     /// A module that says what commands touch; none where the program's own function does.
     pub module: Option<Module>,
+    /// What additions of the reference store are to each other.
+    pub adds: Adds,
     /// Where the pages for operators are (TCP); none without it.
     pub admin: Option<SocketAddr>,
     /// The gateway for Redis clients, which whoever starts the node runs beside it; none without it.

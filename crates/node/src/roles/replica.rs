@@ -201,6 +201,13 @@ where
             watches_refused: watch.too_many,
             agreed_at: self.replica.agreed_at(),
             outvoted: self.replica.outvoted().len(),
+            reads_waiting: self.replica.reads_len(),
+            reads_done: counters.reads.done,
+            reads_held: counters.reads.held,
+            reads_as_commands: counters.reads.commands,
+            reads_refused: counters.reads.refused,
+            reads_sent_elsewhere: counters.reads.later,
+            age_ms: self.replica.age(now).map(|age| age / 1000),
         };
         self.metrics.publish(&status);
         self.published.set_replica(status);
