@@ -3,8 +3,9 @@
 
 use althing_kv::{KvCommand, KvConflicts};
 use althing_model::{
-    Ballot, Column, Command, Commands, Conflicts, DepSet, Footprint, Membership, Mode, NodeId,
-    Operation, Path, Range, Reply, RequestId, Role, SessionId, Value, VertexId,
+    Ballot, Column, Command, Commands, Conflicts, DepSet, Filter, Footprint, Membership, Mode,
+    ModeSet, NodeId, Operation, Path, Range, Reply, RequestId, Role, Scope as WatchScope,
+    SessionId, Value, VertexId,
 };
 use althing_wire::{
     Accept, Accepted, Address, Answer, BarrierDue, Chosen, ClientId, Commit, Conclude, Concluded,
@@ -13,7 +14,7 @@ use althing_wire::{
     Prepare, Promised, PruneAcceptor, PruneDependency, PruneProposer, Pruned, Read, ReadAnswer,
     ReadDelay, ReadDepend, ReadDepended, ReadOutcome, ReadScope, Recover, Refused, Register,
     Registered, Relay, Relayed, Reserved, Served, SnapshotAsk, SnapshotChunk, SnapshotOffer,
-    StateDigest, Submit, Vote,
+    StateDigest, Submit, Unwatch, Vote, Watch, WatchEnd, WatchEnded, WatchTaken, Watched,
 };
 use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
@@ -104,7 +105,9 @@ impl Scope {
             .collect();
         let kind = *bytes.choose(&kinds)?;
         let from = match kind {
-            Kind::Submit => ClientId(bytes.int_in_range(0..=2)?).into(),
+            Kind::Submit | Kind::Watch | Kind::WatchTaken | Kind::Unwatch => {
+                ClientId(bytes.int_in_range(0..=2)?).into()
+            }
             Kind::Learned | Kind::Served | Kind::Demand => self.me.into(),
             // Another's is ignored where there is a replica on the node itself.
             Kind::PruneAcceptor
@@ -319,6 +322,32 @@ impl Scope {
             }
             .into(),
             Kind::Forward => Forward { operation: self.operation(bytes.arbitrary()?) }.into(),
+            Kind::Watch => {
+                let scope = match bytes.int_in_range(0..=2)? {
+                    0 => WatchScope::Everything,
+                    1 => WatchScope::Range(Range::prefix("a")),
+                    _ => WatchScope::Resource("b".into()),
+                };
+                let token = bytes.arbitrary::<bool>()?.then(|| self.deps(bytes)).transpose()?;
+                let filter = Filter { scope, modes: ModeSet(bytes.arbitrary()?) };
+                Watch { watch: bytes.int_in_range(0..=3)?, filter, token }.into()
+            }
+            Kind::WatchTaken => {
+                WatchTaken { watch: bytes.int_in_range(0..=3)?, number: bytes.int_in_range(0..=9)? }
+                    .into()
+            }
+            Kind::Unwatch => Unwatch { watch: bytes.int_in_range(0..=3)? }.into(),
+            Kind::Watched => Watched {
+                watch: bytes.int_in_range(0..=3)?,
+                number: bytes.int_in_range(0..=9)?,
+                changes: Vec::new(),
+                is_cut: bytes.arbitrary()?,
+                token: Some(self.deps(bytes)?),
+            }
+            .into(),
+            Kind::WatchEnded => {
+                WatchEnded { watch: bytes.int_in_range(0..=3)?, why: WatchEnd::Behind }.into()
+            }
             Kind::Distances => Distances { round_trips: self.node_numbers(bytes)? }.into(),
         })
     }

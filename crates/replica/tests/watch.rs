@@ -404,6 +404,10 @@ fn watches_are_limited() {
     let filter = Filter { scope: resource("a"), modes: ModeSet::ALL };
     let repeated = Watch { watch: 1, filter, token: None };
     assert_eq!(world.ask(repeated), Err(Ignored::Repeated));
+    world.ask(Unwatch { watch: 1 }).unwrap();
+    let wide = (0..1 << 20).map(|number| vertex(9, 2 * number + 1)).collect();
+    world.watch(5, resource("a"), Some(wide));
+    assert_eq!(world.heard(), ["TooMany"], "its token takes more than all may");
     // Its connection's end is the end of its watches.
     world.replica.on_client_gone(CLIENT);
     assert_eq!(world.replica.watch_counters().watches, 0);

@@ -8,4 +8,5 @@ mod planning;
 mod simulation;
 mod snapshots;
 mod strangers;
+mod watching;
 mod world;

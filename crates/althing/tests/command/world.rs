@@ -97,6 +97,11 @@ impl World {
         self.command(args).output().unwrap().into()
     }
 
+    /// Starts a command whose output is read while it runs.
+    pub(crate) fn spawn(&self, args: &[&str]) -> Child {
+        self.command(args).stdout(Stdio::piped()).spawn().unwrap()
+    }
+
     /// `althing kv --client client.toml ..`
     pub(crate) fn kv(&self, args: &[&str]) -> Ended {
         self.run(&[&["kv", "--client", "client.toml"], args].concat())

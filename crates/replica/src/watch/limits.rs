@@ -5,6 +5,9 @@ use althing_model::Micros;
 /// Bytes of messages to a watcher that its client has not taken in, and one message more: 1 MiB.
 pub(crate) const UNTAKEN_BYTES_MAX: usize = 1 << 20;
 
+/// Numbers in the tokens of all watches that wait or are behind: 16 MiB.
+pub(crate) const TOKENS_WIDTH_MAX: usize = 1 << 20;
+
 /// Positions of the feed that one watcher goes through in one call.
 pub(crate) const TURN_LEN: usize = 1024;
 

@@ -169,6 +169,8 @@ impl Watchers {
     /// A snapshot was installed: what it holds was not executed here one by one.
     pub(crate) fn on_installed(&mut self, executed: &Executed) {
         self.feed.reset(executed);
+        // What they waited for may be in the snapshot: they are looked at, and wait anew.
+        self.waiting.clear();
         for (key, watch) in &self.watches {
             match watch.phase {
                 Phase::Waiting { .. } | Phase::Starting => {
@@ -196,6 +198,8 @@ impl Watchers {
         if self.watches.len() >= self.limits.watches_max
             || of_client >= self.limits.watches_per_client_max
             || self.limits.feed_len_max == 0
+            || self.tokens_width() + watch.token.as_ref().map_or(0, DepSet::width)
+                > limits::TOKENS_WIDTH_MAX
         {
             mark::hit(Mark::WatchRefused);
             self.ended.push((key, WatchEnd::TooMany));
@@ -311,6 +315,11 @@ impl Watchers {
         let (feed_vertices, feed_bytes) = self.feed.size();
         let watches = self.watches.len();
         WatchCounters { watches, feed_vertices, feed_bytes, ..self.counters }
+    }
+
+    /// What the tokens that are still needed take.
+    fn tokens_width(&self) -> usize {
+        self.watches.values().map(|watch| watch.token.width()).sum()
     }
 
     /// Its token is executed: it is told from what is kept, if that is all.

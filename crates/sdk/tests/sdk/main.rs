@@ -3,3 +3,4 @@
 mod fake_node;
 mod outcomes;
 mod store;
+mod watch;

@@ -13,7 +13,7 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 
 /// Three nodes at ports that were free a moment ago; other ports when they are not any more.
-fn start(world: &World) -> (Vec<ConfigFile>, Vec<NodeHandle>) {
+pub(crate) fn start(world: &World) -> (Vec<ConfigFile>, Vec<NodeHandle>) {
     loop {
         let sockets: Vec<_> = (0..3).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
         let address = |socket: &UdpSocket| socket.local_addr().unwrap().to_string();
@@ -41,18 +41,27 @@ fn start(world: &World) -> (Vec<ConfigFile>, Vec<NodeHandle>) {
     }
 }
 
-/// Broken: an application's operations give another result than they say, or are lost with a node.
-#[tokio::test]
-async fn each_operation_does_what_it_says_also_when_a_node_is_lost() {
-    let world = World::new();
-    let (files, mut nodes) = start(&world);
+/// How a client reaches them.
+pub(crate) fn config(world: &World, files: &[ConfigFile]) -> althing_sdk::Config {
     let path = world.dir.path().join("node-0.toml");
     std::fs::write(&path, files[0].to_toml()).unwrap();
     let tls = world.tls();
     let tls = ClientTlsEntry { ca: tls.ca, cert: tls.cert, key: tls.key };
     let mut config = ClientFile::from_node_file(&path, tls).unwrap().config().unwrap();
     (config.connect_timeout, config.timeout) = (PATIENCE, PATIENCE);
-    let kv = KvClient::new(Client::connect(config).await.unwrap());
+    config
+}
+
+pub(crate) async fn connect(world: &World, files: &[ConfigFile]) -> KvClient {
+    KvClient::new(Client::connect(config(world, files)).await.unwrap())
+}
+
+/// Broken: an application's operations give another result than they say, or are lost with a node.
+#[tokio::test]
+async fn each_operation_does_what_it_says_also_when_a_node_is_lost() {
+    let world = World::new();
+    let (files, mut nodes) = start(&world);
+    let kv = connect(&world, &files).await;
 
     assert_eq!(kv.get("city").await.unwrap(), None);
     kv.put("city", "Reykjavik").await.unwrap();

@@ -75,7 +75,8 @@ fn limit_clients(plan: &mut Plan, most: usize) {
 }
 
 /// What makes a plan plainer.
-const PLAINER: [fn(&mut Plan); 17] = [
+const PLAINER: [fn(&mut Plan); 18] = [
+    |plan| plan.watching.watchers.clear(),
     |plan| plan.network.local = 0,
     |plan| plan.is_survivable = false,
     |plan| plan.network.tail_permille = 0,
