@@ -163,6 +163,17 @@ fn what_is_read_under_watch_is_what_is_watched() {
     assert_eq!(talk.say(&["GET a"]), "$-1\r\n");
 }
 
+/// Broken: a transaction is executed although its own client changed what it watches, as it is not
+/// by Redis.
+#[test]
+fn what_a_client_changes_itself_is_changed() {
+    for lines in [&["SET a 1"][..], &["SET a 1", "DEL a"]] {
+        let mut talk = Talk::open();
+        let answers = talk.say(&[&["WATCH a"], lines, &["MULTI", "PING", "EXEC"]].concat());
+        assert_eq!(answers.lines().last(), Some("*-1"), "{lines:?}");
+    }
+}
+
 /// Broken: a client takes what may yet happen for something that did not, or the other way round.
 #[test]
 fn errors_say_what_took_effect() {
