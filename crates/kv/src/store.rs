@@ -3,6 +3,7 @@
 use crate::entry::{Entry, Meta};
 use crate::keyspace::Keyspace;
 use crate::limits::REPLY_LEN_MAX;
+use crate::redis::RedisAccess;
 use crate::{KvCommand, KvReply, number, redis, snapshot};
 use althing_model::{Pieces, StateMachine, Unrestorable};
 use bytes::Bytes;
@@ -45,10 +46,9 @@ impl Store {
     /// Executes one command.
     pub fn execute(&mut self, command: KvCommand) -> KvReply {
         match command {
-            KvCommand::Get { key } => match self.shared(&key) {
-                Err(WrongType) => KvReply::WrongType,
-                Ok(value) => KvReply::Value(value),
-            },
+            KvCommand::Get { .. } | KvCommand::MultiGet { .. } => {
+                self.read(&command).expect("these two change nothing")
+            }
             KvCommand::Put { key, value } => {
                 self.put(&key, &value);
                 KvReply::Done
@@ -87,8 +87,28 @@ impl Store {
                 }
                 KvReply::Done
             }
-            KvCommand::MultiGet { keys } => self.values(&keys),
             KvCommand::Redis(batch) => KvReply::Redis(redis::execute(&mut self.keys, &batch)),
+        }
+    }
+
+    /// The reply to a command that changes nothing; `None` for all others.
+    pub fn read(&self, command: &KvCommand) -> Option<KvReply> {
+        match command {
+            KvCommand::Get { key } => Some(match self.shared(key) {
+                Err(WrongType) => KvReply::WrongType,
+                Ok(value) => KvReply::Value(value),
+            }),
+            KvCommand::MultiGet { keys } => Some(self.values(keys)),
+            KvCommand::Redis(batch) => match batch.access {
+                RedisAccess::Read => Some(KvReply::Redis(redis::query(&self.keys, batch))),
+                RedisAccess::Write => None,
+            },
+            KvCommand::Put { .. }
+            | KvCommand::Delete { .. }
+            | KvCommand::CompareAndSwap { .. }
+            | KvCommand::Increment { .. }
+            | KvCommand::Add { .. }
+            | KvCommand::MultiPut { .. } => None,
         }
     }
 
@@ -146,6 +166,11 @@ impl StateMachine for Store {
             Err(_) => KvReply::NotACommand,
         };
         reply.encode()
+    }
+
+    fn query(&self, payload: &[u8]) -> Option<Bytes> {
+        let command = KvCommand::decode(Bytes::copy_from_slice(payload)).ok()?;
+        self.read(&command).map(|reply| reply.encode())
     }
 
     fn digest(&self) -> u64 {

@@ -15,14 +15,15 @@ pub(crate) struct SortedSet {
     digest: u64,
 }
 
-/// A score: any number but NaN. 0 and -0 are equal.
+/// A score: any number but NaN; there is one 0.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Score(f64);
 
 impl Score {
     /// `None` where it is not a number.
     pub(crate) fn new(score: f64) -> Option<Self> {
-        (!score.is_nan()).then_some(Self(score))
+        // -0 and 0 make 0.
+        (!score.is_nan()).then_some(Self(score + 0.0))
     }
 
     pub(crate) fn value(self) -> f64 {

@@ -28,10 +28,15 @@ impl RedisCursors {
         let number = std::str::from_utf8(arg).ok().and_then(|text| text.parse::<u64>().ok());
         match number {
             Some(0) => *arg = Bytes::from_static(b"0"),
-            // What is left as it is is no cursor of the store's.
-            Some(number) => *arg = self.by_number.get(&number).cloned().unwrap_or_default(),
-            // Nor may a client send the store's.
-            None => *arg = Bytes::new(),
+            // The store answers what a number that it does not know is answered.
+            Some(number) => {
+                if let Some(kept) = self.by_number.get(&number) {
+                    *arg = kept.clone();
+                }
+            }
+            // A client may not send the store's.
+            None if arg.starts_with(b"@") => *arg = Bytes::from_static(INVALID),
+            None => {}
         }
     }
 
@@ -63,6 +68,9 @@ impl RedisCursors {
         self.last
     }
 }
+
+/// No cursor of the store's.
+const INVALID: &[u8] = b"invalid";
 
 /// Which argument is the cursor.
 fn cursor_at(command: &[Bytes]) -> Option<usize> {

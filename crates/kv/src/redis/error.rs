@@ -32,7 +32,10 @@ impl RedisError {
     }
 
     pub(crate) fn unsupported(option: &[u8]) -> Self {
-        Self::Text(format!("ERR Unsupported option {}", String::from_utf8_lossy(option)).into())
+        // Redis prints it as a C string, and an error has one line.
+        let option = option.split(|byte| *byte == 0).next().unwrap_or_default();
+        let option = String::from_utf8_lossy(option).replace(['\r', '\n'], " ");
+        Self::Text(format!("ERR Unsupported option {option}").into())
     }
 
     pub(crate) fn into_reply(self) -> RedisReply {

@@ -229,10 +229,10 @@ impl Write<'_> {
         self.set(key, value, end);
     }
 
-    /// Sets when a key ends. Where that is before now, the key goes. Whether there was one.
+    /// Sets when a key ends. Where that is now or before, the key goes. Whether there was one.
     pub(super) fn set_end(&mut self, key: &[u8], end_ms: Option<u64>) -> bool {
         let stamp_ms = self.read().now(key);
-        if end_ms.is_some_and(|end| end < stamp_ms) {
+        if end_ms.is_some_and(|end| end <= stamp_ms) {
             return self.keys.remove(key);
         }
         self.keys.set_meta(key, Meta { stamp_ms, end_ms })

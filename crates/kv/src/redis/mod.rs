@@ -20,6 +20,6 @@ pub use reply::{RedisOutcome, RedisReply};
 pub use spec::{KeysAt, RedisSpec, check, spec, specs};
 
 pub(crate) use error::RedisError;
-pub(crate) use execute::execute;
 use execute::{Answer, Read, Write};
+pub(crate) use execute::{execute, query};
 use gather::Gather;

@@ -5,7 +5,7 @@
 //! of the commands in these two modes in their order, in which neighbours that commute with each
 //! other are added up. Commands that commute leave equal states in either order; any others do not.
 //! A command over everything chains the whole state. A reply is a digest of what the command must
-//! not be reordered with.
+//! not be reordered with. A read tells the same and leaves no trace.
 
 use super::Application;
 use crate::Workload;
@@ -60,7 +60,7 @@ impl Application for Modes {
         let mut payload = BytesMut::new();
         payload.put_u64(number);
         if rng.random_range(0..1000) < workload.everything_permille {
-            payload.put_u8(u8::MAX);
+            payload.put_u8(EVERYTHING);
             return payload.freeze();
         }
         // Some touch nothing, some several resources; each resource once.
@@ -102,12 +102,23 @@ impl Conflicts for Modes {
 /// A command's number and what it touches; `None` for everything.
 type Parsed = (u64, Option<Vec<(u16, u8)>>);
 
+/// In the place of the number of resources, one that means everything.
+const EVERYTHING: u8 = u8::MAX;
+/// Added to the number of resources of a read.
+const READ: u8 = 0x40;
+
+/// Whether a payload is a read.
+fn is_read(payload: &[u8]) -> bool {
+    payload.get(8).is_some_and(|count| *count != EVERYTHING && count & READ != 0)
+}
+
 fn parse(mut payload: &[u8]) -> Option<Parsed> {
     let number = payload.try_get_u64().ok()?;
     let count = payload.try_get_u8().ok()?;
-    if count == u8::MAX {
+    if count == EVERYTHING {
         return Some((number, None));
     }
+    let count = count & !READ;
     let mut touched = Vec::with_capacity(count.into());
     for _ in 0..count {
         touched.push((payload.try_get_u16().ok()?, payload.try_get_u8().ok()?));
@@ -159,6 +170,9 @@ impl Chain {
 
 impl StateMachine for Machine {
     fn apply(&mut self, payload: &[u8]) -> Bytes {
+        if let Some(reply) = self.query(payload) {
+            return reply;
+        }
         let (number, touched) = parse(payload).expect("the conflict function parsed it");
         let mut reply = self.everything;
         match touched {
@@ -183,6 +197,24 @@ impl StateMachine for Machine {
             }
         }
         Bytes::copy_from_slice(&mix(reply, number).to_be_bytes())
+    }
+
+    fn query(&self, payload: &[u8]) -> Option<Bytes> {
+        let (number, touched) = parse(payload).filter(|_| is_read(payload))?;
+        let mut reply = self.everything;
+        for (resource, mode) in touched? {
+            for other in 0..self.table.names().len() as u8 {
+                if self.table.commute(Mode(mode), Mode(other)) {
+                    continue;
+                }
+                let alike = self.table.commute(Mode(mode), Mode(mode));
+                let chains = self.resources.get(&resource);
+                let chain = chains.and_then(|it| it.get(&(mode.min(other), mode.max(other))));
+                let seen = chain.map_or(0, |it| it.seen_by(mode, alike));
+                reply = mix(reply, seen);
+            }
+        }
+        Some(Bytes::copy_from_slice(&mix(reply, number).to_be_bytes()))
     }
 
     fn digest(&self) -> u64 {
@@ -287,6 +319,30 @@ mod tests {
                 assert_eq!(orders.0 != orders.1, conflict, "{a:?} {b:?} {table}");
             }
         }
+    }
+
+    /// Broken: a read would change the state, or tell another truth than the command that it is.
+    #[test]
+    fn a_read_tells_what_its_command_would_and_leaves_no_trace() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let workload = Workload { hot_percent: 100, ..Workload::small() };
+        let mut told = std::collections::BTreeSet::new();
+        for table in 0..200u16 {
+            let app = Modes::new(1 + table as usize % 4, table.wrapping_mul(2_971));
+            let mut machine = app.machine();
+            for number in 0..20 {
+                machine.apply(&app.operation(&workload, 0, number, &mut rng));
+                let mut read = app.operation(&workload, 0, 0, &mut rng).to_vec();
+                read[8] |= READ;
+                let digest = machine.digest();
+                let reply = machine.query(&read);
+                assert!(reply.is_some());
+                assert_eq!(reply, Some(machine.apply(&read)));
+                assert_eq!(machine.digest(), digest);
+                told.insert(reply);
+            }
+        }
+        assert!(told.len() > 1_000);
     }
 
     /// Broken: a replica that began with another's state would differ from it later, and the oracles

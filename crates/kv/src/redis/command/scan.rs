@@ -50,12 +50,40 @@ impl Options {
     }
 }
 
-/// After what a scan goes on; `None` from the beginning.
-fn read_cursor(cursor: &[u8]) -> Result<Option<&[u8]>, RedisError> {
-    match cursor {
-        b"0" => Ok(None),
-        [b'@', last @ ..] => Ok(Some(last)),
-        _ => Err(RedisError::text("ERR invalid cursor")),
+/// Where a scan goes on.
+enum Cursor<'a> {
+    Start,
+    After(&'a [u8]),
+    /// A number that no reply had, or that a gateway has forgotten.
+    Unknown,
+}
+
+const INVALID: RedisError = RedisError::text("ERR invalid cursor");
+
+impl<'a> Cursor<'a> {
+    fn read(cursor: &'a [u8]) -> Result<Self, RedisError> {
+        match cursor {
+            b"0" | b"" => Ok(Self::Start),
+            [b'@', last @ ..] => Ok(Self::After(last)),
+            [b'-' | b'+', digits @ ..] | digits => match digits.iter().all(u8::is_ascii_digit) {
+                true => Ok(Self::Unknown),
+                false => Err(INVALID),
+            },
+        }
+    }
+
+    /// After what it goes on; `None` from the beginning.
+    fn after(self) -> Result<Option<&'a [u8]>, RedisError> {
+        match self {
+            Self::Start => Ok(None),
+            Self::After(last) => Ok(Some(last)),
+            Self::Unknown => Err(INVALID),
+        }
+    }
+
+    /// The same in a collection of so many items: what is answered whole has only a beginning.
+    fn after_in(self, len: usize) -> Result<Option<&'a [u8]>, RedisError> {
+        if len <= WHOLE_LEN_MAX { Ok(None) } else { self.after() }
     }
 }
 
@@ -99,9 +127,9 @@ fn nothing() -> RedisReply {
 }
 
 pub(crate) fn keys(read: &Read<'_>, args: &[Bytes]) -> Answer {
-    let after = read_cursor(&args[1])?;
+    let cursor = Cursor::read(&args[1])?;
     let options = Options::read(&args[2..], true)?;
-    let items = read.keys.after(after).map(|key| (key, ()));
+    let items = read.keys.after(cursor.after()?).map(|key| (key, ()));
     scan(items, options.count, |gather, key, ()| {
         let wanted = options.type_name.as_deref();
         let is_type = wanted.is_none_or(|wanted| name_of_type(read, key) == Some(wanted));
@@ -136,32 +164,43 @@ fn count_for(len: usize, count: usize) -> usize {
 }
 
 pub(crate) fn hash(read: &Read<'_>, args: &[Bytes]) -> Answer {
-    let after = read_cursor(&args[2])?;
+    let cursor = Cursor::read(&args[2])?;
     let Some(hash) = read.typed::<Hash>(&args[1])? else { return Ok(nothing()) };
     let options = Options::read(&args[3..], false)?;
-    let items = hash.after(after).map(|(field, value)| (&field[..], &value[..]));
+    let items =
+        hash.after(cursor.after_in(hash.len())?).map(|(field, value)| (&field[..], &value[..]));
     scan(items, count_for(hash.len(), options.count), |gather, field, value| {
         found(gather, options.matches(field), field, Some(value))
     })
 }
 
 pub(crate) fn set(read: &Read<'_>, args: &[Bytes]) -> Answer {
-    let after = read_cursor(&args[2])?;
+    let cursor = Cursor::read(&args[2])?;
     let Some(set) = read.typed::<Set>(&args[1])? else { return Ok(nothing()) };
     let options = Options::read(&args[3..], false)?;
-    let items = set.after(after).map(|member| (&member[..], ()));
+    let items = set.after(cursor.after_in(set.len())?).map(|member| (&member[..], ()));
     scan(items, count_for(set.len(), options.count), |gather, member, ()| {
         found(gather, options.matches(member), member, None)
     })
 }
 
 pub(crate) fn sorted(read: &Read<'_>, args: &[Bytes]) -> Answer {
-    let after = read_cursor(&args[2])?;
+    let cursor = Cursor::read(&args[2])?;
     let Some(sorted) = read.typed::<SortedSet>(&args[1])? else { return Ok(nothing()) };
     let options = Options::read(&args[3..], false)?;
-    let items = sorted.after(after).map(|(member, score)| (&member[..], score));
+    let items =
+        sorted.after(cursor.after_in(sorted.len())?).map(|(member, score)| (&member[..], score));
     scan(items, count_for(sorted.len(), options.count), |gather, member, score| {
-        let score = RedisReply::double_text(score.value());
+        let score = score_text(score.value());
         found(gather, options.matches(member), member, Some(score.as_bytes()))
     })
+}
+
+/// As Redis tells the scores of small sorted sets here: whole ones without an exponent.
+fn score_text(score: f64) -> String {
+    const WHOLE_MAX: f64 = (i64::MAX / 2) as f64;
+    match score.fract() == 0.0 && score.abs() <= WHOLE_MAX {
+        true => (score as i64).to_string(),
+        false => RedisReply::double_text(score),
+    }
 }

@@ -39,7 +39,7 @@ fn add(write: &mut Write<'_>, args: &[Bytes], mut options: Options) -> Answer {
     options.check(rest)?;
     let mut pairs = Vec::with_capacity(rest.len() / 2);
     for pair in rest.chunks_exact(2) {
-        let score = number::double(&pair[0]).and_then(Score::new).ok_or(RedisError::NotAFloat)?;
+        let score = number::double(&pair[0]).ok_or(RedisError::NotAFloat)?;
         pairs.push((score, &pair[1]));
     }
     let read = write.read();
@@ -47,19 +47,20 @@ fn add(write: &mut Write<'_>, args: &[Bytes], mut options: Options) -> Answer {
     if options.increments {
         let (by, member) = pairs[0];
         let before = before.and_then(|sorted| sorted.score(member));
+        // An absent member gets what is added, and that is told even where it is -0.
+        let sum = before.map_or(by, |before| before.value() + by);
         let nan = RedisError::text("ERR resulting score is not a number (NaN)");
-        let sum = before.map_or(0.0, Score::value) + by.value();
-        // An absent member gets what is added, -0 too.
-        let score = if before.is_none() { by } else { Score::new(sum).ok_or(nan)? };
+        let score = Score::new(sum).ok_or(nan)?;
         if !options.allows(before, score) {
             return Ok(RedisReply::Null);
         }
         write.change(&args[1], |sorted: &mut SortedSet| set(sorted, member, before, score))?;
-        return Ok(RedisReply::Double(score.value()));
+        return Ok(RedisReply::Double(sum));
     }
     let (mut added, mut changed) = (0, 0);
     write.change(&args[1], |sorted: &mut SortedSet| {
         for (score, member) in pairs {
+            let score = Score::new(score).expect("what was read is no NaN");
             let before = sorted.score(member);
             if !options.allows(before, score) {
                 continue;
@@ -71,7 +72,7 @@ fn add(write: &mut Write<'_>, args: &[Bytes], mut options: Options) -> Answer {
     Ok(RedisReply::Integer(if options.counts_changes { changed } else { added }))
 }
 
-/// Whether that is a change. 0 and -0 are the same score, and the first of them remains.
+/// Whether that is a change.
 fn set(sorted: &mut SortedSet, member: &[u8], before: Option<Score>, score: Score) -> bool {
     let is_change = before != Some(score);
     if is_change {
