@@ -47,7 +47,7 @@
 //!   command. `INFO` does not tell how many keys there are: `DBSIZE` does.
 //! - There is one database. Nothing is evicted.
 //! - `HELLO` and `INFO` call themselves Redis 7.0.15, by which client libraries choose what to send.
-//! - Sets, hashes and `KEYS` come in another order.
+//! - Sets, hashes and `KEYS` come in another order. A scan's cursor is known to the gateway that gave it.
 //! - A key whose time is over stays in memory until somebody asks for it, or until `ALTHING.PURGE`; it is
 //!   not seen. Whose clock counts is the gateway's, per key never backwards.
 //! - `WATCH` compares contents: a key that others changed and changed back within a millisecond, unseen

@@ -63,7 +63,7 @@ impl Talk {
 }
 
 /// A store that executes only as much as it is let.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Held {
     store: Arc<StoreBackend>,
     arrived: Arc<Semaphore>,

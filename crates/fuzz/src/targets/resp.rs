@@ -2,7 +2,7 @@
 
 use crate::allocation::bounded;
 use crate::{Outcomes, Target};
-use althing_kv::redis::{RedisBatch, RedisOutcome};
+use althing_kv::redis::{RedisBatch, RedisCursors, RedisOutcome};
 use althing_kv::{KvCommand, KvReply, Store};
 use althing_model::StateMachine;
 use althing_redis::connection::{ClientRecord, Connection, Figures, World};
@@ -17,7 +17,16 @@ pub(crate) const TARGET: Target = Target {
     run,
     len_max: 4096,
     generate,
-    words: &["*1\r\n", "*-1\r\n", "$-1\r\n", "$1\r\n", "\r\n", "MULTI\r\n", "EXEC\r\n", "WATCH a\r\n"],
+    words: &[
+        "*1\r\n",
+        "*-1\r\n",
+        "$-1\r\n",
+        "$1\r\n",
+        "\r\n",
+        "MULTI\r\n",
+        "EXEC\r\n",
+        "WATCH a\r\n",
+    ],
 };
 
 const PASSWORD: &str = "p";
@@ -72,6 +81,7 @@ fn read(
 struct Place {
     settings: Settings,
     record: Arc<Mutex<ClientRecord>>,
+    cursors: Mutex<RedisCursors>,
 }
 
 const NOW_MS: u64 = 1_700_000_000_000;
@@ -87,6 +97,10 @@ impl World for Place {
 
     fn figures(&self) -> Figures {
         Figures::default()
+    }
+
+    fn cursors(&self) -> &Mutex<RedisCursors> {
+        &self.cursors
     }
 
     fn clients(&self) -> Vec<ClientRecord> {
@@ -106,7 +120,7 @@ fn talk(
     settings.password = is_closed.then(|| PASSWORD.to_owned());
     let record = Arc::new(Mutex::new(ClientRecord::new(1, address, address, 0)));
     let mut connection = Connection::new(record.clone(), &settings);
-    let place = Place { settings, record };
+    let place = Place { settings, record, cursors: Mutex::default() };
     let (mut parser, mut rounds) = (RequestParser::default(), Rounds::default());
     let (mut store, mut out) = (Store::default(), BytesMut::new());
     for piece in stream.chunks(piece_len) {
@@ -115,7 +129,7 @@ fn talk(
             while let Some(batch) = round.batch(NOW_MS) {
                 let outcome = execute(&mut store, batch);
                 outcomes.note(("executed", outcome.as_ref().map(std::mem::discriminant).ok()));
-                round.on_outcome(outcome, &mut connection);
+                round.on_outcome(outcome, &mut connection, &place);
             }
             let before = out.len();
             let finished = round.finish(&mut connection, &place, &mut out);
@@ -138,15 +152,61 @@ fn execute(store: &mut Store, batch: RedisBatch) -> std::result::Result<RedisOut
 
 fn generate(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     const LINES: &[&str] = &[
-        "PING", "ECHO a", "QUIT", "RESET", "MULTI", "EXEC", "DISCARD", "WATCH a b", "UNWATCH",
-        "HELLO 3", "HELLO 2 AUTH default p SETNAME me", "HELLO 4", "AUTH p", "AUTH x", "SELECT 0",
-        "SELECT 1", "CLIENT ID", "CLIENT SETNAME me", "CLIENT LIST", "CLIENT REPLY OFF",
-        "CLIENT REPLY SKIP", "CLIENT REPLY ON", "COMMAND COUNT", "COMMAND INFO get",
-        "COMMAND GETKEYS MSET a b", "CONFIG GET *", "CONFIG SET a b", "INFO", "TIME",
-        "ALTHING.CONSISTENCY stale", "GET a", "SET a 1", "SET a x PX 1", "INCR a", "DEL a b", "MGET a b",
-        "HSET h f v", "HGETALL h", "RPUSH l a b", "LRANGE l 0 -1", "SADD s m", "SMEMBERS s",
-        "ZADD z 0.1 m", "ZRANGE z 0 -1 WITHSCORES", "EXPIRE a 10", "TTL a", "KEYS *", "FLUSHALL",
-        "GET", "NOPE \"a b\" 'c'", "POST /", "\"", "*1\r\n*1",
+        "PING",
+        "ECHO a",
+        "QUIT",
+        "RESET",
+        "MULTI",
+        "EXEC",
+        "DISCARD",
+        "WATCH a b",
+        "UNWATCH",
+        "HELLO 3",
+        "HELLO 2 AUTH default p SETNAME me",
+        "HELLO 4",
+        "AUTH p",
+        "AUTH x",
+        "SELECT 0",
+        "SELECT 1",
+        "CLIENT ID",
+        "CLIENT SETNAME me",
+        "CLIENT LIST",
+        "CLIENT REPLY OFF",
+        "CLIENT REPLY SKIP",
+        "CLIENT REPLY ON",
+        "COMMAND COUNT",
+        "COMMAND INFO get",
+        "COMMAND GETKEYS MSET a b",
+        "CONFIG GET *",
+        "CONFIG SET a b",
+        "INFO",
+        "TIME",
+        "ALTHING.CONSISTENCY stale",
+        "GET a",
+        "SET a 1",
+        "SET a x PX 1",
+        "INCR a",
+        "DEL a b",
+        "MGET a b",
+        "HSET h f v",
+        "HGETALL h",
+        "RPUSH l a b",
+        "LRANGE l 0 -1",
+        "SADD s m",
+        "SMEMBERS s",
+        "ZADD z 0.1 m",
+        "ZRANGE z 0 -1 WITHSCORES",
+        "EXPIRE a 10",
+        "TTL a",
+        "KEYS *",
+        "FLUSHALL",
+        "SCAN 0",
+        "SCAN 1 COUNT 1",
+        "GET",
+        "NOPE \"a b\" 'c'",
+        "POST /",
+        "\"",
+        "*1\r\n*1",
     ];
     let mut stream = vec![bytes.arbitrary()?, bytes.arbitrary()?];
     while !bytes.is_empty() {

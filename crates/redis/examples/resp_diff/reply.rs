@@ -42,8 +42,22 @@ pub(crate) fn is_random(name: &str) -> bool {
 pub(crate) fn is_unordered(name: &str) -> bool {
     matches!(
         name,
-        "KEYS" | "SMEMBERS" | "SINTER" | "SUNION" | "SDIFF" | "HKEYS" | "HVALS" | "HGETALL"
-            | "SCAN" | "SSCAN" | "HSCAN" | "ZSCAN" | "TTL" | "PTTL" | "EXPIRETIME" | "PEXPIRETIME"
+        "KEYS"
+            | "SMEMBERS"
+            | "SINTER"
+            | "SUNION"
+            | "SDIFF"
+            | "HKEYS"
+            | "HVALS"
+            | "HGETALL"
+            | "SCAN"
+            | "SSCAN"
+            | "HSCAN"
+            | "ZSCAN"
+            | "TTL"
+            | "PTTL"
+            | "EXPIRETIME"
+            | "PEXPIRETIME"
     )
 }
 
@@ -120,9 +134,8 @@ impl Peer {
         let mut head = Vec::new();
         self.stream.read_until(b'\n', &mut head)?;
         let Some(kind) = head.first().copied() else { return crate::broken("the end") };
-        let number = || -> anyhow::Result<i64> {
-            Ok(std::str::from_utf8(&head[1..])?.trim_end().parse()?)
-        };
+        let number =
+            || -> anyhow::Result<i64> { Ok(std::str::from_utf8(&head[1..])?.trim_end().parse()?) };
         let parts = match kind {
             b'+' | b'-' | b':' | b',' | b'#' | b'_' | b'(' => 0,
             b'*' | b'~' | b'>' => number()?.max(0),
