@@ -8,6 +8,7 @@
 //! | `message`, `record` | a kind and a body | no panic; what decodes encodes to something that decodes to it; memory in proportion to the body |
 //! | `journal` | a journal, then edits of its files | no panic; it is refused, or gives a prefix of what was committed, and all of it when one byte changed |
 //! | `node_config`, `client_file`, `planet`, `identity`, `kv` | texts and payloads that users write | no panic; what is read is written and read back as the same |
+//! | `resp` | what Redis clients send, in pieces of any size | no panic; pieces and whole give the same requests and the same answers; no memory for what has not arrived |
 //! | `snapshot` | pieces of a store or of a session table, or a header | no panic; what is restored is written and restored as the same; memory in proportion to the pieces |
 //! | `snapshot_file` | a snapshot, then edits of its file; offers and chunks of peers that lie | no panic; it is refused, or gives what was written; an honest peer is enough, whatever others sent before |
 //! | `registry` | a registry's file; what other nodes tell of themselves, restarts | no panic; what is read is written and read back as the same; a first number is never forgotten, and one that lost its disk stays so |

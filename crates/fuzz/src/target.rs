@@ -3,7 +3,7 @@
 use crate::Outcomes;
 use crate::targets::{
     acceptor, client, client_file, dependency, frame, identity, journal, kv, message, node_config,
-    planet, proposer, record, registry, replica, snapshot, snapshot_file, voter,
+    planet, proposer, record, registry, replica, resp, snapshot, snapshot_file, voter,
 };
 use arbitrary::Unstructured;
 
@@ -23,7 +23,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 19] = [
     frame::TARGET,
     message::TARGET,
     record::TARGET,
@@ -33,6 +33,7 @@ pub const TARGETS: [Target; 18] = [
     planet::TARGET,
     identity::TARGET,
     kv::TARGET,
+    resp::TARGET,
     snapshot::TARGET,
     snapshot_file::TARGET,
     registry::TARGET,

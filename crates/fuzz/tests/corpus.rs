@@ -50,6 +50,7 @@ fn well_formed_inputs_reach_what_targets_are_for() {
         ("planet", 6),
         ("identity", 9),
         ("kv", 16),
+        ("resp", 100),
         ("snapshot", 30),
         ("snapshot_file", 16),
         ("registry", 30),

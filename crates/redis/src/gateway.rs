@@ -7,7 +7,7 @@ use crate::metrics::Metrics;
 use crate::serve::{self, Ending};
 use crate::settings::Settings;
 use crate::stamp::{Stamps, unix_us};
-use althing_kv::redis::{RedisBatch, RedisOutcome};
+use althing_kv::redis::{RedisBatch, RedisCursors, RedisOutcome};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -127,6 +127,7 @@ pub(crate) struct Shared<B> {
     backend: B,
     stamps: Stamps,
     clients: Mutex<Clients>,
+    cursors: Mutex<RedisCursors>,
     /// Room for bytes of batches, in KiB.
     room: Semaphore,
     /// Bytes that wait in connections' buffers.
@@ -158,6 +159,7 @@ impl<B: Backend> Shared<B> {
             backend,
             stamps: Stamps::default(),
             clients: Mutex::default(),
+            cursors: Mutex::default(),
             room: Semaphore::new(limits::IN_FLIGHT_LEN_MAX >> 10),
             buffered: AtomicUsize::new(0),
             since_us: unix_us(),
@@ -267,6 +269,10 @@ impl<B: Backend> World for Shared<B> {
             errors: metrics.errors.get(),
             resident: resident(),
         }
+    }
+
+    fn cursors(&self) -> &Mutex<RedisCursors> {
+        &self.cursors
     }
 
     fn clients(&self) -> Vec<ClientRecord> {

@@ -176,7 +176,7 @@ impl<B: Backend> Served<B> {
         let shared = self.admitted.shared.clone();
         while let Some(batch) = round.batch(shared.stamp_ms()) {
             let outcome = self.execute(batch).await?;
-            round.on_outcome(outcome, &mut self.connection);
+            round.on_outcome(outcome, &mut self.connection, &*shared);
         }
         let finished = round.finish(&mut self.connection, &*shared, &mut self.out);
         shared.metrics.commands.add(finished.requests);

@@ -5,7 +5,7 @@ use crate::connection::{ClientRecord, Connection, Figures, World};
 use crate::request::RequestParser;
 use crate::round::Rounds;
 use crate::settings::Settings;
-use althing_kv::redis::{RedisBatch, RedisOutcome};
+use althing_kv::redis::{RedisBatch, RedisCursors, RedisOutcome};
 use althing_kv::{KvCommand, KvReply, Store};
 use althing_model::StateMachine;
 use bytes::BytesMut;
@@ -31,6 +31,7 @@ pub(crate) struct Talk {
 pub(crate) struct Place {
     settings: Settings,
     record: Arc<Mutex<ClientRecord>>,
+    cursors: Mutex<RedisCursors>,
     pub(crate) now_ms: u64,
 }
 
@@ -45,6 +46,10 @@ impl World for Place {
 
     fn figures(&self) -> Figures {
         Figures { since_us: NOW_MS * 1000, commands: 17, ..Figures::default() }
+    }
+
+    fn cursors(&self) -> &Mutex<RedisCursors> {
+        &self.cursors
     }
 
     fn clients(&self) -> Vec<ClientRecord> {
@@ -72,7 +77,7 @@ impl Talk {
             connection: Connection::new(record.clone(), &settings),
             parser: RequestParser::default(),
             rounds: Rounds::default(),
-            place: Place { settings, record, now_ms: NOW_MS },
+            place: Place { settings, record, cursors: Mutex::default(), now_ms: NOW_MS },
             store: Store::default(),
             batches: Vec::new(),
             failures: Vec::new(),
@@ -88,7 +93,7 @@ impl Talk {
         {
             while let Some(batch) = round.batch(self.place.now_ms) {
                 let outcome = self.execute(batch);
-                round.on_outcome(outcome, &mut self.connection);
+                round.on_outcome(outcome, &mut self.connection, &self.place);
             }
             round.finish(&mut self.connection, &self.place, &mut out);
         }

@@ -5,6 +5,7 @@ mod configurations;
 mod journals;
 mod life;
 mod planning;
+mod redis_clients;
 mod simulation;
 mod snapshots;
 mod strangers;

@@ -124,13 +124,33 @@ impl World {
             return Err(child.wait_with_output().unwrap().into());
         }
         let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
-        Ok(Serving { admin: ready["admin"].as_str().unwrap().to_owned(), child })
+        let resp = ready["resp"].as_str().map(str::to_owned);
+        Ok(Serving { admin: ready["admin"].as_str().unwrap().to_owned(), resp, child })
+    }
+
+    /// `althing resp`, once it says that it runs.
+    pub(crate) fn alone(&self, args: &[&str]) -> Serving {
+        let mut command = self.command(args);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let Some(port) = line.trim_end().strip_prefix("redis-cli -p ") else {
+            panic!("{line:?}, {:?}", Ended::from(child.wait_with_output().unwrap()));
+        };
+        Serving { admin: String::new(), resp: Some(format!("127.0.0.1:{port}")), child }
     }
 
     /// A cluster of three nodes, running; with other ports when one was taken meanwhile.
     pub(crate) fn running() -> (Self, Vec<Serving>) {
+        Self::running_with(|_| {})
+    }
+
+    /// The same, with its configurations changed.
+    pub(crate) fn running_with(change: impl Fn(&mut Self)) -> (Self, Vec<Serving>) {
         loop {
-            let world = Self::new(3, 1);
+            let mut world = Self::new(3, 1);
+            change(&mut world);
+            world.write();
             match world.serve_all() {
                 Ok(nodes) => return (world, nodes),
                 Err(ended) if ended.stderr.contains("in use") => {}
@@ -186,6 +206,8 @@ impl Ended {
 pub(crate) struct Serving {
     pub(crate) child: Child,
     pub(crate) admin: String,
+    /// Where Redis clients connect.
+    pub(crate) resp: Option<String>,
 }
 
 impl Serving {

@@ -15,6 +15,7 @@ pub(crate) mod proposer;
 pub(crate) mod record;
 pub(crate) mod registry;
 pub(crate) mod replica;
+pub(crate) mod resp;
 pub(crate) mod snapshot;
 pub(crate) mod snapshot_file;
 pub(crate) mod voter;

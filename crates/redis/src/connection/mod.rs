@@ -21,7 +21,7 @@ use crate::encode::{Answer, Protocol};
 use crate::limits;
 use crate::request::Request;
 use crate::settings::Settings;
-use althing_kv::redis::{self, RedisReply};
+use althing_kv::redis::{self, RedisCursors, RedisReply};
 use bytes::Bytes;
 use client::Silence;
 use local::Local;
@@ -38,6 +38,8 @@ pub trait World {
     fn figures(&self) -> Figures;
     /// All connections, this one among them, ascending by id.
     fn clients(&self) -> Vec<ClientRecord>;
+    /// The cursors of scans that the gateway's clients have been given.
+    fn cursors(&self) -> &Mutex<RedisCursors>;
 }
 
 /// How current a read is.

@@ -111,6 +111,12 @@ impl Room {
     }
 }
 
+/// Whether it has a cursor, which is a number for clients only.
+fn is_scan(args: &Request) -> bool {
+    let name = &args[0];
+    name.len() >= 4 && name[name.len() - 4..].eq_ignore_ascii_case(b"SCAN")
+}
+
 fn keys(args: &Request) -> usize {
     let spec = althing_kv::redis::spec(&args[0]);
     spec.and_then(|spec| spec.keys.of(args)).map_or(0, Iterator::count)
@@ -139,18 +145,21 @@ impl Rounds {
                 }
                 Step::Answer(_) => {}
                 Step::Command(command) => {
-                    if !room.take(command) {
+                    // While keys are watched each command finds out for itself whether they have
+                    // changed: two in one batch could change a key and change it back.
+                    let is_alone = room.commands > 0 && !connection.watch().keys.is_empty();
+                    if is_alone || !room.take(command) {
                         self.held = Some(slot);
                         break;
                     }
-                    round.add(command);
+                    round.add(command, world);
                 }
                 Step::Watch(_) | Step::Exec(_) if room.commands > 0 => {
                     self.held = Some(slot);
                     break;
                 }
                 Step::Watch(_) | Step::Exec(_) => {
-                    round.begin_alone(&slot.asked, connection);
+                    round.begin_alone(&slot.asked, connection, world);
                     round.slots.push(slot);
                     break;
                 }
@@ -213,14 +222,18 @@ impl Round {
         }
     }
 
-    fn add(&mut self, command: &Command) {
+    fn add(&mut self, command: &Command, world: &dyn World) {
         if !command.is_read_only {
             self.access = RedisAccess::Write;
         }
-        self.commands.push_back(command.args.clone());
+        let mut args = command.args.clone();
+        if is_scan(&args) {
+            world.cursors().lock().expect("nobody panics with it").to_store(&mut args);
+        }
+        self.commands.push_back(args);
     }
 
-    fn begin_alone(&mut self, asked: &Step, connection: &mut Connection) {
+    fn begin_alone(&mut self, asked: &Step, connection: &mut Connection, world: &dyn World) {
         match asked {
             Step::Watch(keys) => {
                 let name = [Bytes::from_static(VERSION)];
@@ -235,7 +248,7 @@ impl Round {
                 }
                 for queued in queued {
                     if let Queued::Command(command) = queued {
-                        self.add(command);
+                        self.add(command, world);
                     }
                 }
                 self.watched = keys;
@@ -276,7 +289,9 @@ impl Round {
         &mut self,
         outcome: Result<RedisOutcome, Failed>,
         connection: &mut Connection,
+        world: &dyn World,
     ) {
+        let outcome = outcome.map(|outcome| self.with_numbers(outcome, world));
         let is_all = |replies: &Vec<RedisReply>| replies.len() == self.commands.len();
         match outcome {
             Ok(RedisOutcome::Replies(replies)) if is_all(&replies) => {
@@ -300,6 +315,17 @@ impl Round {
             Ok(_) => self.fail(&Failed::NotUnderstood),
             Err(failed) => self.fail(&failed),
         }
+    }
+
+    /// Numbers in the place of the store's cursors.
+    fn with_numbers(&self, mut outcome: RedisOutcome, world: &dyn World) -> RedisOutcome {
+        if let RedisOutcome::Replies(replies) = &mut outcome {
+            let scans = self.commands.iter().zip(replies).filter(|(args, _)| is_scan(args));
+            for (args, reply) in scans {
+                world.cursors().lock().expect("nobody panics with it").to_client(args, reply);
+            }
+        }
+        outcome
     }
 
     fn fail(&mut self, failed: &Failed) {

@@ -67,6 +67,23 @@ fn answers_that_are_long_together_are_asked_for_in_parts() {
     assert!(talk.batches.len() > 2, "{:?}", talk.batch_lens());
 }
 
+/// Broken: client libraries, which take cursors for numbers, cannot scan.
+#[test]
+fn cursors_are_numbers() {
+    let mut talk = Talk::open();
+    talk.say(&["MSET a 1 b 2 c 3"]);
+    let cursor = |answer: &str| answer.lines().nth(2).unwrap().parse::<u64>().unwrap();
+    let first = talk.say(&["SCAN 0 COUNT 2"]);
+    let next = cursor(&first);
+    assert_ne!(next, 0);
+    let second = talk.say(&[&format!("MULTI\r\nSCAN {next} COUNT 2\r\nEXEC")]);
+    assert!(second.ends_with("*1\r\n*2\r\n$1\r\n0\r\n*1\r\n$1\r\nc\r\n"), "{second}");
+    for unknown in ["@a", "77", "x"] {
+        let answer = talk.say(&[&format!("scan {unknown}")]);
+        assert_eq!(answer, "-ERR invalid cursor\r\n");
+    }
+}
+
 /// Broken: a transaction is interleaved with others' commands.
 #[test]
 fn a_transaction_is_one_batch() {
@@ -161,6 +178,17 @@ fn what_is_read_under_watch_is_what_is_watched() {
     talk.meanwhile("DEL a");
     assert_eq!(talk.say(&["MULTI", "SET a 2", "EXEC"]).lines().last(), Some("*-1"));
     assert_eq!(talk.say(&["GET a"]), "$-1\r\n");
+}
+
+/// Broken: a transaction is executed although its own client changed what it watches, as it is not
+/// by Redis.
+#[test]
+fn what_a_client_changes_itself_is_changed() {
+    for lines in [&["SET a 1"][..], &["SET a 1", "DEL a"]] {
+        let mut talk = Talk::open();
+        let answers = talk.say(&[&["WATCH a"], lines, &["MULTI", "PING", "EXEC"]].concat());
+        assert_eq!(answers.lines().last(), Some("*-1"), "{lines:?}");
+    }
 }
 
 /// Broken: a client takes what may yet happen for something that did not, or the other way round.
