@@ -48,9 +48,10 @@ impl Application for Transactions {
             true => format!("hot{}", rng.random_range(0..workload.hot_keys)),
             false => format!("own{client}-{}", rng.random_range(0..3)),
         };
-        let (one, mut other) = (key(rng), key(rng));
+        let (one, mut other, mut third) = (key(rng), key(rng), key(rng));
         if !workload.has_multi_key {
             other.clone_from(&one);
+            third.clone_from(&one);
         }
         let element = |place: u64| format!("{},", number * APPENDS_MAX + place);
         let transaction = match pick(&mut rng, &[0, 0, 0, 0, 0, 1, 1, 2, 3, 4]) {
@@ -73,7 +74,7 @@ impl Application for Transactions {
                     .then(KvOperation::get(one.clone()))
                     .then(KvOperation::append(other.clone(), element(0)))
                     .otherwise(KvOperation::get(one))
-                    .otherwise(KvOperation::get(other))
+                    .otherwise(KvOperation::get(third))
             }
             // A list is no number: of this nothing may be seen.
             2 => Transaction::new()
