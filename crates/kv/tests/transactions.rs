@@ -1,5 +1,6 @@
 //! Transactions: what they ask, what they do, and that they do all of it or nothing.
 
+use althing_kv::redis::{RedisAccess, RedisBatch, RedisOutcome, RedisReply};
 use althing_kv::{
     Branch, Condition, KvCommand, KvConflicts, KvOperation, KvReply, OperationFailure,
     OperationResult, Store, Transaction, TransactionEnd, limits::*,
@@ -208,6 +209,76 @@ fn the_footprint_is_of_all_branches_and_a_key_that_is_read_and_written_is_writte
     assert_eq!(KvConflicts::default().footprint(&payload), Ok(expected));
     let nothing = KvCommand::Transaction(Transaction::new());
     assert_eq!(KvConflicts::footprint_of(&nothing), Footprint::NOTHING);
+}
+
+/// A Redis command at a time, in milliseconds.
+fn redis(store: &mut Store, stamp_ms: u64, words: &[&'static str]) -> RedisReply {
+    let batch = RedisBatch {
+        stamp_ms,
+        access: RedisAccess::Write,
+        is_transaction: false,
+        watched: vec![],
+        commands: vec![words.iter().map(|word| Bytes::from(*word)).collect()],
+    };
+    match store.execute(KvCommand::Redis(batch)) {
+        KvReply::Redis(RedisOutcome::Replies(mut replies)) => replies.remove(0),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Broken: a transaction takes one of Redis' collections for a missing key, and writes over it.
+#[test]
+fn one_of_redis_collections_is_there_and_is_no_value() {
+    let mut store = Store::default();
+    redis(&mut store, 0, &["RPUSH", "l", "x"]);
+    for (condition, branch) in [
+        (Condition::Exists, Branch::Then),
+        (Condition::Absent, Branch::Otherwise),
+        (Condition::Equal("x".into()), Branch::Otherwise),
+        (Condition::NotEqual("x".into()), Branch::Then),
+        (Condition::Greater("".into()), Branch::Otherwise),
+        (Condition::AtLeast(0), Branch::Otherwise),
+        (Condition::AtMost(0), Branch::Otherwise),
+    ] {
+        let asked = Transaction::new().when("l", condition.clone());
+        assert_eq!(run(&mut store, asked), done(branch, []), "{condition:?}");
+    }
+    for operation in
+        [KvOperation::get("l"), KvOperation::append("l", "y"), KvOperation::increment("l", 1)]
+    {
+        let end = run(&mut store, Transaction::new().then(operation));
+        assert_eq!(end, failed(0, OperationFailure::WrongType));
+    }
+    assert_eq!(redis(&mut store, 0, &["LLEN", "l"]), RedisReply::Integer(1));
+    let over = Transaction::new()
+        .then(KvOperation::delete("l"))
+        .then(KvOperation::get("l"))
+        .then(KvOperation::append("l", "y"));
+    let results =
+        [OperationResult::Deleted(true), OperationResult::Value(None), OperationResult::Length(1)];
+    assert_eq!(run(&mut store, over), done(Branch::Then, results));
+    assert_eq!(store.get(b"l"), Some(&b"y"[..]));
+}
+
+/// Broken: a counter that a transaction changes never ends, or a key that it sets anew ends with the old.
+#[test]
+fn what_is_changed_keeps_its_end_and_what_is_set_has_none() {
+    let mut store = Store::default();
+    for key in ["changed", "set", "removed"] {
+        redis(&mut store, 0, &["SET", key, "1", "PX", "1000"]);
+    }
+    let all = Transaction::new()
+        .then(KvOperation::increment("changed", 1))
+        .then(KvOperation::append("changed", "0"))
+        .then(KvOperation::put("set", "1"))
+        .then(KvOperation::increment("set", 1))
+        .then(KvOperation::delete("removed"))
+        .then(KvOperation::append("removed", "1"));
+    run(&mut store, all);
+    let mut ends = |key| redis(&mut store, 400, &["PTTL", key]);
+    assert_eq!(ends("changed"), RedisReply::Integer(600));
+    assert_eq!(ends("set"), RedisReply::Integer(-1));
+    assert_eq!(ends("removed"), RedisReply::Integer(-1));
 }
 
 proptest! {

@@ -95,7 +95,12 @@ impl From<Error> for Failed {
             Error::Failed(Failure::Overloaded) => Self::Overloaded,
             Error::Failed(Failure::Unreachable) => Self::Unreachable,
             Error::Failed(Failure::Invalid(why)) => Self::Refused(why),
-            Error::Failed(failure @ Failure::SessionClosed) => Self::Nothing(failure.to_string()),
+            Error::Failed(
+                failure @ (Failure::SessionClosed
+                | Failure::Behind
+                | Failure::NoQuorum
+                | Failure::TokenUnknown),
+            ) => Self::Nothing(failure.to_string()),
             Error::Unknown => Self::Unknown,
         }
     }
