@@ -4,7 +4,7 @@ use crate::description::Description;
 use crate::network::{Network, Route};
 use crate::{LocalClusterError, Settings};
 use althing_model::{ClusterId, NodeId, Role};
-use althing_node::config::{AdminEntry, JournalEntry, LimitsEntry};
+use althing_node::config::{AdminEntry, JournalEntry, LimitsEntry, SnapshotsEntry};
 use althing_node::{Config, ConfigFile};
 use althing_sdk::{ClientFile, ClientNodeEntry, ClientTlsEntry};
 use althing_transport::certs::{ClusterAuthority, Tls};
@@ -21,6 +21,7 @@ pub(crate) struct Layout {
     pub(crate) description: Description,
     limits: LimitsEntry,
     journal: JournalEntry,
+    snapshots: SnapshotsEntry,
     /// Removes it in the end, if it is not to be kept.
     _temporary: Option<tempfile::TempDir>,
 }
@@ -32,7 +33,9 @@ impl Layout {
         let description = Description::of(settings, &dir)?;
         let cluster = description.cluster(&dir)?;
         let (limits, journal) = (settings.limits.clone(), settings.journal.clone());
-        let mut layout = Self { dir, cluster, description, limits, journal, _temporary: temporary };
+        let snapshots = settings.snapshots.clone();
+        let mut layout =
+            Self { dir, cluster, description, limits, journal, snapshots, _temporary: temporary };
         layout.evade()?;
         layout.certify()?;
         Ok(layout)
@@ -105,6 +108,7 @@ impl Layout {
         let admin = self.description.nodes[node].admin.to_string();
         config.admin = Some(AdminEntry { listen: admin });
         config.limits = self.limits.clone();
+        config.snapshots = self.snapshots.clone();
         config.journal = self.journal.clone();
         // A node that ran and lost its journal must not come back as if it had promised nothing.
         config.journal.create = !self.data_dir(node).exists();

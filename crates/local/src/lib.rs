@@ -51,7 +51,7 @@ pub use planet::PlanetSourceError;
 
 use althing_model::{ClusterId, Path, Role};
 use althing_node::Status;
-use althing_node::config::{JournalEntry, LimitsEntry};
+use althing_node::config::{JournalEntry, LimitsEntry, SnapshotsEntry};
 use althing_planet::Planet;
 use althing_relay::Mesh;
 use althing_sdk::{NodeAddress, Prefer};
@@ -100,6 +100,8 @@ pub struct Settings {
     pub limits: LimitsEntry,
     /// The journal of each node; whether a missing one is made is settled here.
     pub journal: JournalEntry,
+    /// When each node has barriers and cuts snapshots, and what it keeps of its log.
+    pub snapshots: SnapshotsEntry,
     /// The roles of each node, in the order of the regions; a node without any named has all.
     pub roles: Vec<Vec<Role>>,
 }
@@ -117,6 +119,7 @@ impl Settings {
             path: Path::Fast,
             limits: LimitsEntry::default(),
             journal: JournalEntry { segment_mib: SEGMENT_MIB, ..JournalEntry::default() },
+            snapshots: SnapshotsEntry::default(),
             roles: Vec::new(),
         }
     }
