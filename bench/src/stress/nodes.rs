@@ -22,9 +22,10 @@ pub(super) struct Nodes {
     pub(super) cluster: LocalCluster,
 }
 
-/// Lets every node keep its whole log, for as long as it runs. A node has no other way today; when
-/// one can prune its log, this is where that is switched off, or its budget made as large as it goes.
-pub(super) fn keep_log(settings: Settings) -> Settings {
+/// Lets every node keep its whole log, for as long as it runs: without barriers nothing may be
+/// forgotten.
+pub(super) fn keep_log(mut settings: Settings) -> Settings {
+    settings.snapshots.barrier_vertices = 0;
     settings
 }
 

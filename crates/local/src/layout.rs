@@ -4,7 +4,7 @@ use crate::description::Description;
 use crate::network::{Network, Route};
 use crate::{LocalClusterError, Settings};
 use althing_model::{ClusterId, NodeId, Role};
-use althing_node::config::{AdminEntry, JournalEntry, LimitsEntry, RespEntry};
+use althing_node::config::{AdminEntry, JournalEntry, LimitsEntry, RespEntry, SnapshotsEntry};
 use althing_node::{Config, ConfigFile};
 use althing_sdk::{ClientFile, ClientNodeEntry, ClientTlsEntry};
 use althing_transport::certs::{ClusterAuthority, Tls};
@@ -24,6 +24,7 @@ pub(crate) struct Layout {
     journal: JournalEntry,
     /// The port of the first node's gateway.
     resp: Option<u16>,
+    snapshots: SnapshotsEntry,
     /// Removes it in the end, if it is not to be kept.
     _temporary: Option<tempfile::TempDir>,
 }
@@ -40,8 +41,10 @@ impl Layout {
             return Err(LocalClusterError::File { path: dir, source });
         }
         let (limits, journal) = (settings.limits.clone(), settings.journal.clone());
+        let snapshots = settings.snapshots.clone();
         let (resp, _temporary) = (settings.resp, temporary);
-        let mut layout = Self { dir, cluster, description, limits, journal, resp, _temporary };
+        let mut layout =
+            Self { dir, cluster, description, limits, journal, resp, snapshots, _temporary };
         layout.evade()?;
         layout.certify()?;
         Ok(layout)
@@ -118,6 +121,7 @@ impl Layout {
             RespEntry::new(address.to_string(), self.client_file(network.map(|_| node)))
         });
         config.limits = self.limits.clone();
+        config.snapshots = self.snapshots.clone();
         config.journal = self.journal.clone();
         // A node that ran and lost its journal must not come back as if it had promised nothing.
         config.journal.create = !self.data_dir(node).exists();

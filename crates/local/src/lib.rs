@@ -55,7 +55,7 @@ pub use planet::PlanetSourceError;
 
 use althing_model::{ClusterId, Path, Role};
 use althing_node::Status;
-use althing_node::config::{JournalEntry, LimitsEntry};
+use althing_node::config::{JournalEntry, LimitsEntry, SnapshotsEntry};
 use althing_planet::Planet;
 use althing_relay::Mesh;
 use althing_sdk::{NodeAddress, Prefer};
@@ -105,6 +105,8 @@ pub struct Settings {
     pub limits: LimitsEntry,
     /// The journal of each node; whether a missing one is made is settled here.
     pub journal: JournalEntry,
+    /// When each node has barriers and cuts snapshots, and what it keeps of its log.
+    pub snapshots: SnapshotsEntry,
     /// The roles of each node, in the order of the regions; a node without any named has all.
     pub roles: Vec<Vec<Role>>,
     /// The port of the first node's gateway for Redis clients; the others' follow it. None without.
@@ -124,6 +126,7 @@ impl Settings {
             path: Path::Fast,
             limits: LimitsEntry::default(),
             journal: JournalEntry { segment_mib: SEGMENT_MIB, ..JournalEntry::default() },
+            snapshots: SnapshotsEntry::default(),
             roles: Vec::new(),
             resp: None,
         }

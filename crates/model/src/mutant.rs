@@ -181,7 +181,6 @@ mutants! {
     CatchUpNotSent "catch_up_not_sent" "what another replica lacks is not sent" "liveness";
     FrontierHidesHoles "frontier_hides_holes" "a replica with holes asks for none of them" "liveness";
     MachineDiverges "machine_diverges" "the state machine of some replicas changes more than the others'" "s. 5";
-    RecoveryLeftForEver "recovery_left_for_ever" "what another replica is known to have is never recovered, though that one is gone" "liveness";
     BlockedNeverAsked "blocked_never_asked" "the recovery of what blocks is never asked for" "Z7, liveness";
 
     // Pruning and snapshots.

@@ -204,7 +204,7 @@ impl Replica {
         if is_left {
             mark::hit(Mark::RecoveryLeftToCatchUp);
         }
-        is_left || is_planted(Mutant::RecoveryLeftForEver)
+        is_left
     }
 
     /// The vertex's own proposer first, while it lives (trap T10); then the one on this node, and
