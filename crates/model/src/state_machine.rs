@@ -69,6 +69,17 @@ pub trait StateMachine: Send {
     /// are no command at all were refused by [`crate::Conflicts::footprint`] before.
     fn apply(&mut self, payload: &[u8]) -> Bytes;
 
+    /// The reply that [`Self::apply`] would give to a payload that changes nothing, without changing
+    /// anything; `None` when the payload may change the state, or the machine answers no reads: such
+    /// a read is executed as a command.
+    ///
+    /// Called between two commands, on the replica's thread, so it takes no longer than a command
+    /// may. A footprint says nothing of this: whether a payload changes anything is for the machine
+    /// to say.
+    fn query(&self, _payload: &[u8]) -> Option<Bytes> {
+        None
+    }
+
     /// A digest of the whole state: equal states have equal digests, whatever order of commuting
     /// commands led there.
     fn digest(&self) -> u64;
