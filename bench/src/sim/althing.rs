@@ -1,8 +1,8 @@
 //! Althing's own roles as a node of the simulator.
 
+use super::application::Application;
 use super::node::{Commits, Out, Outcome, ProtocolNode, Request, RequestNumber};
 use super::settings::Settings;
-use althing_kv::{KvConflicts, Store};
 use althing_model::{Membership, Micros, NodeId, Operation, Reply, RequestId, SessionId};
 use althing_proposer::{CommitPath, Link};
 use althing_replica::Snapshot;
@@ -15,7 +15,6 @@ use rustc_hash::FxHashMap;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::Arc;
 
 /// Whose sessions are whose, all nodes together.
 pub(super) type Sessions = Rc<RefCell<FxHashMap<SessionId, Session>>>;
@@ -32,6 +31,7 @@ pub(super) struct Session {
 /// A node: all roles, driven as the runtime drives them, over a disk that takes no time.
 pub(super) struct AlthingNode {
     config: Config,
+    application: Rc<dyn Application>,
     roles: Roles,
     /// What it wrote, where it is going to be restarted.
     records: Option<Vec<NodeRecord>>,
@@ -60,6 +60,7 @@ impl AlthingNode {
         settings: &Settings,
         keeps_records: bool,
         sessions: Sessions,
+        application: Rc<dyn Application>,
     ) -> Self {
         let me = NodeId(me as u32);
         let config = Config {
@@ -77,8 +78,9 @@ impl AlthingNode {
             receivers[*kind as usize] = kind.receiver_at(membership, me);
         }
         Self {
-            roles: recover(config.clone(), &[]),
+            roles: recover(config.clone(), &*application, &[]),
             config,
+            application,
             records: keeps_records.then(Vec::new),
             receivers,
             local: VecDeque::new(),
@@ -201,9 +203,9 @@ impl AlthingNode {
 }
 
 /// The roles that these records tell of.
-fn recover(config: Config, records: &[NodeRecord]) -> Roles {
-    let conflicts = Arc::new(KvConflicts::default());
-    let mut recovery = Recovery::new(config, conflicts, Box::new(Store::default()));
+fn recover(config: Config, application: &dyn Application, records: &[NodeRecord]) -> Roles {
+    let (conflicts, machine) = (application.conflicts(), application.machine());
+    let mut recovery = Recovery::new(config, conflicts, machine);
     for record in records {
         recovery.restore(record.clone()).expect("a node keeps its roles");
     }
@@ -222,7 +224,7 @@ impl ProtocolNode for AlthingNode {
         let records = self.records.as_deref().unwrap_or_default();
         // Another life has other random numbers.
         self.config.seed = self.config.seed.wrapping_add(1);
-        self.roles = recover(self.config.clone(), records);
+        self.roles = recover(self.config.clone(), &*self.application, records);
         self.local.clear();
         self.open.clear();
     }
@@ -239,7 +241,7 @@ impl ProtocolNode for AlthingNode {
         let operation = Operation::Apply {
             request: RequestId { session, sequence: u64::from(sequence - first) },
             acknowledged_below: u64::from(request.acknowledged_below.saturating_sub(first)),
-            payload: request.payload,
+            payload: self.application.command(&request),
         };
         self.submit(client, u64::from(sequence), operation);
         self.settle(now, out);

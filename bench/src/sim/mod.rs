@@ -17,6 +17,7 @@
 //! saw: each is a [`ProtocolNode`].
 
 mod althing;
+mod application;
 mod bound;
 mod clients;
 mod epaxos;
@@ -29,6 +30,7 @@ mod settings;
 mod tests;
 mod world;
 
+pub use application::Application;
 pub use node::{Commits, Out, Outcome, ProtocolNode, Request, RequestNumber};
 pub use settings::Settings;
 
@@ -38,8 +40,10 @@ use althing::{AlthingNode, Sessions};
 use althing_checker::Violation;
 use althing_model::{Membership, Path};
 use althing_planet::{fast_quorum_size, majority};
+use application::KeyValue;
 use epaxos::EpaxosNode;
 use leader::{LeaderNode, QuorumSizes};
+use std::rc::Rc;
 use world::{Finished, World};
 
 /// Runs a workload under a protocol.
@@ -62,7 +66,23 @@ pub fn run_with(
     settings: &Settings,
     progress: &dyn Fn(f64),
 ) -> Result<Run, BenchError> {
-    let (finished, ground) = simulate(workload, protocol, f, settings, progress)?;
+    run_application(workload, protocol, f, settings, Rc::new(KeyValue), progress)
+}
+
+/// Runs a workload whose commands are those of an application; with another one than the store,
+/// [`Settings::checks`] must be off, and the protocol Althing.
+///
+/// # Errors
+/// What is wrong with the workload, or does not fit together.
+pub fn run_application(
+    workload: &Workload,
+    protocol: &Protocol,
+    f: usize,
+    settings: &Settings,
+    application: Rc<dyn Application>,
+    progress: &dyn Fn(f64),
+) -> Result<Run, BenchError> {
+    let (finished, ground) = simulate(workload, protocol, f, settings, application, progress)?;
     let bounds = ground.bounds_us(fast_quorum_size(ground.regions.len(), f));
     let has_fast_path = matches!(protocol, Protocol::Fast | Protocol::Atlas | Protocol::Epaxos);
     Ok(assemble(workload, protocol, f, finished, &bounds, has_fast_path))
@@ -78,7 +98,7 @@ pub fn violation(
     f: usize,
     settings: &Settings,
 ) -> Result<Option<Violation>, BenchError> {
-    let (finished, _) = simulate(workload, protocol, f, settings, &|_| {})?;
+    let (finished, _) = simulate(workload, protocol, f, settings, Rc::new(KeyValue), &|_| {})?;
     Ok(finished.verdict.and_then(Result::err))
 }
 
@@ -87,6 +107,7 @@ fn simulate(
     protocol: &Protocol,
     f: usize,
     settings: &Settings,
+    application: Rc<dyn Application>,
     progress: &dyn Fn(f64),
 ) -> Result<(Finished, Ground), BenchError> {
     let ground = Ground::of(workload)?;
@@ -97,7 +118,7 @@ fn simulate(
                     `--crash` out, or this protocol";
         return Err(BenchError::invalid(text));
     }
-    let setting = Setting { workload, settings, ground: &ground, f, progress };
+    let setting = Setting { workload, settings, ground: &ground, f, application, progress };
     let finished = match protocol {
         Protocol::Fast | Protocol::Atlas => setting.althing(protocol, Path::Fast),
         Protocol::Classic => setting.althing(protocol, Path::Classic),
@@ -123,6 +144,7 @@ struct Setting<'a> {
     settings: &'a Settings,
     ground: &'a Ground,
     f: usize,
+    application: Rc<dyn Application>,
     progress: &'a dyn Fn(f64),
 }
 
@@ -140,7 +162,8 @@ impl Setting<'_> {
         let node = |me: usize| {
             let keeps_records = crashing == Some(&self.workload.regions[me]);
             let (seed, sessions) = (self.workload.seed, sessions.clone());
-            AlthingNode::new(me, &membership, seed, &settings, keeps_records, sessions)
+            let application = self.application.clone();
+            AlthingNode::new(me, &membership, seed, &settings, keeps_records, sessions, application)
         };
         self.run(&settings, (0..n).map(node).collect())
     }
