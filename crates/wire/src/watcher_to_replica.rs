@@ -1,4 +1,4 @@
-//! client -> replica: what it wants to be told of.
+//! client that watches -> replica: what it wants to be told of.
 
 use althing_model::{DepSet, Filter};
 

@@ -1,4 +1,4 @@
-//! replica -> client: what was executed, for those who watch.
+//! replica -> client that watches: what was executed.
 
 use althing_model::{DepSet, RequestId, VertexId};
 use bytes::Bytes;
