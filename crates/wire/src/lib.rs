@@ -140,14 +140,16 @@ mod replica_to_client;
 mod replica_to_dependency;
 mod replica_to_proposer;
 mod replica_to_replica;
+mod replica_to_watcher;
 mod rewriting;
 mod snapshot;
 mod voter_to_proposer;
 mod voter_to_replica;
+mod watcher_to_replica;
 
 pub use acceptor_to_proposer::{Accepted, Chosen, FastQuorum, Promised, Pruned, Refused, Vote};
 pub use client_to_proposer::Submit;
-pub use client_to_replica::{Consistency, Read, Unwatch, Watch, WatchTaken};
+pub use client_to_replica::{Consistency, Read};
 pub use codec::{DecodeError, Fault, decode_token, encode_token};
 pub use dependency_to_proposer::{Depended, Held, Inspected};
 pub use effect::{Address, ClientId, Durable, Effect, Effects, Plain, Then};
@@ -165,13 +167,13 @@ pub use record::{
 };
 pub use registry::{RegistryState, Standing};
 pub use replica_to_acceptor::{PruneAcceptor, PruneDependency, PruneProposer};
-pub use replica_to_client::{
-    Change, ReadAnswer, ReadDelay, ReadOutcome, WatchEnd, WatchEnded, Watched,
-};
+pub use replica_to_client::{ReadAnswer, ReadDelay, ReadOutcome};
 pub use replica_to_dependency::{ReadDepend, ReadDepended, ReadScope};
 pub use replica_to_proposer::{BarrierDue, Demand, Executed, Recover, Served};
 pub use replica_to_replica::{Frontier, SnapshotAsk, SnapshotChunk, SnapshotOffer, StateDigest};
+pub use replica_to_watcher::{Change, WatchEnd, WatchEnded, Watched};
 pub use rewriting::Rewriting;
 pub use snapshot::SnapshotHeader;
 pub use voter_to_proposer::{Concluded, PreAccepted};
 pub use voter_to_replica::Learned;
+pub use watcher_to_replica::{Unwatch, Watch, WatchTaken};

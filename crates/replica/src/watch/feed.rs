@@ -9,6 +9,9 @@ use althing_wire::limits::TOLD_EXTRAS_MAX;
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 
+/// Ranges of noops that are remembered in each column: 128 KiB. Without them more is asked of tokens.
+const NOOPS_MAX: usize = 4096;
+
 /// What was executed, by column.
 pub(crate) type Executed = BTreeMap<Column, SeqSet>;
 
@@ -22,6 +25,8 @@ pub(crate) struct Feed {
     bytes_max: usize,
     /// Executed, and not kept.
     before: Executed,
+    /// Of these the noops, as far as they are known: a token need not hold them.
+    noops: Executed,
     kept: VecDeque<Kept>,
     /// The position of the first that is kept.
     first: u64,
@@ -47,6 +52,7 @@ impl Feed {
             len_max,
             bytes_max,
             before: Executed::new(),
+            noops: Executed::new(),
             kept: VecDeque::new(),
             first: 0,
             bytes: 0,
@@ -96,6 +102,7 @@ impl Feed {
         self.repeats.clear();
         self.bytes = 0;
         self.before = executed.clone();
+        self.noops.clear();
     }
 
     /// The first position that is kept.
@@ -117,12 +124,16 @@ impl Feed {
         (self.kept.len(), self.bytes)
     }
 
-    /// Whether a token holds all that is not kept.
+    /// Whether a token holds all that is not kept, noops apart. The work is that of what the token has
+    /// above its prefixes, and of the noops.
     pub(crate) fn is_continued_from(&self, token: &DepSet) -> bool {
         self.before.iter().all(|(column, set)| {
-            let mut above = set.ranges().flat_map(|(start, end)| start..end);
-            set.below() <= token.prefix(*column)
-                && above.all(|seq| token.contains(column.vertex(seq)))
+            let prefix = token.prefix(*column);
+            let noops = self.noops.get(column);
+            let is_noop = |seq| noops.is_some_and(|noops| noops.contains(seq));
+            let ranges = std::iter::once((0, set.below())).chain(set.ranges());
+            let mut beyond = ranges.flat_map(|(start, end)| start.max(prefix)..end);
+            beyond.all(|seq| is_noop(seq) || token.contains(column.vertex(seq)))
         })
     }
 
@@ -146,7 +157,15 @@ impl Feed {
         let Some(kept) = self.kept.pop_front() else { return };
         self.first += 1;
         self.bytes -= kept.bytes;
-        self.before.entry(kept.vertex.column()).or_default().insert(kept.vertex.seq);
+        let column = kept.vertex.column();
+        self.before.entry(column).or_default().insert(kept.vertex.seq);
+        if kept.commands.is_noop() {
+            let noops = self.noops.entry(column).or_default();
+            noops.insert(kept.vertex.seq);
+            if noops.fragments() > NOOPS_MAX {
+                self.noops.remove(&column);
+            }
+        }
         for command in kept.commands.as_slice() {
             let Some(request) = command.operation.request() else { continue };
             if let Some(vertices) = self.repeats.get_mut(&request) {

@@ -39,9 +39,10 @@
 //! component in the same order.
 //!
 //! # Noops
-//! A snapshot holds what its writer had executed, and that may be a noop which another replica had not
-//! heard of when it told a token. Such a token is refused although nothing was lost: the client tries
-//! the next replica.
+//! A noop tells nobody anything, and a token need not hold those that were executed here. Of a snapshot
+//! it is not known which of its vertices were noops, and its writer may have executed one that another
+//! replica had not heard of when it told a token. Such a token is refused although nothing was lost: the
+//! client tries the next replica.
 //!
 //! # Being told
 //! Messages are numbered, and so many may be under way until the client says that it has taken them in.
