@@ -12,19 +12,21 @@
 //!
 //! | it names | looked up and entered in |
 //! | --- | --- |
-//! | a resource | constant time, whatever the history; where there are ranges, logarithmic time in their number and one step for each that holds it |
-//! | a range | logarithmic time, and one step for each resource inside and each range that overlaps, up to [`RANGE_STEPS_MAX`] |
+//! | a resource | constant time, whatever the history; where there are ranges, logarithmic time in their number for each that holds it |
+//! | a range | logarithmic time for each range that overlaps, and one step for each resource inside, up to [`RANGE_STEPS_MAX`] |
 //! | what a predicate sees | one call of it for each such command that is not pruned, up to [`SHOWN_KEPT_MAX`] for each column |
 //! | everything | one step for each column |
 //!
 //! The first range that an index sees puts its resources in order, once.
 
+mod intervals;
 mod latest;
 mod order;
 mod shown;
 #[cfg(test)]
 mod tests;
 
+use self::intervals::Query;
 use self::latest::{Latest, Latests};
 use self::order::Order;
 use self::shown::Shown;
@@ -262,7 +264,7 @@ impl ConflictIndex {
             return;
         }
         let clashes = |other| !self.modes.commute(mode, other);
-        self.order.ranges_around(resource, clashes, |range| {
+        self.order.visit_ranges(Query::Resource(resource), clashes, |range| {
             mark::hit(Mark::DependsOnRangeAround);
             let latest = self.ranges.get(range);
             steps.take(latest) && {
@@ -298,7 +300,7 @@ impl ConflictIndex {
             }
         }
         let clashes = |other| !self.modes.commute(mode, other);
-        self.order.ranges_across(range, clashes, |other| {
+        self.order.visit_ranges(Query::Range(range), clashes, |other| {
             mark::hit(Mark::DependsOnRangeAcross);
             if is_planted(Mutant::RangesMeetTheirLikeOnly) && other != range {
                 return true;

@@ -6,7 +6,7 @@
 //! | level | made by | cost of a command, at each voter |
 //! | --- | --- | --- |
 //! | (a) resources, each with a [`Mode`] | [`Footprint::of`] | constant for each resource, whatever the history |
-//! | (b) ranges and prefixes of resources | [`Footprint::with_ranges`] | logarithmic for each range, and one step for each resource inside it and each other range that overlaps |
+//! | (b) ranges and prefixes of resources | [`Footprint::with_ranges`] | logarithmic for each other range that overlaps, and one step for each resource inside it |
 //! | (c) whatever a symmetric [`Predicate`] says | [`Footprint::predicate`] | one call of the predicate for each such vertex that is not pruned |
 //! | all of the state | [`Footprint::Everything`] | one step for each proposer; every other command waits for it |
 //!
