@@ -7,7 +7,7 @@
 #![doc = include_str!("../examples/votes.rs")]
 #![doc = "```"]
 //!
-//! The [`guide`] goes on from there: conflict functions and their audit, exactly-once, reads, unknown
+//! The [`guide`] goes on from there: conflict functions, exactly-once, unknown
 //! outcomes, limits.
 //!
 //! | to | use |
