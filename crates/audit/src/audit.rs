@@ -62,6 +62,7 @@ impl Audit {
             setup: Just(Vec::new()).boxed(),
             encode: Box::new(encode),
             kind: Box::new(show::kind),
+            is_readable: Box::new(|_| false),
             reply: Box::new(|reply| format!("{:?}", Bytes::copy_from_slice(reply))),
             cases: CASES,
             commands_max: COMMANDS_MAX,
@@ -91,6 +92,7 @@ pub struct CommandAudit<C> {
     setup: BoxedStrategy<Vec<C>>,
     encode: Box<dyn Fn(&C) -> Bytes>,
     kind: Box<dyn Fn(&C) -> String>,
+    is_readable: Box<dyn Fn(&C) -> bool>,
     reply: Box<ShowReply>,
     cases: u32,
     commands_max: usize,
@@ -128,6 +130,13 @@ impl<C: Debug + Clone + 'static> CommandAudit<C> {
     /// The kinds by which a report groups commands; by default, the first word of their `Debug`.
     pub fn kinds<K: Into<String>>(mut self, kind: impl Fn(&C) -> K + 'static) -> Self {
         self.kind = Box::new(move |command| kind(command).into());
+        self
+    }
+
+    /// Which commands clients are to read without a vertex, linearizably: it is checked that the
+    /// machine answers them, and that the mode table allows it.
+    pub fn readable(mut self, is_readable: impl Fn(&C) -> bool + 'static) -> Self {
+        self.is_readable = Box::new(is_readable);
         self
     }
 
@@ -209,7 +218,8 @@ impl<C: Debug + Clone + 'static> CommandAudit<C> {
             self.sample(drawn, tally);
             let kind = |at: &usize| (self.kind)(&drawn.commands[*at]);
             let kinds: Vec<String> = script.drawn_at.iter().map(kind).collect();
-            let mut checked = laws::check(&self.subject, &script, &kinds, tally);
+            let is_readable = |at: usize| (self.is_readable)(&drawn.commands[script.drawn_at[at]]);
+            let mut checked = laws::check(&self.subject, &script, &kinds, &is_readable, tally);
             if let Err(violation) = &mut checked {
                 // From the script's numbers to those of what was drawn.
                 for at in violation.before.iter_mut().chain(&mut violation.commands) {

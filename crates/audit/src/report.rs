@@ -78,7 +78,7 @@ impl Report {
     /// command meets none that conflicts with probability (1 - p)^`in_flight`. Such a command is
     /// committed by one round trip to its fast quorum, and executed at once; any other may need a
     /// second round trip (never with f = 1), and waits until those that it met are committed. How
-    /// long depends on the planet: `cargo run --release -p althing-examples --example contention`
+    /// long depends on the planet: `cargo run --release -p althing-bench --example contention`
     /// shows it for the examples. Audits draw commands that meet more often than a user's do; give
     /// the audit a strategy like the real load for an estimate, and one that collides for the laws.
     pub fn gain(&self, in_flight: u32) -> Gain {

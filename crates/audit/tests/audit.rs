@@ -191,3 +191,60 @@ fn progress_is_told() {
     assert!(told.iter().all(|it| it.cases == 200 && it.cases_done <= 200), "{told:?}");
     assert!(told.is_sorted_by_key(|it| it.cases_done), "{told:?}");
 }
+
+/// Answers what `answer` says, whatever it is asked.
+struct Answers {
+    number: Number,
+    answer: Option<&'static str>,
+}
+
+impl StateMachine for Answers {
+    fn apply(&mut self, payload: &[u8]) -> Bytes {
+        self.number.apply(payload)
+    }
+
+    fn query(&self, _payload: &[u8]) -> Option<Bytes> {
+        self.answer.map(Bytes::from)
+    }
+
+    fn digest(&self) -> u64 {
+        self.number.digest()
+    }
+
+    fn snapshot(&self) -> Pieces {
+        self.number.snapshot()
+    }
+
+    fn restore(&mut self, pieces: &mut dyn Iterator<Item = Bytes>) -> Result<(), Unrestorable> {
+        self.number.restore(pieces)
+    }
+}
+
+/// Broken: who reads without a vertex is told what no order of commands explains, and the audit does
+/// not see it; or a machine without queries is found fault with.
+#[test]
+fn queries_answer_as_commands_do() {
+    let run = |answer, commutes, command: Command, is_readable: bool| {
+        let machine = move || Answers { number: Number::default(), answer };
+        Audit::new(machine, OneMode::new(commutes))
+            .commands(Just(command), Command::encode)
+            .readable(move |_| is_readable)
+            .cases(50)
+            .run()
+            .map_err(|found| (found.law, found.finding))
+    };
+    let law = |result: Result<_, (Law, String)>| result.err().map(|(law, _)| law);
+    assert_eq!(law(run(None, true, Command::Add(0), false)), None);
+    // Adding nothing changes nothing, and answers nothing.
+    assert_eq!(law(run(Some(""), true, Command::Add(0), false)), None);
+    assert_eq!(law(run(Some("1"), true, Command::Add(0), false)), Some(Law::Query));
+    assert_eq!(law(run(Some(""), true, Command::Add(1), false)), Some(Law::Query));
+    // In a mode that commutes with itself, and with which all others do.
+    assert_eq!(law(run(Some(""), true, Command::Add(0), true)), None);
+    let (law, finding) = run(Some(""), false, Command::Add(0), true).unwrap_err();
+    assert_eq!(law, Law::Readable);
+    assert!(finding.contains("does not commute with itself"), "{finding}");
+    let (law, finding) = run(None, true, Command::Add(0), true).unwrap_err();
+    assert_eq!(law, Law::Readable);
+    assert!(finding.contains("does not answer"), "{finding}");
+}

@@ -176,6 +176,13 @@ impl StateMachine for Documents {
         crate::encode(&self.execute(command))
     }
 
+    fn query(&self, payload: &[u8]) -> Option<Bytes> {
+        let command = crate::decode(payload).ok()?;
+        let reads = matches!(command, Command::Read { .. } | Command::List { .. });
+        // A clone shares the state.
+        reads.then(|| crate::encode(&self.clone().execute(command)))
+    }
+
     fn digest(&self) -> u64 {
         saved::digest(&self.texts)
     }
@@ -220,6 +227,7 @@ mod tests {
     fn the_documents_keep_the_laws() {
         let report = Audit::new(Documents::default, ByPath::default())
             .commands(command(), crate::encode)
+            .readable(|command| matches!(command, Command::Read { .. }))
             .cases(1_000)
             .assert();
         assert!(report.commuting > 1_000, "{report}");

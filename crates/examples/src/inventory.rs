@@ -191,6 +191,13 @@ impl StateMachine for Inventory {
         crate::encode(&self.execute(command))
     }
 
+    fn query(&self, payload: &[u8]) -> Option<Bytes> {
+        let command = crate::decode(payload).ok()?;
+        let reads = matches!(command, Command::Stock { .. });
+        // A clone shares the state.
+        reads.then(|| crate::encode(&self.clone().execute(command)))
+    }
+
     fn digest(&self) -> u64 {
         saved::digest(&self.shares)
     }

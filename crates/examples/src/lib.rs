@@ -14,7 +14,7 @@
 //! module's text first: it says which commands commute, why, and what that costs elsewhere.
 //!
 //! Run one: `cargo run -p althing-examples --example bank`. What each conflict function does to
-//! latency between five regions: `cargo run --release -p althing-examples --example contention`.
+//! latency between five regions: `cargo run --release -p althing-bench --example contention`.
 //!
 //! [`Conflicts`]: althing_model::Conflicts
 //! [`StateMachine`]: althing_model::StateMachine

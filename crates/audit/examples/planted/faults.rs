@@ -35,13 +35,15 @@ pub(crate) enum Fault {
     DigestForgets,
     PingCounts,
     HashOrder,
+    QueryForChange,
+    ReadBesideAdds,
     SnapshotForgets,
     RestoreMerges,
 }
 
 impl Fault {
     /// All but none of them, each with a description.
-    pub(crate) const ALL: [(Self, &'static str); 25] = [
+    pub(crate) const ALL: [(Self, &'static str); 27] = [
         (Self::ScanEndOffByOne, "a scan's range ends before its last key"),
         (Self::ScanBeginOffByOne, "a scan's range begins after its first key"),
         (Self::PrefixEndByHand, "a prefix's range ends at the prefix and z"),
@@ -65,6 +67,8 @@ impl Fault {
         (Self::DigestForgets, "appends commute, and the digest forgets lists"),
         (Self::PingCounts, "a ping touches nothing, and is counted"),
         (Self::HashOrder, "a scan in the order of a hash map"),
+        (Self::QueryForChange, "an increment that can be queried"),
+        (Self::ReadBesideAdds, "a get without a vertex, beside adds that commute"),
         (Self::SnapshotForgets, "a snapshot without the lists"),
         (Self::RestoreMerges, "a restore that keeps what was there"),
     ];

@@ -57,6 +57,9 @@ fn command() -> impl Strategy<Value = Command> {
 fn audit(fault: Fault) -> CommandAudit<Command> {
     Audit::boxed(move || Box::new(Shelf::new(fault)), fault.conflicts())
         .commands(command(), Command::encode)
+        .readable(move |command| {
+            fault == Fault::ReadBesideAdds && matches!(command, Command::Get { .. })
+        })
         .replies(|reply| String::from_utf8_lossy(reply).into_owned())
         .cases(CASES)
 }

@@ -4,6 +4,7 @@ mod footprint;
 mod order;
 mod restore;
 mod run;
+mod single;
 
 use crate::report::Tally;
 use crate::script::Script;
@@ -26,6 +27,10 @@ pub enum Law {
     Deterministic,
     /// A command that touches nothing changes nothing.
     NothingTouched,
+    /// A machine's query changes nothing, and answers as the command does.
+    Query,
+    /// What is to be read without a vertex may be.
+    Readable,
     /// Commands said to commute give the same replies and the same state in either order.
     Commute,
     /// States that answer differently have different digests.
@@ -36,13 +41,15 @@ pub enum Law {
 
 impl Law {
     /// All of them, in the order in which a case is checked.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Accepted,
         Self::Lives,
         Self::FootprintPure,
         Self::Symmetric,
         Self::Deterministic,
         Self::NothingTouched,
+        Self::Query,
+        Self::Readable,
         Self::Commute,
         Self::DigestTells,
         Self::Restorable,
@@ -77,6 +84,15 @@ impl Law {
                 "Name what the command changes in its footprint. `Footprint::NOTHING` is for \
                  commands that change nothing."
             }
+            Self::Query => {
+                "Let `query` answer `None` for whatever may change the state, and what `apply` would \
+                 answer for all else. Who reads without a vertex sees another state than who does not."
+            }
+            Self::Readable => {
+                "Read it as a command, or as a session or stale read. A linearizable read without a \
+                 vertex is of one resource, on which all updates that it can observe conflict with \
+                 each other (`ModeTable::is_readable_unrecorded`)."
+            }
             Self::Commute => {
                 "Let their footprints conflict: both name a resource that both depend on, in modes \
                  that the mode table does not let commute. Or change the commands so that they do \
@@ -104,6 +120,8 @@ impl fmt::Display for Law {
             Self::Symmetric => "the conflict relation is symmetric",
             Self::Deterministic => "the state machine is deterministic",
             Self::NothingTouched => "a command that touches nothing changes nothing",
+            Self::Query => "a query answers as the command, and changes nothing",
+            Self::Readable => "what is to be read without a vertex may be",
             Self::Commute => "commands said to commute do",
             Self::DigestTells => "states that answer differently have different digests",
             Self::Restorable => "a restored machine is the one that was saved",
@@ -139,11 +157,12 @@ pub(crate) fn check(
     subject: &Subject,
     script: &Script,
     kinds: &[String],
+    is_readable: &dyn Fn(usize) -> bool,
     tally: &mut Tally,
 ) -> Result<(), Violation> {
     footprint::check(subject, script)?;
     let conflicts = script.conflicts(subject);
-    let base = run::check(subject, script)?;
+    let base = single::check(subject, script, is_readable)?;
     order::check_neighbours(subject, script, &conflicts, &base, kinds, tally)?;
     order::check_reordered(subject, script, &conflicts, &base)?;
     restore::check(subject, script, &conflicts, &base)

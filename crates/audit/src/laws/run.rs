@@ -3,7 +3,6 @@
 use super::{Law, Outcome, Violation};
 use crate::script::Script;
 use crate::subject::Subject;
-use althing_model::Footprint;
 use bytes::Bytes;
 
 /// What came of executing the commands of a case in some order.
@@ -69,31 +68,4 @@ impl Run {
         }
         Ok(())
     }
-}
-
-/// Executes the case as it was drawn, and checks what concerns single commands.
-pub(super) fn check(subject: &Subject, script: &Script) -> Result<Run, Violation> {
-    let order = script.order();
-    let run = Run::new(subject, script, &order);
-    run.agrees(&Run::new(subject, script, &order), &order, order.len())?;
-    for at in &order {
-        let (before, after) = (run.digests[*at], run.digests[at + 1]);
-        if script.footprints[*at] == Footprint::NOTHING && before != after {
-            let outcome = |way: &str, reply: Option<&Bytes>, digest| {
-                let (way, replies) = (way.to_owned(), vec![reply.cloned()]);
-                Outcome { way, replies, digest: Some(digest) }
-            };
-            return Err(Violation {
-                law: Law::NothingTouched,
-                finding: "its footprint names nothing, and the state's digest changed".to_owned(),
-                before: order[..*at].to_vec(),
-                commands: vec![*at],
-                outcomes: vec![
-                    outcome("before", None, before),
-                    outcome("after", Some(&run.replies[*at]), after),
-                ],
-            });
-        }
-    }
-    Ok(run)
 }

@@ -2,7 +2,7 @@
 //! a conflict function by which everything conflicts, as in a replicated log without a leader.
 //!
 //! ```text
-//! cargo run --release -p althing-examples --example contention
+//! cargo run --release -p althing-bench --example contention
 //! ```
 //! One closed-loop client in each of five AWS regions, f = 1, in virtual time (`althing_bench::sim`: real
 //! roles, distances and waiting, nothing else). Of a hundred commands so many are about what all
