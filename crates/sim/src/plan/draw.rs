@@ -20,7 +20,7 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
     let f = membership.acceptor_quorums().f();
     let slowest: Micros = rng.random_range(2_000..150_000);
     let workload = draw_workload(rng, operations, profile);
-    let reads = draw_reads(seed, slowest);
+    let reads = draw_reads(seed, slowest + network_jitter(&families, slowest));
     let workload = Workload { reads_percent: reads.percent, ..workload };
     let mut families = draw_families(rng, profile);
     let is_survivable = !rng.random_bool(0.05);
