@@ -175,6 +175,9 @@ fn input(command: &KvCommand) -> Input {
             Input::MultiGet { keys: keys.iter().map(|key| key[..].into()).collect() }
         }
         KvCommand::Redis(_) => unreachable!("no workload asks for it: {command:?}"),
+        KvCommand::Transaction(_) => {
+            unreachable!("no load has transactions: the specification of registers knows none")
+        }
     }
 }
 
@@ -194,6 +197,7 @@ fn output(reply: &KvReply) -> Output {
         | KvReply::TooLong { .. }
         | KvReply::WrongType
         | KvReply::Redis(_)
+        | KvReply::Transaction(_)
         | KvReply::NotACommand => Output::NotAnInteger,
     }
 }

@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod txn;
+
 const AFTER_HELP: &str = "\
 Example:
   althing kv --client client.toml put city Reykjavik
@@ -130,6 +132,9 @@ enum Command {
         #[arg(required = true)]
         keys: Vec<String>,
     },
+    /// Compare, then apply: several operations at once, if conditions hold.
+    #[command(after_help = txn::AFTER_HELP)]
+    Txn(txn::Args),
 }
 
 fn node_address(text: &str) -> Result<NodeAddress, String> {
@@ -247,6 +252,7 @@ async fn execute(kv: &KvClient, command: Command, as_json: bool) -> Result<(), F
             let json = json.map(|(key, value)| json!({ "key": key, "value": to_json(value) }));
             print(Some(lines.collect::<Vec<_>>().join("\n")), json.collect());
         }
+        Command::Txn(args) => txn::execute(kv, args, as_json).await?,
     }
     Ok(())
 }

@@ -111,13 +111,22 @@ impl<I, O> History<I, O> {
 
     /// The same history in other words.
     pub fn map<J, P>(&self, input: impl Fn(&I) -> J, output: impl Fn(&O) -> P) -> History<J, P> {
+        self.map_each(input, |_, seen| output(seen))
+    }
+
+    /// The same where an output says something only together with its input.
+    pub fn map_each<J, P>(
+        &self,
+        input: impl Fn(&I) -> J,
+        output: impl Fn(&I, &O) -> P,
+    ) -> History<J, P> {
         let translate = |operation: &Operation<I, O>| Operation {
             client: operation.client,
             invoked: operation.invoked,
             input: input(&operation.input),
             outcome: match &operation.outcome {
                 Outcome::Returned { at, output: seen } => {
-                    Outcome::Returned { at: *at, output: output(seen) }
+                    Outcome::Returned { at: *at, output: output(&operation.input, seen) }
                 }
                 Outcome::Failed => Outcome::Failed,
                 Outcome::Unknown => Outcome::Unknown,

@@ -32,6 +32,10 @@
 //! a [`Specification`] (such as [`RegisterMap`]). [`linearizable::check`] knows the history alone
 //! and searches for an order; it may have to give up.
 //!
+//! Of transactions that append to lists and read them, [`list_append::check`] decides whether they are
+//! strictly serializable, from the history alone and without a search, and shows the smallest cycle
+//! where they are not.
+//!
 //! Of the run itself, [`Converges`] says whether everything came to rest after the last fault, and
 //! [`Exercised`] whether the run did what it claims: if not, it is invalid rather than right.
 //!
@@ -63,6 +67,7 @@ pub mod floor;
 pub mod footprint;
 pub mod history;
 pub mod linearizable;
+pub mod list_append;
 pub mod lives;
 pub mod monotone;
 pub mod nontrivial;

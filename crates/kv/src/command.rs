@@ -1,5 +1,6 @@
 //! What a client can ask of the store.
 
+use crate::Transaction;
 use crate::limits::{
     COMMAND_LEN_MAX, KEY_LEN_MAX, KEYS_MAX, REDIS_ARGS_MAX, REDIS_COMMANDS_MAX, VALUE_LEN_MAX,
 };
@@ -68,6 +69,9 @@ pub enum KvCommand {
         /// The keys.
         keys: Vec<Bytes>,
     },
+    /// Conditions, and what to do if they hold or do not, all or nothing:
+    /// [`KvReply::Transaction`](crate::KvReply::Transaction).
+    Transaction(Transaction),
     /// Executes Redis commands: [`KvReply::Redis`](crate::KvReply::Redis).
     Redis(RedisBatch),
 }
@@ -88,6 +92,7 @@ impl KvCommand {
                 pairs: pairs.into_iter().map(|(key, value)| schema::Pair { key, value }).collect(),
             }),
             Self::MultiGet { keys } => CommandKind::MultiGet(schema::Keys { keys }),
+            Self::Transaction(transaction) => CommandKind::Transaction(transaction.into()),
             Self::Redis(batch) => CommandKind::Redis(batch.to_schema()),
         };
         schema::Command { kind: Some(kind) }.encode_to_vec().into()
@@ -117,6 +122,10 @@ impl KvCommand {
                 Self::MultiPut { pairs: pairs.collect() }
             }
             CommandKind::MultiGet(schema::Keys { keys }) => Self::MultiGet { keys },
+            CommandKind::Transaction(transaction) => {
+                check_count(transaction.len())?;
+                Self::Transaction(transaction.try_into()?)
+            }
             CommandKind::Redis(batch) => Self::Redis(RedisBatch::from_schema(batch)),
         };
         command.check_parts()?;
@@ -156,6 +165,18 @@ impl KvCommand {
             Self::MultiGet { keys } => {
                 check_count(keys.len())?;
                 keys.iter().try_for_each(check_key)
+            }
+            Self::Transaction(transaction) => {
+                check_count(transaction.len())?;
+                for (key, condition) in &transaction.compare {
+                    check_key(key)?;
+                    condition.value().map_or(Ok(()), check_value)?;
+                }
+                for operation in transaction.then.iter().chain(&transaction.otherwise) {
+                    check_key(operation.key())?;
+                    operation.value().map_or(Ok(()), check_value)?;
+                }
+                Ok(())
             }
             Self::Redis(batch) => batch.check_parts(),
         }
@@ -209,7 +230,9 @@ pub enum KvInvalid {
         len: usize,
     },
     /// More keys than [`KEYS_MAX`].
-    #[error("{count} keys in one command, over the {KEYS_MAX} allowed: send several")]
+    #[error(
+        "{count} keys, or conditions and operations, in one command, over the {KEYS_MAX} allowed: send several"
+    )]
     TooManyKeys {
         /// How many.
         count: usize,

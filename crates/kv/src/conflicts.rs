@@ -3,6 +3,7 @@
 use crate::KvCommand;
 use althing_model::{CommandInvalid, Conflicts, Footprint, Mode, ModeTable};
 use bytes::Bytes;
+use std::collections::BTreeMap;
 
 /// The store's conflict function: every key is a resource.
 #[derive(Debug, Clone)]
@@ -33,6 +34,15 @@ impl KvConflicts {
             }
             KvCommand::MultiGet { keys } => {
                 Footprint::of(keys.iter().map(|key| (key.clone(), Self::READ)))
+            }
+            KvCommand::Transaction(transaction) => {
+                // Once for each key: one that is both read and written is written.
+                let mut modes = BTreeMap::new();
+                for (key, is_write) in transaction.touched() {
+                    *modes.entry(key.clone()).or_insert(false) |= is_write;
+                }
+                let mode = |is_write| if is_write { Self::WRITE } else { Self::READ };
+                Footprint::of(modes.into_iter().map(|(key, is_write)| (key, mode(is_write))))
             }
             KvCommand::Redis(batch) => batch.footprint(),
         }

@@ -24,6 +24,9 @@
 //! | write: `Put`, `Delete`, `CompareAndSwap`, `Increment`, `MultiPut` | | | |
 //! | add: `Add` | | | yes |
 //!
+//! A [`Transaction`] reads the keys that it only compares or gets, and writes those that one of its
+//! branches may change, whichever is taken.
+//!
 //! `Increment` answers with the sum, and two of them in the other order answer otherwise: it is a
 //! write. `Add` answers without the sum so that adds may be executed in any order. What an add does
 //! to each state is chosen for that: an absent key counts as 0, sums wrap around, and a value that
@@ -33,12 +36,21 @@
 //! Batches of Redis commands ([`redis`]) read their keys, or write them all, whatever each command does;
 //! those that look at all keys, as `KEYS` does, conflict with everything.
 //!
+//! # Isolation
+//! Commands are linearizable, transactions strictly serializable, among themselves and with all other
+//! commands: each takes effect at one moment between its invocation and its answer, in one order
+//! for everybody. A transaction is one command and so one vertex; all keys that it may touch are in
+//! its footprint, also those of the branch that is not taken; and it is answered after it was
+//! executed. There are no interactive transactions, which read, decide at the client and then write:
+//! a client that wants this reads, and then sends a transaction that compares with what it read.
+//!
 //! A number is its decimal text, an `i64` without superfluous signs and zeros.
 
 mod collection;
 mod command;
 mod conflicts;
 mod digest;
+mod draft;
 mod entry;
 mod keyspace;
 pub mod limits;
@@ -48,8 +60,12 @@ mod reply;
 mod schema;
 mod snapshot;
 mod store;
+mod transaction;
 
 pub use command::{KvCommand, KvInvalid};
 pub use conflicts::KvConflicts;
 pub use reply::KvReply;
 pub use store::Store;
+pub use transaction::{
+    Branch, Condition, KvOperation, OperationFailure, OperationResult, Transaction, TransactionEnd,
+};

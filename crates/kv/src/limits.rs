@@ -3,7 +3,8 @@
 /// Bytes of a key, at least one: 1 KiB. It is a resource's name in every footprint.
 pub const KEY_LEN_MAX: usize = 1 << 10;
 
-/// Keys or pairs of one command: with the longest keys 1 MiB of footprint.
+/// Keys or pairs of one command, conditions and operations of a transaction: with the longest keys
+/// 1 MiB of footprint.
 pub const KEYS_MAX: usize = 1024;
 
 /// Commands of one batch of Redis commands.
@@ -22,6 +23,11 @@ pub const COMMAND_LEN_MAX: usize = 1 << 20;
 
 /// Bytes of a value: 1 MiB but for what the key and the encoding of its command take.
 pub const VALUE_LEN_MAX: usize = COMMAND_LEN_MAX - 4096;
+
+/// Bytes of the values that a transaction changes, all together as they are after it: 4 MiB, which it
+/// holds beside the store until it is sure that all of it can be done. Only appends to long values
+/// come near it.
+pub const TRANSACTION_VALUES_LEN_MAX: usize = 4 << 20;
 
 /// Bytes of an encoded reply: 1 MiB. Values that are more together are not given.
 pub const REPLY_LEN_MAX: usize = 1 << 20;

@@ -1,8 +1,8 @@
 //! What the store answers.
 
-use crate::KvInvalid;
 use crate::redis::RedisOutcome;
 use crate::schema::{self, Maybe, Nothing, ReplyKind};
+use crate::{KvInvalid, TransactionEnd};
 use bytes::Bytes;
 use prost::Message as _;
 
@@ -35,6 +35,8 @@ pub enum KvReply {
         /// Their bytes together.
         len: u64,
     },
+    /// How a transaction ended.
+    Transaction(TransactionEnd),
     /// The key holds none of the store's own values, but one of Redis' collections, which was left as
     /// it is.
     WrongType,
@@ -61,6 +63,7 @@ impl KvReply {
             Self::NotANumber => ReplyKind::NotANumber(Nothing {}),
             Self::Overflow => ReplyKind::Overflow(Nothing {}),
             Self::TooLong { len } => ReplyKind::TooLong(len),
+            Self::Transaction(end) => ReplyKind::Transaction(end.into()),
             Self::NotACommand => ReplyKind::NotACommand(Nothing {}),
             Self::WrongType => ReplyKind::WrongType(Nothing {}),
             Self::Redis(outcome) => ReplyKind::Redis(outcome.into_schema()),
@@ -88,6 +91,7 @@ impl KvReply {
             ReplyKind::NotANumber(Nothing {}) => Self::NotANumber,
             ReplyKind::Overflow(Nothing {}) => Self::Overflow,
             ReplyKind::TooLong(len) => Self::TooLong { len },
+            ReplyKind::Transaction(end) => Self::Transaction(end.try_into()?),
             ReplyKind::NotACommand(Nothing {}) => Self::NotACommand,
             ReplyKind::WrongType(Nothing {}) => Self::WrongType,
             ReplyKind::Redis(outcome) => Self::Redis(RedisOutcome::from_schema(outcome)?),

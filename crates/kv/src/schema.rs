@@ -3,9 +3,11 @@
 use bytes::Bytes;
 use prost::{Message, Oneof};
 
+mod transaction;
+
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Command {
-    #[prost(oneof = "CommandKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 15")]
+    #[prost(oneof = "CommandKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 15")]
     pub(crate) kind: Option<CommandKind>,
 }
 
@@ -27,6 +29,8 @@ pub(crate) enum CommandKind {
     MultiPut(Pairs),
     #[prost(message, tag = "8")]
     MultiGet(Keys),
+    #[prost(message, tag = "9")]
+    Transaction(transaction::Transaction),
     #[prost(message, tag = "15")]
     Redis(RedisBatch),
 }
@@ -79,7 +83,7 @@ pub(crate) struct Keys {
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Reply {
-    #[prost(oneof = "ReplyKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 14, 15")]
+    #[prost(oneof = "ReplyKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 14, 15")]
     pub(crate) kind: Option<ReplyKind>,
 }
 
@@ -105,6 +109,8 @@ pub(crate) enum ReplyKind {
     TooLong(u64),
     #[prost(message, tag = "10")]
     NotACommand(Nothing),
+    #[prost(message, tag = "11")]
+    Transaction(transaction::End),
     #[prost(message, tag = "14")]
     WrongType(Nothing),
     #[prost(message, tag = "15")]

@@ -1,12 +1,16 @@
 //! The state machine.
 
+use crate::draft::draft;
 use crate::entry::{Entry, Meta};
 use crate::keyspace::Keyspace;
 use crate::limits::REPLY_LEN_MAX;
 use crate::redis::RedisAccess;
-use crate::{KvCommand, KvReply, number, redis, snapshot};
+use crate::{
+    KvCommand, KvOperation, KvReply, Transaction, TransactionEnd, number, redis, snapshot,
+};
 use althing_model::{Pieces, StateMachine, Unrestorable};
 use bytes::Bytes;
+use std::collections::BTreeSet;
 
 /// The store. Its memory is that of its entries: nothing here bounds their number. Cloning shares
 /// them, in no time, and each of the two copies what it changes.
@@ -87,6 +91,7 @@ impl Store {
                 }
                 KvReply::Done
             }
+            KvCommand::Transaction(transaction) => self.transact(&transaction),
             KvCommand::Redis(batch) => KvReply::Redis(redis::execute(&mut self.keys, &batch)),
         }
     }
@@ -108,8 +113,34 @@ impl Store {
             | KvCommand::CompareAndSwap { .. }
             | KvCommand::Increment { .. }
             | KvCommand::Add { .. }
-            | KvCommand::MultiPut { .. } => None,
+            | KvCommand::MultiPut { .. }
+            | KvCommand::Transaction(_) => None,
         }
+    }
+
+    /// Nothing is done where a key that the transaction may touch holds one of Redis' collections.
+    fn transact(&mut self, transaction: &Transaction) -> KvReply {
+        if transaction.touched().any(|(key, _)| self.keys.collection(key).is_some()) {
+            return KvReply::WrongType;
+        }
+        let (changed, end) = draft(self, transaction);
+        let set_anew: BTreeSet<&Bytes> = match &end {
+            TransactionEnd::Done { branch, .. } | TransactionEnd::Failed { branch, .. } => {
+                let operations = transaction.branch(*branch).iter();
+                let anew = operations.filter(|it| {
+                    matches!(it, KvOperation::Put { .. } | KvOperation::Delete { .. })
+                });
+                anew.map(KvOperation::key).collect()
+            }
+        };
+        for (key, value) in changed {
+            match value {
+                None => drop(self.keys.remove_text(&key)),
+                Some(value) if set_anew.contains(&key) => self.put(&key, &value),
+                Some(value) => self.replace(&key, &value),
+            }
+        }
+        KvReply::Transaction(end)
     }
 
     fn values(&self, keys: &[Bytes]) -> KvReply {
@@ -126,10 +157,15 @@ impl Store {
         KvReply::Values(entries.into_iter().map(|entry| entry.map(Entry::value_shared)).collect())
     }
 
+    /// The key's value without a copy, if it has one.
+    pub(crate) fn value_shared(&self, key: &[u8]) -> Option<Bytes> {
+        self.keys.text(key).map(Entry::value_shared)
+    }
+
     fn shared(&self, key: &[u8]) -> Result<Option<Bytes>, WrongType> {
-        match self.keys.text(key) {
+        match self.value_shared(key) {
             None if self.keys.collection(key).is_some() => Err(WrongType),
-            entry => Ok(entry.map(Entry::value_shared)),
+            value => Ok(value),
         }
     }
 

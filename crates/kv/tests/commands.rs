@@ -1,6 +1,9 @@
 //! Commands and replies one by one: what they do, what they look like, what is refused.
 
-use althing_kv::{KvCommand, KvConflicts, KvInvalid, KvReply, Store, limits::*};
+use althing_kv::{
+    Branch, Condition, KvCommand, KvConflicts, KvInvalid, KvOperation, KvReply, OperationFailure,
+    OperationResult, Store, Transaction, TransactionEnd, limits::*,
+};
 use althing_model::{Conflicts, StateMachine};
 use bytes::Bytes;
 
@@ -103,10 +106,40 @@ fn golden_bytes() {
         (KvCommand::Add { key: key(), by: 1 }, "32050a016b1002"),
         (KvCommand::MultiPut { pairs: vec![(key(), value())] }, "3a080a060a016b120176"),
         (KvCommand::MultiGet { keys: vec![key()] }, "42030a016b"),
+        (
+            KvCommand::Transaction(
+                Transaction::new()
+                    .when_exists(key())
+                    .when_absent(key())
+                    .when_equal(key(), value())
+                    .when(key(), Condition::NotEqual(value()))
+                    .when(key(), Condition::Less(value()))
+                    .when(key(), Condition::Greater(value()))
+                    .when_at_least(key(), -1)
+                    .when(key(), Condition::AtMost(1)),
+            ),
+            "4a3c0a050a016b12000a050a016b1a000a060a016b2201760a060a016b2a01760a060a016b3201760a060a01\
+             6b3a01760a050a016b40010a050a016b4802",
+        ),
+        (
+            KvCommand::Transaction(
+                Transaction::new()
+                    .then(KvOperation::get(key()))
+                    .then(KvOperation::put(key(), value()))
+                    .then(KvOperation::delete(key()))
+                    .otherwise(KvOperation::append(key(), value()))
+                    .otherwise(KvOperation::increment(key(), -1)),
+            ),
+            "4a2b12050a030a016b120812060a016b12017612051a030a016b1a0822060a016b1201761a072a050a016b1001",
+        ),
     ];
     for (command, golden) in commands {
         assert_eq!(hex(command.encode()), golden, "{command:?}");
     }
+    let failed = |why| {
+        let branch = Branch::Otherwise;
+        KvReply::Transaction(TransactionEnd::Failed { branch, operation: 1, why })
+    };
     let replies = [
         (KvReply::Value(None), "0a00"),
         (KvReply::Value(Some(value())), "0a030a0176"),
@@ -119,6 +152,24 @@ fn golden_bytes() {
         (KvReply::Overflow, "4200"),
         (KvReply::TooLong { len: 300 }, "48ac02"),
         (KvReply::NotACommand, "5200"),
+        (
+            KvReply::Transaction(TransactionEnd::Done {
+                branch: Branch::Then,
+                results: vec![
+                    OperationResult::Value(Some(value())),
+                    OperationResult::Done,
+                    OperationResult::Deleted(true),
+                    OperationResult::Length(1),
+                    OperationResult::Number(-1),
+                ],
+            }),
+            "5a19080112050a030a017612021200120218011202200112022801",
+        ),
+        (failed(OperationFailure::NotANumber), "5a061a0408011200"),
+        (failed(OperationFailure::Overflow), "5a061a0408011a00"),
+        (failed(OperationFailure::ValueTooLong { len: 300 }), "5a071a05080120ac02"),
+        (failed(OperationFailure::TransactionTooLong { len: 300 }), "5a071a05080128ac02"),
+        (failed(OperationFailure::ReplyTooLong { len: 300 }), "5a071a05080130ac02"),
     ];
     for (reply, golden) in replies {
         assert_eq!(hex(reply.encode()), golden, "{reply:?}");
@@ -147,6 +198,21 @@ fn what_is_no_command_is_refused_with_a_reason() {
     let value = Bytes::from(vec![0; COMMAND_LEN_MAX / 2]);
     let pairs = vec![(bytes("a"), value.clone()), (bytes("b"), value)];
     assert!(matches!(refused(KvCommand::MultiPut { pairs }), KvInvalid::CommandTooLong { .. }));
+    let operation = KvOperation::get("k");
+    let many = Transaction {
+        compare: vec![(bytes("k"), Condition::Exists)],
+        then: vec![operation.clone(); KEYS_MAX / 2],
+        otherwise: vec![operation; KEYS_MAX / 2],
+    };
+    let transaction = |transaction| refused(KvCommand::Transaction(transaction));
+    assert_eq!(transaction(many), KvInvalid::TooManyKeys { count: 1025 });
+    assert_eq!(transaction(Transaction::new().when_exists("")), KvInvalid::KeyEmpty);
+    let append = KvOperation::append("k", vec![0; len]);
+    assert_eq!(transaction(Transaction::new().otherwise(append)), KvInvalid::ValueTooLong { len });
+    let equal = Transaction::new().when_equal("k", vec![0; len]);
+    assert_eq!(transaction(equal), KvInvalid::ValueTooLong { len });
+    // A transaction with an operation that says nothing.
+    assert_eq!(KvCommand::decode(bytes("\x4a\x02\x12\x00")), Err(KvInvalid::Unknown));
     assert_eq!(KvCommand::decode(Bytes::new()), Err(KvInvalid::Unknown));
     assert_eq!(put(VALUE_LEN_MAX).check(), Ok(()));
 

@@ -1,6 +1,6 @@
 //! The laws that replication relies on.
 
-use althing_kv::{KvCommand, KvConflicts, KvReply, Store};
+use althing_kv::{Condition, KvCommand, KvConflicts, KvOperation, KvReply, Store, Transaction};
 use althing_model::{Conflicts, StateMachine};
 use bytes::Bytes;
 use proptest::collection::{btree_map, vec};
@@ -34,7 +34,37 @@ fn command() -> impl Strategy<Value = KvCommand> {
         3 => (key(), number()).prop_map(|(key, by)| KvCommand::Add { key, by }),
         1 => vec((key(), value()), 0..3).prop_map(|pairs| KvCommand::MultiPut { pairs }),
         1 => vec(key(), 0..3).prop_map(|keys| KvCommand::MultiGet { keys }),
+        3 => transaction().prop_map(KvCommand::Transaction),
     ]
+}
+
+fn condition() -> impl Strategy<Value = Condition> {
+    prop_oneof![
+        Just(Condition::Exists),
+        Just(Condition::Absent),
+        value().prop_map(Condition::Equal),
+        value().prop_map(Condition::NotEqual),
+        value().prop_map(Condition::Less),
+        value().prop_map(Condition::Greater),
+        number().prop_map(Condition::AtLeast),
+        number().prop_map(Condition::AtMost),
+    ]
+}
+
+fn operation() -> impl Strategy<Value = KvOperation> {
+    prop_oneof![
+        3 => key().prop_map(KvOperation::get),
+        1 => (key(), value()).prop_map(|(key, value)| KvOperation::put(key, value)),
+        1 => key().prop_map(KvOperation::delete),
+        1 => (key(), value()).prop_map(|(key, value)| KvOperation::append(key, value)),
+        2 => (key(), number()).prop_map(|(key, by)| KvOperation::increment(key, by)),
+    ]
+}
+
+fn transaction() -> impl Strategy<Value = Transaction> {
+    let operations = || vec(operation(), 0..3);
+    (vec((key(), condition()), 0..3), operations(), operations())
+        .prop_map(|(compare, then, otherwise)| Transaction { compare, then, otherwise })
 }
 
 fn store() -> impl Strategy<Value = Store> {

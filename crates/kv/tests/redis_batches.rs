@@ -3,7 +3,7 @@
 use althing_kv::redis::{
     RedisAccess, RedisBatch, RedisCursors, RedisOutcome, RedisReply, RedisVersion,
 };
-use althing_kv::{KvCommand, KvConflicts, KvReply, Store};
+use althing_kv::{KvCommand, KvConflicts, KvOperation, KvReply, Store, Transaction};
 use althing_model::{Conflicts, Footprint, Mode, StateMachine};
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -149,6 +149,15 @@ fn there_is_one_key_space() {
     // Changed in its place, it ends when it would have; set, it does not.
     store.execute(KvCommand::Increment { key: key(), by: 1 });
     assert_eq!(read(store, 1, &["TTL k"]), replies([RedisReply::Integer(10)]));
+    let increment = Transaction::new().then(KvOperation::increment("k", 1));
+    store.execute(KvCommand::Transaction(increment));
+    assert_eq!(read(store, 1, &["GET k", "TTL k"]), replies([bulk("44"), RedisReply::Integer(10)]));
+    let put =
+        Transaction::new().then(KvOperation::put("k", "1")).then(KvOperation::increment("k", 1));
+    let mut set_anew = store.clone();
+    set_anew.execute(KvCommand::Transaction(put));
+    let ends = replies([bulk("2"), RedisReply::Integer(-1)]);
+    assert_eq!(read(&mut set_anew, 1, &["GET k", "TTL k"]), ends);
     store.execute(KvCommand::Put { key: key(), value: "new".into() });
     assert_eq!(read(store, 1, &["TTL k"]), replies([RedisReply::Integer(-1)]));
     for collection in ["HSET k f v", "SADD k m", "RPUSH k e", "ZADD k 1 m"] {
@@ -161,6 +170,8 @@ fn there_is_one_key_space() {
             KvCommand::Increment { key: key(), by: 1 },
             KvCommand::Add { key: key(), by: 1 },
             KvCommand::CompareAndSwap { key: key(), expected: None, new: None },
+            KvCommand::Transaction(Transaction::new().when_absent("k")),
+            KvCommand::Transaction(Transaction::new().then(KvOperation::put("k", "v"))),
         ] {
             assert_eq!(store.execute(command.clone()), KvReply::WrongType, "{command:?}");
         }

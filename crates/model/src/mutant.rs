@@ -190,6 +190,11 @@ mutants! {
     AttemptsForgotten "attempts_forgotten" "a proposer that is pruned does not write its attempts again" "T14";
     LostDiskVotes "lost_disk_votes" "a node that lost its disk votes like any other" "I5, P6";
 
+    // Transactions of the key-value store.
+    TransactionReadsUntold "transaction_reads_untold" "a transaction's footprint leaves out the keys that it only reads" "strict serializability";
+    TransactionBranchUntold "transaction_branch_untold" "a transaction's footprint leaves out its second branch" "strict serializability";
+    TransactionHalfDone "transaction_half_done" "a transaction that fails keeps what it did before" "strict serializability";
+
     // Exactly once.
     DuplicateExecuted "duplicate_executed" "a request in a second vertex takes effect again" "T8, Z10";
     HighestSequencePerClient "highest_sequence_per_client" "a session keeps its highest sequence only" "T9";

@@ -3,7 +3,10 @@
 use crate::client::Client;
 use crate::error::Error;
 use althing_client::Failure;
-use althing_kv::{KvCommand, KvInvalid, KvReply};
+use althing_kv::{
+    Branch, KvCommand, KvInvalid, KvReply, OperationFailure, OperationResult, Transaction,
+    TransactionEnd,
+};
 use bytes::Bytes;
 
 /// A client of the reference store. Every operation is linearizable, and takes effect at most once.
@@ -33,6 +36,19 @@ pub enum KvError {
         /// Their bytes together.
         len: u64,
     },
+    /// An operation of a transaction could not be done, so none was: nothing has changed.
+    #[error("operation {operation} of {}: {why}; nothing was changed", match .branch {
+        Branch::Then => "the transaction",
+        Branch::Otherwise => "the transaction's other branch",
+    })]
+    Transaction {
+        /// Which branch was taken.
+        branch: Branch,
+        /// Which of its operations, counted from 0.
+        operation: u32,
+        /// Why.
+        why: OperationFailure,
+    },
     /// The node's store answered what this version does not understand. The command took effect.
     #[error("the reply is none that this version understands: is another state machine running?")]
     NotUnderstood,
@@ -45,6 +61,16 @@ pub struct Swapped {
     pub swapped: bool,
     /// The value found, before any change.
     pub actual: Option<Bytes>,
+}
+
+/// A transaction that took effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transacted {
+    /// Whether all conditions held: then the operations given with `then` are done, else those given
+    /// with `otherwise`.
+    pub held: bool,
+    /// What each of these operations answers, in their order.
+    pub results: Vec<OperationResult>,
 }
 
 impl KvClient {
@@ -119,6 +145,42 @@ impl KvClient {
     pub async fn mget(&self, keys: Vec<Bytes>) -> Result<Vec<Option<Bytes>>, KvError> {
         match self.execute(KvCommand::MultiGet { keys }).await? {
             KvReply::Values(values) => Ok(values),
+            other => Err(refused(&other)),
+        }
+    }
+
+    /// Compares, then applies: does the operations of one of the transaction's two branches, all of
+    /// them or none. As everything here it takes effect at most once, and transactions are strictly
+    /// serializable, among themselves and with all other operations.
+    ///
+    /// ```no_run
+    /// use althing_sdk::{KvClient, KvError, KvOperation, Transaction};
+    ///
+    /// async fn transfer(kv: &KvClient, amount: i64) -> Result<bool, KvError> {
+    ///     let transfer = Transaction::new()
+    ///         .when_at_least("account/ann", amount)
+    ///         .when_absent("frozen/ann")
+    ///         .then(KvOperation::increment("account/ann", -amount))
+    ///         .then(KvOperation::increment("account/bob", amount));
+    ///     Ok(kv.transaction(transfer).await?.held)
+    /// }
+    /// ```
+    ///
+    /// What it is not: a conversation. It is one command, and what it writes is said before it is
+    /// known what it reads. To write what depends on a read, read, then make a transaction that
+    /// demands [`when_equal`](Transaction::when_equal) of what was read, and begin again where it
+    /// did not hold.
+    ///
+    /// # Errors
+    /// [`KvError::Transaction`] where an operation could not be done: nothing has changed.
+    pub async fn transaction(&self, transaction: Transaction) -> Result<Transacted, KvError> {
+        match self.execute(KvCommand::Transaction(transaction)).await? {
+            KvReply::Transaction(TransactionEnd::Done { branch, results }) => {
+                Ok(Transacted { held: branch == Branch::Then, results })
+            }
+            KvReply::Transaction(TransactionEnd::Failed { branch, operation, why }) => {
+                Err(KvError::Transaction { branch, operation, why })
+            }
             other => Err(refused(&other)),
         }
     }

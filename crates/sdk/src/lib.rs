@@ -51,9 +51,12 @@ pub use client::{Client, Executed};
 pub use config::{Config, NodeAddress, Prefer};
 pub use error::{ConnectError, Error, NodeProblem};
 pub use file::{ClientFile, ClientFileError, ClientNodeEntry, ClientTlsEntry};
-pub use kv::{KvClient, KvError, Swapped};
+pub use kv::{KvClient, KvError, Swapped, Transacted};
 
 pub use althing_client::Failure;
+pub use althing_kv::{
+    Branch, Condition, KvOperation, OperationFailure, OperationResult, Transaction,
+};
 pub use althing_model::{ClusterId, NodeId};
 pub use althing_transport::Settings as TransportSettings;
 pub use althing_transport::certs::Tls;

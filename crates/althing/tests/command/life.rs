@@ -24,6 +24,18 @@ fn each_operation_does_and_prints_what_it_says() {
     world.kv(&["cas", "lock", "--expect", "me", "--remove"]).prints("swapped");
     world.kv(&["mput", "a=1", "b=2=3"]).prints("ok");
     world.kv(&["mget", "a", "b", "lock"]).prints("a\t1\nb\t2=3\nlock");
+    let transfer = ["txn", "--if", "a>=1", "--if-exists", "b", "--then", "incr a -1"];
+    let transfer = [&transfer[..], &["--then", "put c x y", "--else", "get a"]].concat();
+    world.kv(&transfer).prints("then\n0\nok");
+    world.kv(&transfer).prints("else\n0");
+    let json = [&transfer[..], &["--json"]].concat();
+    world.kv(&json).prints(r#"{"held":false,"results":[{"value":"0"}]}"#);
+    let lock = ["txn", "--if-absent", "c", "--then", "put c me"];
+    world.kv(&lock).says(1, &["nothing was done: a condition does not hold"]);
+    let fails = ["txn", "--then", "put a 7", "--then", "incr city"];
+    world.kv(&fails).says(1, &["operation 1 of the transaction: the key's value is no number"]);
+    world.kv(&["txn", "--then", "get a", "--then", "get c"]).prints("then\n0\nx y");
+    world.kv(&["txn", "--if", "a"]).says(2, &["is no condition"]);
     world.kv(&["del", "a"]).prints("deleted");
     world.kv(&["del", "a", "--json"]).prints(r#"{"deleted":false}"#);
 

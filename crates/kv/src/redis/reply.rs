@@ -28,7 +28,7 @@ pub enum RedisReply {
     Error(Bytes),
     /// A whole number.
     Integer(i64),
-    /// A floating-point number; RESP2 has a bulk string of [`RedisReply::double_text`].
+    /// A floating-point number, never NaN; RESP2 has a bulk string of [`RedisReply::double_text`].
     Double(f64),
     /// A bulk string.
     Bulk(Bytes),
@@ -114,6 +114,7 @@ impl RedisReply {
             RedisReplyKind::Simple(text) => Self::Simple(text),
             RedisReplyKind::Error(text) => Self::Error(text),
             RedisReplyKind::Integer(number) => Self::Integer(number),
+            RedisReplyKind::Double(number) if number.is_nan() => return Err(KvInvalid::Unknown),
             RedisReplyKind::Double(number) => Self::Double(number),
             RedisReplyKind::Bulk(bytes) => Self::Bulk(bytes),
             RedisReplyKind::Null(Nothing {}) => Self::Null,

@@ -4,7 +4,10 @@ use crate::fake_node::{CLUSTER, PATIENCE, World};
 use althing_kv::{KvConflicts, Store};
 use althing_model::{NodeId, Path};
 use althing_node::{Config, ConfigFile, Node, NodeHandle, StartError};
-use althing_sdk::{Client, ClientFile, ClientTlsEntry, KvClient, KvError, Swapped};
+use althing_sdk::{
+    Branch, Client, ClientFile, ClientTlsEntry, KvClient, KvError, KvOperation, OperationFailure,
+    OperationResult, Swapped, Transacted, Transaction,
+};
 use althing_transport::Error;
 use std::net::UdpSocket;
 use std::sync::Arc;
@@ -61,6 +64,22 @@ async fn each_operation_does_what_it_says_also_when_a_node_is_lost() {
     let swapped = kv.cas("city", Some("Oslo".into()), None).await.unwrap();
     assert_eq!(swapped, Swapped { swapped: false, actual: Some("Reykjavik".into()) });
     assert!(kv.get("").await.is_err());
+    let move_four = Transaction::new()
+        .when_at_least("visits", 4)
+        .then(KvOperation::increment("visits", -4))
+        .then(KvOperation::append("moved", "4,"))
+        .otherwise(KvOperation::get("moved"));
+    let done = [OperationResult::Number(1), OperationResult::Length(2)].into();
+    let held = Transacted { held: true, results: done };
+    assert_eq!(kv.transaction(move_four.clone()).await, Ok(held));
+    let done = [OperationResult::Value(Some("4,".into()))].into();
+    assert_eq!(kv.transaction(move_four).await, Ok(Transacted { held: false, results: done }));
+    let fails = Transaction::new()
+        .then(KvOperation::delete("visits"))
+        .then(KvOperation::increment("city", 1));
+    let (branch, why) = (Branch::Then, OperationFailure::NotANumber);
+    let failed = KvError::Transaction { branch, operation: 1, why };
+    assert_eq!(kv.transaction(fails).await, Err(failed));
 
     // The node that is asked first ends; nothing is lost.
     let first = kv.client().order()[0];

@@ -5,9 +5,11 @@
 
 mod modes;
 mod store;
+mod transactions;
 
 pub use modes::Modes;
 pub use store::Store;
+pub use transactions::Transactions;
 
 use crate::Workload;
 use althing_checker::{Commutes, History, OperationId, Outcome};
@@ -59,18 +61,28 @@ pub trait Application: Sync {
         order: Option<&[OperationId]>,
     ) -> Result<Judgement, String> {
         let order = order.unwrap_or_default();
-        let mut machine = self.machine();
-        for id in order {
-            let operation = &history.operations()[id.number()];
-            let reply = machine.apply(&operation.input);
-            if let Outcome::Returned { output, .. } = &operation.outcome
-                && *output != reply
-            {
-                return Err(format!("{operation:?}: alone and in order the reply is {reply:?}"));
-            }
-        }
+        replay(self, history, order)?;
         Ok(Judgement { decided: order.len() as u64, undecided: 0 })
     }
+}
+
+/// Whether the replies are those of the application's own state machine, along this order.
+fn replay<A: Application + ?Sized>(
+    app: &A,
+    history: &History<Bytes, Bytes>,
+    order: &[OperationId],
+) -> Result<(), String> {
+    let mut machine = app.machine();
+    for id in order {
+        let operation = &history.operations()[id.number()];
+        let reply = machine.apply(&operation.input);
+        if let Outcome::Returned { output, .. } = &operation.outcome
+            && *output != reply
+        {
+            return Err(format!("{operation:?}: alone and in order the reply is {reply:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// What was found of a history of clients.

@@ -103,7 +103,7 @@ fn input(payload: &Bytes) -> Input {
         KvCommand::MultiGet { keys } => {
             Input::MultiGet { keys: keys.into_iter().map(blob).collect() }
         }
-        command @ (KvCommand::Add { .. } | KvCommand::Redis(_)) => {
+        command @ (KvCommand::Add { .. } | KvCommand::Redis(_) | KvCommand::Transaction(_)) => {
             unreachable!("no client asks for it: {command:?}")
         }
     }
@@ -122,6 +122,7 @@ fn output(reply: &Bytes) -> Output {
         reply @ (KvReply::TooLong { .. }
         | KvReply::WrongType
         | KvReply::Redis(_)
+        | KvReply::Transaction(_)
         | KvReply::NotACommand) => {
             unreachable!("no client asks for it: {reply:?}")
         }

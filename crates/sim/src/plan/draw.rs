@@ -75,7 +75,7 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
         seed,
         snapshots: pruning.snapshots,
         profile: profile.name,
-        builtin: draw_builtin(rng),
+        builtin: draw_builtin(rng, seed),
         network,
         disk,
         episodes,
@@ -193,9 +193,14 @@ fn draw_local(seed: u64, slowest: Micros) -> Micros {
     }
 }
 
-fn draw_builtin(rng: &mut impl Rng) -> Builtin {
+/// Of the runs of the store some have transactions: drawn apart from the rest, so that all else stays
+/// as it is.
+fn draw_builtin(rng: &mut impl Rng, seed: u64) -> Builtin {
     match rng.random_bool(0.3) {
         true => Builtin::Modes(rng.random_range(1..=4), rng.random()),
+        false if ChaCha8Rng::seed_from_u64(seed ^ 0x7a45ac).random_bool(0.2) => {
+            Builtin::Transactions
+        }
         false => Builtin::Store,
     }
 }

@@ -8,7 +8,7 @@ mod pruning;
 pub(crate) use draw::pick;
 pub use episodes::Episode;
 
-use crate::app::{Application, Modes, Store};
+use crate::app::{Application, Modes, Store, Transactions};
 use crate::trace::MessageName;
 use crate::{Family, Fault};
 use althing_model::{Membership, Micros, NodeId};
@@ -152,6 +152,8 @@ pub enum Builtin {
     Store,
     /// A drawn conflict function: so many modes, these pairs commute.
     Modes(usize, u16),
+    /// Transactions of the reference store, on lists.
+    Transactions,
 }
 
 impl Builtin {
@@ -160,6 +162,7 @@ impl Builtin {
         match self {
             Self::Store => Box::new(Store),
             Self::Modes(modes, commuting) => Box::new(Modes::new(modes, commuting)),
+            Self::Transactions => Box::new(Transactions),
         }
     }
 }
