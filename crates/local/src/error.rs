@@ -94,6 +94,16 @@ pub enum LocalClusterError {
     /// A node in this process failed while the others were started.
     #[error(transparent)]
     Failed(#[from] althing_node::NodeFailed),
+    /// A node in this process is not ready to serve after all this time.
+    #[error("node {node} is not ready after {patience:?}: {reason}")]
+    NotReadyHere {
+        /// Which node.
+        node: usize,
+        /// How long it was waited for.
+        patience: Duration,
+        /// What it said last.
+        reason: String,
+    },
     /// A page of a node's admin port could not be read.
     #[error(transparent)]
     Page(#[from] crate::PageError),

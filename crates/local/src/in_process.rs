@@ -4,7 +4,7 @@ use crate::layout::Layout;
 use crate::{ASK_EVERY, LocalClusterError, PORT_TRIES, READY_PATIENCE, Settings};
 use althing_model::{Conflicts, StateMachine};
 use althing_node::{Node, NodeFailed, NodeHandle, StartError};
-use althing_sdk::{Client, Config, ConnectError, NodeAddress, Prefer};
+use althing_sdk::{Client, Config, ConnectError};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -27,7 +27,7 @@ use std::time::Instant;
 #[derive(Debug)]
 pub struct LocalNodes {
     // Before the directory in which they write.
-    nodes: Vec<NodeHandle>,
+    nodes: Vec<Option<NodeHandle>>,
     layout: Layout,
 }
 
@@ -52,17 +52,11 @@ impl LocalNodes {
         let mut tries = 1;
         loop {
             cluster.layout.write(None)?;
-            let started = cluster.start_all(&machine, &conflicts);
-            // A port that was free a moment ago may be somebody else's now.
-            match started {
-                Ok(()) => break,
-                Err(error) if tries == PORT_TRIES => return Err(error.into()),
-                Err(error) => {
-                    cluster.nodes.clear();
-                    if !cluster.layout.evade()? {
-                        return Err(error.into());
-                    }
-                }
+            let Err(error) = cluster.start_all(&machine, &conflicts) else { break };
+            cluster.stop_all().await?;
+            // With all of them down, a port that is not free is somebody else's.
+            if tries == PORT_TRIES || !cluster.layout.evade()? {
+                return Err(error.into());
             }
             tries += 1;
         }
@@ -83,27 +77,22 @@ impl LocalNodes {
                 .state_machine(machine())
                 .conflicts(conflicts())
                 .start()?;
-            self.nodes.push(node);
+            self.nodes.push(Some(node));
         }
         Ok(())
     }
 
     async fn ready(&self, node: usize) -> Result<(), LocalClusterError> {
         let begun = Instant::now();
-        loop {
-            let status = self.nodes[node].status().await?;
-            let Some(reason) = status.not_ready_because else { return Ok(()) };
+        let handle = self.node(node).expect("all run while they are waited for");
+        while let Some(reason) = handle.status().await?.not_ready_because {
             if begun.elapsed() > READY_PATIENCE {
-                let log = self.layout.log_file(node);
-                return Err(LocalClusterError::NotReady {
-                    node,
-                    patience: READY_PATIENCE,
-                    reason,
-                    log,
-                });
+                let patience = READY_PATIENCE;
+                return Err(LocalClusterError::NotReadyHere { node, patience, reason });
             }
             tokio::time::sleep(ASK_EVERY).await;
         }
+        Ok(())
     }
 
     /// A client that asks this node first, and the others when it does not answer.
@@ -117,38 +106,39 @@ impl LocalNodes {
     /// The configuration of such a client.
     pub fn client_config(&self, node: usize) -> Config {
         let mut routes = self.layout.direct_routes();
-        let len = routes.len();
-        routes.rotate_left(node % len);
-        let addresses = routes.iter().map(|route| NodeAddress {
-            id: route.node,
-            address: route.address.to_string(),
-            region: route.region.clone(),
-        });
-        let mut config = Config::new(addresses.collect(), self.layout.tls());
-        config.cluster = Some(self.layout.cluster);
-        config.prefer = Prefer::Listed;
-        config
+        routes.rotate_left(node);
+        self.layout.client(&routes)
     }
 
-    /// The nodes.
-    pub fn nodes(&self) -> &[NodeHandle] {
-        &self.nodes
-    }
-
-    /// Takes a node out of the cluster, to shut it down: the others go on.
+    /// A node, unless it was stopped.
     ///
     /// # Panics
-    /// Where there is no such node.
-    pub fn remove(&mut self, node: usize) -> NodeHandle {
-        self.nodes.remove(node)
+    /// Where there never was such a node; of all these functions.
+    pub fn node(&self, node: usize) -> Option<&NodeHandle> {
+        self.nodes[node].as_ref()
+    }
+
+    /// Ends one node in order; the others go on.
+    ///
+    /// # Errors
+    /// When it had failed before.
+    pub async fn stop_one(&mut self, node: usize) -> Result<(), NodeFailed> {
+        match self.nodes[node].take() {
+            Some(node) => node.shutdown().await,
+            None => Ok(()),
+        }
     }
 
     /// Ends all nodes in order.
     ///
     /// # Errors
     /// When one had failed before.
-    pub async fn stop(self) -> Result<(), NodeFailed> {
-        for node in self.nodes {
+    pub async fn stop(mut self) -> Result<(), NodeFailed> {
+        self.stop_all().await
+    }
+
+    async fn stop_all(&mut self) -> Result<(), NodeFailed> {
+        for node in self.nodes.drain(..).flatten() {
             node.shutdown().await?;
         }
         Ok(())

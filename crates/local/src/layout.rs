@@ -6,7 +6,7 @@ use crate::{LocalClusterError, Settings};
 use althing_model::{ClusterId, NodeId, Role};
 use althing_node::config::{AdminEntry, JournalEntry, LimitsEntry};
 use althing_node::{Config, ConfigFile};
-use althing_sdk::{ClientFile, ClientNodeEntry, ClientTlsEntry};
+use althing_sdk::{ClientFile, ClientNodeEntry, ClientTlsEntry, NodeAddress, Prefer};
 use althing_transport::certs::{ClusterAuthority, Tls};
 use std::path::{Path, PathBuf};
 
@@ -149,6 +149,21 @@ impl Layout {
     /// Whether clients may submit to the node at the end of a route.
     pub(crate) fn takes_commands(&self, route: &Route) -> bool {
         self.description.nodes[route.node.0 as usize].roles().contains(&Role::Proposer)
+    }
+
+    /// The configuration of a client that reaches the nodes over these routes, the first first; those
+    /// that take no commands are left out.
+    pub(crate) fn client(&self, routes: &[Route]) -> althing_sdk::Config {
+        let node = |route: &Route| NodeAddress {
+            id: route.node,
+            address: route.address.to_string(),
+            region: route.region.clone(),
+        };
+        let routes = routes.iter().filter(|route| self.takes_commands(route));
+        let mut config = althing_sdk::Config::new(routes.map(node).collect(), self.tls());
+        config.cluster = Some(self.cluster);
+        config.prefer = Prefer::Listed;
+        config
     }
 
     /// The certificates of clients.

@@ -58,7 +58,6 @@ use althing_node::Status;
 use althing_node::config::{JournalEntry, LimitsEntry};
 use althing_planet::Planet;
 use althing_relay::Mesh;
-use althing_sdk::{NodeAddress, Prefer};
 use althing_transport::certs::Tls;
 use layout::Layout;
 use network::Network;
@@ -329,16 +328,7 @@ impl LocalCluster {
     /// The configuration of a client that reaches the nodes over these routes, the first first; those
     /// that take no commands are left out.
     pub fn client(&self, routes: &[Route]) -> althing_sdk::Config {
-        let node = |route: &Route| NodeAddress {
-            id: route.node,
-            address: route.address.to_string(),
-            region: route.region.clone(),
-        };
-        let routes = routes.iter().filter(|route| self.layout.takes_commands(route));
-        let mut config = althing_sdk::Config::new(routes.map(node).collect(), self.tls());
-        config.cluster = Some(self.layout.cluster);
-        config.prefer = Prefer::Listed;
-        config
+        self.layout.client(routes)
     }
 
     /// The configuration of a client in a node's region, as patient as the planet is large.

@@ -64,9 +64,8 @@
 //!
 //! # What it costs
 //! The form is postcard's. A snapshot clones the state on the replica's thread, and a digest, asked
-//! for at every barrier, encodes all of it: both take time proportional to the state, about a second for
-//! each gigabyte. That is right for states of some hundred megabytes. A larger one implements
-//! `StateMachine` itself, over persistent maps and with a digest that each change brings up to date;
+//! for when a node is asked for its status, encodes all of it: both take time proportional to the state,
+//! and commands wait meanwhile. A large one implements `StateMachine` itself, over persistent maps and with a digest that each change brings up to date;
 //! `althing-kv` is an example.
 //!
 //! # What it asks of you

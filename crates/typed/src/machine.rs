@@ -25,12 +25,6 @@ pub trait TypedMachine: Clone + Default + Serialize + DeserializeOwned + Send + 
 
     /// Applies a command. Never panics: a command that makes one replica panic makes all of them.
     fn apply(&mut self, command: Self::Command) -> Self::Reply;
-
-    /// The reply that `apply` would give to a command that changes nothing; `None` for a command that
-    /// may. Reads that need no consensus are answered by it.
-    fn query(&self, _command: &Self::Command) -> Option<Self::Reply> {
-        None
-    }
 }
 
 /// A [`TypedMachine`] as a node takes it.

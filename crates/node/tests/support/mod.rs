@@ -69,7 +69,7 @@ impl StateMachine for Numbers {
     }
 }
 
-pub struct NumbersConflicts(ModeTable);
+pub struct NumbersConflicts(pub ModeTable);
 
 impl Conflicts for NumbersConflicts {
     fn modes(&self) -> &ModeTable {
