@@ -208,7 +208,7 @@ fn what_was_taken_back_is_answered_by_whatever_comes_first() {
     let mut story = take_back();
     story.tell(ME, Executed { vertex, replies: vec![applied()], seen: DepSet::default() });
     assert_eq!(answers(&story.sent()), [(CLIENT.into(), answer.clone())]);
-    let served = Served { request: request(1), reply: Reply::Forgotten };
+    let served = Served { request: request(1), reply: Reply::Forgotten, seen: DepSet::default() };
     assert_eq!(story.try_tell(ME, served), Err(Ignored::Late));
     assert_eq!(answers(&story.sent()), []);
 

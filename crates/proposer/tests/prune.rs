@@ -147,7 +147,8 @@ fn barriers_become_noops_and_are_asked_for_by_clients() {
         ME,
         Executed { vertex: own(2), replies: vec![Reply::Passed], seen: DepSet::default() },
     );
-    let passed = Answer { ticket: 7, outcome: Outcome::Executed(Reply::Passed) };
+    let passed =
+        Answer { ticket: 7, outcome: Outcome::Executed(Reply::Passed), seen: DepSet::default() };
     assert_eq!(answers(&story.sent()), [passed]);
 }
 

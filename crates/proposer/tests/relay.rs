@@ -1,7 +1,9 @@
 //! A node that lost its disk proposes nothing: it passes submissions on.
 
 use althing_model::mark::{self, Mark};
-use althing_model::{Epoch, Membership, NodeId, Operation, Path, Reply, SessionId, VertexId};
+use althing_model::{
+    DepSet, Epoch, Membership, NodeId, Operation, Path, Reply, SessionId, VertexId,
+};
 use althing_proposer::{Link, Relay};
 use althing_wire::{
     Address, ClientId, Effect, Effects, Ignored, Message, Outcome, ProposerRecord, Recover,

@@ -1,7 +1,9 @@
 //! Peers that are not what they should be.
 
 use crate::world::{Serving, World};
-use althing_model::{ClusterId, ConflictsId, DepSet, Epoch, NodeId, Operation, Reply, SessionId, VertexId};
+use althing_model::{
+    ClusterId, ConflictsId, DepSet, Epoch, NodeId, Operation, Reply, SessionId, VertexId,
+};
 use althing_transport::certs::{Identity, Tls, cluster_server_name};
 use althing_transport::{Dialer, Endpoint, Gate, Inbound, Inbox, Refusal, Settings};
 use althing_wire::frame::{StreamHeader, encode_frame_header};
