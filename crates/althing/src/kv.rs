@@ -141,11 +141,10 @@ enum Command {
                             at whatever node.")]
     Watch {
         /// The keys that begin so; all of them, if it is empty.
-        #[arg(required_unless_present = "key")]
-        prefix: Option<String>,
-        /// Instead: one key.
-        #[arg(long, conflicts_with = "prefix")]
-        key: Option<String>,
+        prefix: String,
+        /// That one key only.
+        #[arg(long)]
+        exact: bool,
         /// Go on behind this token.
         #[arg(long, value_name = "TOKEN")]
         from: Option<String>,
@@ -303,10 +302,10 @@ async fn execute(kv: &KvClient, command: Command, as_json: bool) -> Result<(), F
             kv.mput(pairs.collect()).await.map_err(not_done)?;
             print(Some("ok".to_owned()), json!({ "ok": true }));
         }
-        Command::Watch { prefix, key, from, count } => {
-            let scope = match key {
-                Some(key) => WatchedKeys::One(key),
-                None => WatchedKeys::Prefix(prefix.unwrap_or_default()),
+        Command::Watch { prefix, exact, from, count } => {
+            let scope = match exact {
+                true => WatchedKeys::One(prefix),
+                false => WatchedKeys::Prefix(prefix),
             };
             crate::kv_watch::watch(kv, scope, from, count, as_json).await?;
         }

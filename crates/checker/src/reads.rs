@@ -17,6 +17,9 @@ use crate::footprint::Touched;
 use crate::order::{Tally, World};
 use crate::{Footprint, OperationId, RealTimeOrder, SameOrder, Violation};
 
+/// Reads of the same resources, in the same modes, whose place was not found yet.
+type Waiting<'r> = Vec<&'r (OperationId, Shown)>;
+
 /// What a read showed.
 #[derive(Debug, Clone)]
 pub struct Shown {
@@ -106,7 +109,7 @@ impl SameOrder {
         reads: &[(OperationId, Shown)],
     ) -> Result<(), Violation> {
         let mut world = World::default();
-        let mut waiting: BTreeMap<Vec<(u32, u8)>, Vec<&(OperationId, Shown)>> = BTreeMap::new();
+        let mut waiting: BTreeMap<Vec<(u32, u8)>, Waiting<'_>> = BTreeMap::new();
         for read in reads {
             let Touched::Resources(touched) = &read.1.touched else {
                 return Err(Violation::new("LinearizableReads", "a read of everything"));

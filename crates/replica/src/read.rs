@@ -18,7 +18,8 @@
 //! **Stale.** The state is read as it is. How far it is behind is measured by probes: the replica
 //! asks a majority for the dependencies of a command over everything. When these are executed, the
 //! state holds all that was answered to anyone before the probe was sent, so its age is the time
-//! since then, and never less than the truth.
+//! since then, and never less than the truth. It is measured by the node's own clock: should that
+//! jump back, the state looks younger by as much.
 //!
 //! An answer says what was executed in the state, so that the client's next reads show nothing
 //! older, at whichever node. What it shows is committed: nothing has to be on disk here first.

@@ -19,6 +19,8 @@ pub(crate) struct Reads {
     pub(super) done: Vec<(OperationId, Shown)>,
     /// Commands that were answered, and what the nodes' clocks showed then.
     answered: Vec<(u128, Vec<(NodeId, Micros)>)>,
+    /// How far each node's clock jumped back, altogether.
+    jumped_back: FxHashMap<NodeId, Micros>,
 }
 
 #[derive(Debug)]
@@ -59,6 +61,13 @@ impl Observer {
         self.order.answered(digest(&request), known);
     }
 
+    /// A node's clock jumps.
+    pub(crate) fn clock_jumped(&mut self, node: NodeId, by: i64) {
+        if by < 0 {
+            *self.reads.jumped_back.entry(node).or_default() += by.unsigned_abs();
+        }
+    }
+
     /// A replica answers a read, when its clock shows that; what it shows.
     pub(crate) fn shown(
         &mut self,
@@ -71,7 +80,9 @@ impl Observer {
             self.order.read_in_session(node.0, known)?;
         }
         if let Some(lag) = lag {
-            let since = now.saturating_sub(lag);
+            // A lag is measured by the node's clock: one that jumped back in the meantime hides that much.
+            let hidden = self.reads.jumped_back.get(&node).copied().unwrap_or_default();
+            let since = now.saturating_sub(lag).saturating_sub(hidden);
             for (command, clocks) in &self.reads.answered {
                 let is_older = |(other, at): &(NodeId, Micros)| *other == node && *at < since;
                 if clocks.iter().any(is_older) {

@@ -21,7 +21,7 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
     let f = membership.acceptor_quorums().f();
     let slowest: Micros = rng.random_range(2_000..150_000);
     let workload = draw_workload(rng, operations, profile);
-    let reads = draw_reads(seed, slowest);
+    let reads = draw_reads(seed);
     let workload = Workload { reads_percent: reads.percent, ..workload };
     let mut families = draw_families(rng, profile);
     let is_survivable = !rng.random_bool(0.05);
@@ -110,7 +110,7 @@ pub(super) fn draw(seed: u64, operations: usize, profile: &Profile) -> Plan {
                 / (haste.min(10) * jealousy).min(20),
             catch_up: *pick(rng, &[100_000, 1_000_000]),
             demand: *pick(rng, &[200_000, 20_000_000]),
-            read: reads.patience,
+            read: reads.patience.0 * longest + reads.patience.1,
             probe: reads.probe,
             barrier_least: pruning.barriers.0,
             barrier_most: pruning.barriers.1,
@@ -206,14 +206,17 @@ fn draw_local(seed: u64, slowest: Micros) -> Micros {
 
 struct ReadsDrawn {
     percent: u32,
-    patience: Micros,
+    /// So often the longest way of a message, and so much more.
+    patience: (u64, Micros),
     probe: Micros,
 }
 
 /// Drawn apart from the rest, so that runs without reads stay as they are.
-fn draw_reads(seed: u64, slowest: Micros) -> ReadsDrawn {
+///
+/// No read is given up before a majority can have answered: it would never be done.
+fn draw_reads(seed: u64) -> ReadsDrawn {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x4ead5);
-    let patience = *pick(&mut rng, &[20 * slowest + 100_000, 4 * slowest + 50_000, slowest]);
+    let patience = *pick(&mut rng, &[(20, 100_000), (4, 50_000), (2, 20_000)]);
     ReadsDrawn {
         percent: *pick(&mut rng, &[0, 20, 50, 80]),
         patience,

@@ -136,6 +136,7 @@ impl World<'_> {
             Fault::Jump(node, by) => {
                 self.counts.count(Trouble::ClockJumps);
                 self.node_mut(node).clock.jump(now, by);
+                self.observer.clock_jumped(node, by);
                 return self.apply(node, Vec::new());
             }
             Fault::Drift(node, ppm) => {

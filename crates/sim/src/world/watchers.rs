@@ -222,8 +222,8 @@ impl World<'_> {
     /// The run is over: what watchers were told is what took effect.
     pub(crate) fn finish_watchers(&mut self) -> Result<(), Violation> {
         let has_replica = |node: &NodeId| self.plan.membership.has(*node, Role::Replica);
-        let whole = self.nodes.values().filter(|node| !node.stays_down).map(|node| node.id);
-        let Some(replica) = whole.filter(has_replica).last() else { return Ok(()) };
+        let mut whole = self.nodes.values().filter(|node| !node.stays_down).map(|node| node.id);
+        let Some(replica) = whole.rfind(has_replica) else { return Ok(()) };
         let modes = self.conflicts.modes();
         for it in &self.watchers {
             let Some(begun) = &it.begun_from else { continue };
