@@ -308,14 +308,16 @@ impl DependencyConflicts {
         if seq < row.prefix || row.extras.contains(&seq) {
             return true;
         }
-        // A later one of its own column may name this one in place of `other`.
+        // A later one of its own column may name this one in place of `other`, if it is in the chain
+        // between the two.
         let is_before = |extra: u64| owner.column != other.column || extra < owner.vertex.seq;
         row.extras.iter().filter(|extra| **extra > seq).any(|extra| {
             match self.requested_as(other.column, *extra) {
                 // It names all of its column below it, also what touches nothing.
                 Some(later) if later.touched == Touched::Everything => true,
                 None => is_before(*extra),
-                Some(later) => is_before(*extra) && later.is_linked(other),
+                Some(later) if is_before(*extra) => later.is_linked(other),
+                Some(later) => later.is_linked_without(owner, other),
             }
         })
     }
@@ -327,7 +329,8 @@ impl DependencyConflicts {
     }
 
     fn account(&self, asked: &Requested, set: &Set, other: &Requested) -> Violation {
-        let on = match asked.column == other.column {
+        let is_link = asked.column == other.column && asked.is_linked(other);
+        let on = match is_link {
             true => asked.links.iter().find(|link| other.links.contains(link)).copied(),
             false => asked.touched.conflict(&other.touched, &self.commutes).flatten(),
         };
@@ -335,7 +338,7 @@ impl DependencyConflicts {
             format!("{:?} depends on [{}]", vertex.vertex, self.words(set))
         };
         let theirs: Vec<String> = other.answers.iter().map(|set| words(other, set)).collect();
-        let rule = match asked.column == other.column {
+        let rule = match is_link {
             true => "of one column, share",
             false => "conflict on",
         };
@@ -370,6 +373,16 @@ impl Requested {
         let is_over_all = |it: &Self| it.touched == Touched::Everything;
         (is_over_all(self) || is_over_all(other)) && self.is_link() && other.is_link()
             || self.links.iter().any(|link| other.links.contains(link))
+    }
+
+    /// Whether the chain leads from one to the other by a link that a third does not have, so that
+    /// the third cannot stand in between.
+    fn is_linked_without(&self, third: &Self, other: &Self) -> bool {
+        third.touched != Touched::Everything
+            && self
+                .links
+                .iter()
+                .any(|link| other.links.contains(link) && !third.links.contains(link))
     }
 }
 

@@ -147,8 +147,11 @@ fn barriers_become_noops_and_are_asked_for_by_clients() {
         ME,
         Executed { vertex: own(2), replies: vec![Reply::Passed], seen: DepSet::default() },
     );
-    let passed =
-        Answer { ticket: 7, outcome: Outcome::Executed(Reply::Passed), seen: DepSet::default() };
+    let passed = Answer {
+        ticket: 7,
+        outcome: Outcome::Executed(Reply::Passed),
+        seen: [own(2)].into_iter().collect(),
+    };
     assert_eq!(answers(&story.sent()), [passed]);
 }
 

@@ -292,7 +292,7 @@ fn a_forwarded_request_is_told_at_home() {
     let hub = VertexId { proposer: NodeId(1), ..opened };
     let told = commit(hub, commands, [opened, stranger].into_iter().collect());
     let reply = Reply::Applied(Bytes::new());
-    let seen = [hub].into_iter().collect();
+    let seen = [opened, hub].into_iter().collect();
     assert_eq!(told, [Served { request, reply, seen }.into()]);
     assert!(mark::take().contains(Mark::ServedElsewhere));
 

@@ -285,7 +285,7 @@ mod tests {
         let allowed: Vec<_> =
             Kind::ALL.iter().filter(|kind| kind.senders().contains(&Party::Client)).collect();
         let expected =
-            [&Kind::Submit, &Kind::Watch, &Kind::WatchTaken, &Kind::Unwatch, &Kind::Read];
+            [&Kind::Submit, &Kind::Read, &Kind::Watch, &Kind::WatchTaken, &Kind::Unwatch];
         assert_eq!(allowed, expected);
     }
 }
