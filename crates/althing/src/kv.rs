@@ -133,7 +133,7 @@ enum Command {
     /// Print changes of keys as they happen, in the order in which the nearest node executes them;
     /// goes on at another node when that one goes away. Ends with Ctrl-C.
     #[command(after_help = "Examples:\n  althing kv watch user/\n  \
-                            althing kv watch --key city --count 1\n  \
+                            althing kv watch city --exact --count 1\n  \
                             althing kv --json watch user/ | tee changes.json\n  \
                             althing kv watch user/ --from TOKEN\n\n\
                             A token stands for what was printed: with --json in each line, else \

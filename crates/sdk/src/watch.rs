@@ -34,8 +34,8 @@ pub struct Watch {
 pub enum WatchError {
     /// Changes are lost to this watch.
     #[error(
-        "no node that is up keeps all that came after the token: read the state anew, and watch from \
-         the token of that read, or from now on"
+        "no node that is up keeps all that came after the token: watch from now on, and then read the \
+         state anew, in the session of the new watch's first token"
     )]
     Compacted {
         /// Where it ended.
@@ -71,7 +71,9 @@ impl Client {
     /// Watches what takes effect and `filter` lets through: behind `token`, or from now on. Returns once
     /// a node has taken it on, so that whatever begins afterwards is told.
     ///
-    /// `token` is that of an earlier watch, at whatever node, or what a read has shown.
+    /// `token` is that of an earlier watch, at whatever node. A read's token may name more than was
+    /// executed where it read, so that changes would be missed behind it: to follow a state from its
+    /// beginning, watch first, then read in the session of the watch's first token.
     ///
     /// ```no_run
     /// # use althing_sdk::{Client, ClientFile, WatchError};

@@ -62,8 +62,7 @@ const DECIMAL_EXPONENT_MAX: i64 = 20_000;
 const DECIMALS: u32 = 17;
 
 impl Extended {
-    /// As C's `strtold`, without hexadecimal numbers; `None` where the text is no number or out of
-    /// range.
+    /// As C's `strtold`; `None` where the text is no number or out of range.
     fn read(text: &[u8]) -> Option<Self> {
         if text.len() >= TEXT_LEN_MAX {
             return None;
@@ -74,34 +73,55 @@ impl Extended {
         if text.eq_ignore_ascii_case("inf") || text.eq_ignore_ascii_case("infinity") {
             return Some(Self::Infinite);
         }
-        let (digits, exponent) = match text.split_once(['e', 'E']) {
-            None => (text, 0),
-            Some((digits, exponent)) => (digits, decimal_exponent(exponent)?),
+        let magnitude = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+            Some(text) => hexadecimal(text)?,
+            None => decimal(text)?,
         };
-        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-        let digits = [whole, fraction].concat();
-        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return None;
-        }
-        let digits = BigUint::parse_bytes(digits.as_bytes(), 10)?;
-        if digits.is_zero() {
-            return Some(Self::Finite(Dyadic::default()));
-        }
-        let exponent = exponent - fraction.len() as i64;
-        if exponent.abs() > DECIMAL_EXPONENT_MAX {
-            return None;
-        }
-        let power = BigUint::from(10u32).pow(exponent.unsigned_abs() as u32);
-        let magnitude = match exponent {
-            0.. => round(digits * power, BigUint::one(), 0),
-            _ => round(digits, power, 0),
-        }?;
-        // Under the range.
-        if magnitude.mantissa.is_zero() {
-            return None;
-        }
         Some(Self::Finite(if is_negative { magnitude.negative() } else { magnitude }))
     }
+}
+
+fn decimal(text: &str) -> Option<Dyadic> {
+    let (digits, exponent) = match text.split_once(['e', 'E']) {
+        None => (text, 0),
+        Some((digits, exponent)) => (digits, decimal_exponent(exponent)?),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let digits = [whole, fraction].concat();
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let digits = BigUint::parse_bytes(digits.as_bytes(), 10)?;
+    if digits.is_zero() {
+        return Some(Dyadic::default());
+    }
+    let exponent = exponent - fraction.len() as i64;
+    if exponent.abs() > DECIMAL_EXPONENT_MAX {
+        return None;
+    }
+    let power = BigUint::from(10u32).pow(exponent.unsigned_abs() as u32);
+    let magnitude = match exponent {
+        0.. => round(digits * power, BigUint::one(), 0),
+        _ => round(digits, power, 0),
+    }?;
+    // Under the range.
+    (!magnitude.mantissa.is_zero()).then_some(magnitude)
+}
+
+/// What follows `0x`.
+fn hexadecimal(text: &str) -> Option<Dyadic> {
+    let (digits, exponent) = match text.split_once(['p', 'P']) {
+        None => (text, 0),
+        Some((digits, exponent)) => (digits, decimal_exponent(exponent)?),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let digits = [whole, fraction].concat();
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let digits = BigUint::parse_bytes(digits.as_bytes(), 16)?;
+    let magnitude = round(digits.clone(), BigUint::one(), exponent - 4 * fraction.len() as i64)?;
+    (magnitude.mantissa.is_zero() == digits.is_zero()).then_some(magnitude)
 }
 
 /// As far as it can matter.
@@ -223,6 +243,7 @@ mod tests {
             ("0.00000000000000001", "0", "0.00000000000000001"),
             ("0.000000000000000004", "0", "0"),
             ("-0.5", "0.25", "-0.25"),
+            ("0x7", "0X.8p1", "8"),
         ] {
             assert_eq!(add(before, by).as_deref(), Ok(expected), "{before} + {by}");
         }
@@ -232,7 +253,7 @@ mod tests {
     /// Broken: what is no number, or beyond all, becomes a value.
     #[test]
     fn what_is_no_number_is_refused() {
-        for text in ["", "x", ".", "1e", "1 ", " 1", "nan", "0x1", "1e4933", "1e-5000", "--1", "+"]
+        for text in ["", "x", ".", "1e", "1 ", " 1", "nan", "0x", "1e4933", "1e-5000", "--1", "+"]
         {
             assert_eq!(add("1", text), Err(RedisError::NotAFloat), "{text:?}");
         }

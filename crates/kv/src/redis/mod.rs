@@ -42,7 +42,7 @@
 //!   an exponent, as Redis does in small sorted sets.
 //! - Ranges by `BYLEX` in a sorted set whose scores differ, which Redis leaves open, are those of its
 //!   small ones. They take time in the size of the set, and so do ranks.
-//! - Numbers are decimal: C's hexadecimal ones (`0x10`) are no numbers here.
+//! - Scores are decimal: C's hexadecimal numbers (`0x10`), which INCRBYFLOAT takes, are none.
 //! - There is one database: `COPY ... DB` takes 0 alone.
 //! - `WATCH` goes by what a key holds, by its end and by the stamp of its last change: a write that
 //!   changes nothing, like `SET` of the same value within a millisecond, is none. See
