@@ -281,10 +281,11 @@ impl DependencyConflicts {
         let (before, after) = own.around(asked.vertex.seq);
         let before = before.iter().rev().map(|(_, number)| *number).find(is_link);
         let after = after.iter().map(|(_, number)| *number).find(is_link);
-        let before = before.filter(|n| !self.covers(set, asked, &self.vertices[*n as usize]));
+        // Links alone, ascending: all other coverage rests on these.
+        let before = before.filter(|n| !self.leads(set, asked, &self.vertices[*n as usize], false));
         before.or(after.filter(|n| {
             let other = &self.vertices[*n as usize];
-            !other.answers.iter().all(|theirs| self.covers(theirs, other, asked))
+            !other.answers.iter().all(|theirs| self.leads(theirs, other, asked, false))
         }))
     }
 
@@ -303,6 +304,12 @@ impl DependencyConflicts {
 
     /// Whether the set, which is `owner`'s, holds `other` or a vertex that leads to it.
     fn covers(&self, set: &Set, owner: &Requested, other: &Requested) -> bool {
+        self.leads(set, owner, other, true)
+    }
+
+    /// The same; `may_pass` says whether in the owner's own column a later vertex counts too whose
+    /// chain leads past the owner.
+    fn leads(&self, set: &Set, owner: &Requested, other: &Requested, may_pass: bool) -> bool {
         let Some(row) = set.row(other.column) else { return false };
         let seq = other.vertex.seq;
         if seq < row.prefix || row.extras.contains(&seq) {
@@ -317,7 +324,7 @@ impl DependencyConflicts {
                 Some(later) if later.touched == Touched::Everything => true,
                 None => is_before(*extra),
                 Some(later) if is_before(*extra) => later.is_linked(other),
-                Some(later) => later.is_linked_without(owner, other),
+                Some(later) => may_pass && later.is_linked_without(owner, other),
             }
         })
     }

@@ -313,7 +313,7 @@ pub(crate) fn beyond<'a>(
 }
 
 /// The member of `deps` that is not in `known`, of several the one with the highest number.
-fn latest_beyond(deps: &DepSet, known: &BTreeMap<Column, SeqSet>) -> Option<VertexId> {
+pub(crate) fn latest_beyond(deps: &DepSet, known: &BTreeMap<Column, SeqSet>) -> Option<VertexId> {
     let latest = deps.columns().filter_map(|(column, row)| {
         let known = known.get(&column);
         let is_beyond = |seq: &&u64| known.is_none_or(|set| !set.contains(**seq));

@@ -39,7 +39,7 @@ impl Replica {
         let known = self.others[&ahead].committed.clone();
         self.asking = Some(Asking { since: now, known, len_max, len: 0, bytes: 0 });
         // Where that is far away, an answer takes longer than the usual time between two asks.
-        let patience = timing.catch_up.max(2 * self.answer_took);
+        let patience = timing.catch_up.max((2 * self.answer_took).min(timing.recover));
         self.catch_up_at = now + self.jitter.around(patience).max(1);
         ahead
     }

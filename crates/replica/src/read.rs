@@ -13,7 +13,8 @@
 //! **Session.** The client brings the set of vertices that it has seen executed, and the state is
 //! read when all of it is executed here. It asks nobody. What does not come by itself is asked for:
 //! other replicas for its commits, and, since a token comes from outside and may name anything, a
-//! majority whether it has heard of it; only then is what is missing recovered.
+//! majority whether it has heard of it; only then is what is missing recovered. What nobody has heard
+//! of in the time that a read may take is told as such.
 //!
 //! **Stale.** The state is read as it is. How far it is behind is measured by probes: the replica
 //! asks a majority for the dependencies of a command over everything. When these are executed, the
@@ -25,18 +26,19 @@
 //! older, at whichever node. What it shows is committed: nothing has to be on disk here first.
 
 use crate::Replica;
-use crate::graph::beyond;
+use crate::graph::{beyond, latest_beyond};
 use crate::reads::{Gathering, Held, Whose};
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
-use althing_model::{Column, Conflicts, DepSet, Footprint, Micros, NodeId, Role, SeqSet, VertexId};
+use althing_model::{
+    Column, Conflicts, DepSet, Footprint, Micros, NodeId, Role, Row, SeqSet, VertexId,
+};
 use althing_wire::limits::{MICROS_MAX, REPLY_LEN_MAX};
 use althing_wire::{
     ClientId, Consistency, Effects, Ignored, Read, ReadAnswer, ReadDelay, ReadDepend, ReadDepended,
     ReadOutcome, ReadScope, ReplicaRecord,
 };
 use bytes::Bytes;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// So often, in the time that a read may take, is something done about one that waits.
@@ -236,20 +238,19 @@ impl Replica {
         let Gathering { deps, .. } = held.gathering.take().expect("looked up above");
         match held.whose {
             Whose::Linearizable { .. } | Whose::Probe => {
-                held.needs = deps;
-                held.is_confirmed = true;
-                if is_planted(Mutant::ReadWaitsForNothing) {
-                    held.needs = DepSet::default();
-                }
-            }
-            Whose::Session { client, ticket, .. } if !is_within(&held.needs, &deps) => {
-                self.reads.take(read);
-                mark::hit(Mark::TokenUnknown);
-                self.answer_read(client, ticket, ReadOutcome::TokenUnknown, effects);
-                return Ok(());
+                let is_nothing = is_planted(Mutant::ReadWaitsForNothing);
+                self.reads.set_needs(read, if is_nothing { DepSet::default() } else { deps });
             }
             Whose::Session { .. } => {
                 // It waits for a vertex already.
+                let needs = held.needs.clone();
+                let is_heard = self.is_heard_of(&needs, &deps);
+                let held = self.reads.get_mut(read).expect("looked up above");
+                held.is_unheard = !is_heard;
+                if !is_heard {
+                    // It is asked again: noops are entered nowhere, and heard of by and by.
+                    return Ok(());
+                }
                 held.is_confirmed = true;
                 mark::hit(Mark::ReadWaited);
                 self.watch_needs(now, read);
@@ -315,12 +316,16 @@ impl Replica {
             if held.give_up_at <= now {
                 let held = self.reads.take(read).expect("looked up above");
                 let (client, ticket) = held.whose.client().expect("a probe is never given up");
-                let delay = match held.gathering {
-                    Some(_) => ReadDelay::NoQuorum,
-                    None => ReadDelay::Behind,
+                let outcome = match held.gathering {
+                    _ if held.is_unheard => {
+                        mark::hit(Mark::TokenUnknown);
+                        ReadOutcome::TokenUnknown
+                    }
+                    Some(_) => ReadOutcome::Later(ReadDelay::NoQuorum),
+                    None => ReadOutcome::Later(ReadDelay::Behind),
                 };
                 mark::hit(Mark::ReadGivenUp);
-                self.answer_read(client, ticket, ReadOutcome::Later(delay), effects);
+                self.answer_read(client, ticket, outcome, effects);
                 continue;
             }
             let next = (now + (self.config.timing.read / TURNS).max(1)).min(held.give_up_at);
@@ -331,13 +336,13 @@ impl Replica {
                 // Nothing came by itself: is there such a thing at all?
                 let held = self.reads.get_mut(read).expect("looked up above");
                 held.gathering = Some(Gathering::of(ReadScope::Everything));
+                held.is_unheard = false;
             }
             if !is_confirmed {
                 self.ask_for_dependencies(read, effects);
             } else {
                 self.watch_needs(now, read);
             }
-            self.catch_up_at = self.catch_up_at.min(now);
         }
         if self.is_probe_due(now) {
             self.probe(now, effects);
@@ -395,17 +400,22 @@ impl Replica {
         uncommitted.into_iter().for_each(|vertex| self.watch_blocker(now, vertex));
     }
 
-    /// Something among the needs that is not executed here: of a prefix its end, if that is missing,
-    /// since what lies below it will hardly come later.
+    /// Something among the needs that is not executed here: the latest, since what lies below it will
+    /// hardly come later.
     fn missing(&self, needs: &DepSet) -> Option<VertexId> {
-        needs.columns().find_map(|(column, row)| {
-            let none = SeqSet::default();
-            let executed = self.executed.get(&column).unwrap_or(&none);
-            let last = row.below().checked_sub(1);
-            let mut named = row.extras().iter().rev().copied().chain(last);
-            let named = named.find(|seq| !executed.contains(*seq));
-            let seq = named.or_else(|| executed.missing(0, row.below()).next())?;
-            Some(column.vertex(seq))
+        latest_beyond(needs, &self.executed)
+    }
+
+    /// Whether no vertex of the token lies above all that is heard of: by a majority, or, since noops
+    /// are entered in no index, as committed here or at another replica.
+    fn is_heard_of(&self, token: &DepSet, by_majority: &DepSet) -> bool {
+        let end = |row: &Row| row.extras().last().map_or(row.below(), |seq| seq + 1);
+        token.columns().all(|(column, row)| {
+            let own = self.committed.get(&column).map_or(0, SeqSet::end);
+            let theirs = self.others.values().map(|other| other.committed.prefix(column));
+            let heard = by_majority.columns().find(|(other, _)| *other == column);
+            let heard = heard.map_or(0, |(_, row)| end(row));
+            end(row) <= theirs.max().unwrap_or(0).max(own).max(heard)
         })
     }
 
@@ -459,18 +469,6 @@ fn named(set: &SeqSet, end: u64) -> (u64, Vec<u64>) {
     }
     extras.reverse();
     (set.below(), extras)
-}
-
-/// Whether no vertex of the token lies above all that a majority has heard of.
-fn is_within(token: &DepSet, heard: &DepSet) -> bool {
-    let mut ends = BTreeMap::new();
-    for (column, row) in heard.columns() {
-        ends.insert(column, row.extras().last().map_or(row.below(), |seq| seq + 1));
-    }
-    token.columns().all(|(column, row)| {
-        let end = row.extras().last().map_or(row.below(), |seq| seq + 1);
-        end <= ends.get(&column).copied().unwrap_or(0)
-    })
 }
 
 /// What became of reads so far.

@@ -3,6 +3,7 @@
 use althing_model::{DepSet, Micros, NodeId, VertexId};
 use althing_wire::{ClientId, ReadScope};
 use bytes::Bytes;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Reads that could not be answered at once.
@@ -11,7 +12,7 @@ pub(crate) struct Reads {
     /// Begins anywhere: an answer to an earlier life is none to this one.
     next: u64,
     held: BTreeMap<u64, Held>,
-    /// Payload bytes of those.
+    /// What they take, about: payloads, and what is waited for.
     bytes: usize,
     /// When each is due next.
     due: BTreeSet<(Micros, u64)>,
@@ -31,6 +32,10 @@ pub(crate) struct Held {
     pub(crate) gathering: Option<Gathering>,
     /// Of a session's read: whether a majority has heard of everything in its token.
     pub(crate) is_confirmed: bool,
+    /// Of a session's read: whether a majority has not, and nobody else as far as is known here.
+    pub(crate) is_unheard: bool,
+    /// Which of its needs it waits for.
+    waits_for: Option<VertexId>,
     pub(crate) since: Micros,
     pub(crate) give_up_at: Micros,
     due: Micros,
@@ -82,6 +87,12 @@ impl Whose {
     }
 }
 
+impl Held {
+    fn bytes(&self) -> usize {
+        self.whose.payload_len() + self.needs.width() * size_of::<u64>()
+    }
+}
+
 impl Reads {
     /// None; `seed` differs from that of earlier lives.
     pub(crate) fn new(seed: u64) -> Self {
@@ -99,7 +110,7 @@ impl Reads {
         self.held.len()
     }
 
-    /// Payload bytes of those that wait.
+    /// What those that wait take, about.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -115,10 +126,19 @@ impl Reads {
     ) -> u64 {
         let read = self.next;
         self.next = read.wrapping_add(1);
-        self.bytes += whose.payload_len();
         self.due.insert((due, read));
-        let is_confirmed = false;
-        let held = Held { whose, needs, gathering, is_confirmed, since: now, give_up_at, due };
+        let held = Held {
+            whose,
+            needs,
+            gathering,
+            is_confirmed: false,
+            is_unheard: false,
+            waits_for: None,
+            since: now,
+            give_up_at,
+            due,
+        };
+        self.bytes += held.bytes();
         self.held.insert(read, held);
         read
     }
@@ -135,8 +155,19 @@ impl Reads {
     pub(crate) fn take(&mut self, read: u64) -> Option<Held> {
         let held = self.held.remove(&read)?;
         self.due.remove(&(held.due, read));
-        self.bytes -= held.whose.payload_len();
+        self.bytes -= held.bytes();
+        self.stop_waiting(read, held.waits_for);
         Some(held)
+    }
+
+    /// What it needs is known now.
+    pub(crate) fn set_needs(&mut self, read: u64, needs: DepSet) {
+        if let Some(held) = self.held.get_mut(&read) {
+            self.bytes -= held.bytes();
+            held.needs = needs;
+            held.is_confirmed = true;
+            self.bytes += held.bytes();
+        }
     }
 
     /// Something is to be done about it then.
@@ -160,7 +191,21 @@ impl Reads {
 
     /// It is looked at again when that vertex is executed.
     pub(crate) fn wait_for(&mut self, read: u64, vertex: VertexId) {
+        let Some(held) = self.held.get_mut(&read) else { return };
+        let before = held.waits_for.replace(vertex);
+        self.stop_waiting(read, before);
         self.waiting.entry(vertex).or_default().push(read);
+    }
+
+    /// A vertex that a client made up is never executed: nothing may be left behind under it.
+    fn stop_waiting(&mut self, read: u64, waits_for: Option<VertexId>) {
+        let Some(vertex) = waits_for else { return };
+        if let Entry::Occupied(mut waiting) = self.waiting.entry(vertex) {
+            waiting.get_mut().retain(|other| *other != read);
+            if waiting.get().is_empty() {
+                waiting.remove();
+            }
+        }
     }
 
     /// A vertex was executed: those that waited for it are awake.

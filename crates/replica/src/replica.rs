@@ -387,7 +387,9 @@ impl Replica {
             }
         }
         self.cut_snapshot(now, effects);
-        self.read_on(now, effects);
+        if self.diverged().is_none() {
+            self.read_on(now, effects);
+        }
     }
 
     /// Executes a vertex, and answers if that falls to this replica.

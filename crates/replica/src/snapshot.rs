@@ -229,7 +229,8 @@ impl Replica {
             self.committed.entry(*column).or_default().union(set);
             self.executed.entry(*column).or_default().union(set);
         }
-        // Beyond its cut a snapshot holds noops alone, and its barrier, which shows in no state.
+        // Beyond its cut a snapshot holds noops, its barrier, which shows in no state, and what is of one
+        // component with that, which whoever has executed the cut has executed too.
         for (column, row) in self.cut.columns() {
             let end = self.shown.entry(column).or_default();
             *end = (*end).max(row.below());

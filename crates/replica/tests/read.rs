@@ -310,6 +310,14 @@ fn a_token_that_nobody_knows_is_refused() {
     assert_eq!((scope, nodes), (ReadScope::Everything, vec![0, 1, 2]));
     assert_eq!(tell(&mut replica, 150, NodeId(0), depended(read, &[])).unwrap(), []);
     let sent = tell(&mut replica, 150, NodeId(1), depended(read, &[vertex(1, 0)])).unwrap();
+    assert_eq!(outcome(&sent), None);
+    // It may be about to be heard of: they are asked again, until there is no time left.
+    asked(&wait(&mut replica, READ * 7 / 8));
+    for node in [1, 2] {
+        let nothing = depended(read, &[]);
+        assert_eq!(tell(&mut replica, READ * 7 / 8, NodeId(node), nothing).unwrap(), []);
+    }
+    let sent = wait(&mut replica, READ);
     assert_eq!(outcome(&sent), Some(ReadOutcome::TokenUnknown));
     expect(Mark::TokenUnknown);
     assert_eq!(wait(&mut replica, 100_000), [], "nothing is recovered");

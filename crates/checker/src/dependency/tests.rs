@@ -295,3 +295,17 @@ fn a_later_link_that_a_command_does_not_have_leads_past_it() {
         }
     }
 }
+
+/// Broken: of two links each would be vouched for by the other, and neither vertex reaches the third.
+#[test]
+fn two_links_do_not_vouch_for_each_other() {
+    let mut story = Story::new();
+    let both: [(&[u8], u8); 2] = [(b"k", WRITE), (b"l", WRITE)];
+    story.linked(1, 5, &both, &[b"k", b"l"]);
+    story.answered(1, 5, &[(1, 5, &[])]).unwrap();
+    story.linked(1, 7, &[(b"k", WRITE)], &[b"k"]);
+    story.linked(1, 8, &[(b"l", WRITE)], &[b"l"]);
+    is_told(story.answered(1, 7, &[(1, 0, &[8])]), "of one column");
+    // This one may rely on it, whose own set is judged.
+    story.answered(1, 8, &[(1, 0, &[7])]).unwrap();
+}

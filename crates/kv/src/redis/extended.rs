@@ -253,8 +253,7 @@ mod tests {
     /// Broken: what is no number, or beyond all, becomes a value.
     #[test]
     fn what_is_no_number_is_refused() {
-        for text in ["", "x", ".", "1e", "1 ", " 1", "nan", "0x", "1e4933", "1e-5000", "--1", "+"]
-        {
+        for text in ["", "x", ".", "1e", "1 ", " 1", "nan", "0x", "1e4933", "1e-5000", "--1", "+"] {
             assert_eq!(add("1", text), Err(RedisError::NotAFloat), "{text:?}");
         }
         let infinite = RedisError::text("ERR increment would produce NaN or Infinity");

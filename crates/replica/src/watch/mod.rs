@@ -57,7 +57,7 @@ mod index;
 mod limits;
 mod subscription;
 
-use crate::graph::beyond;
+use crate::graph::latest_beyond;
 use crate::{Replica, WatchLimits};
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
@@ -215,7 +215,7 @@ impl Watchers {
             Some(token) => {
                 self.counters.resumed += 1;
                 // The end of the wait is known before it is known whether there is one.
-                let phase = match beyond(&token, executed).next() {
+                let phase = match latest_beyond(&token, executed) {
                     Some(missing) => Phase::Waiting { missing, until: now + self.wait },
                     None => Phase::Behind,
                 };
@@ -365,7 +365,7 @@ impl Watchers {
         effects: &mut Effects<ReplicaRecord>,
     ) {
         if let Phase::Waiting { until, .. } = watch.phase {
-            let missing = beyond(&watch.token, executed).next();
+            let missing = latest_beyond(&watch.token, executed);
             match missing {
                 Some(missing) if !is_planted(Mutant::WatchedBeforeItsToken) => {
                     watch.phase = Phase::Waiting { missing, until };
