@@ -1,7 +1,7 @@
 //! Who executes batches: a cluster, or a store in this process.
 
 use crate::connection::Consistency;
-use althing_kv::redis::{RedisBatch, RedisOutcome};
+use althing_kv::redis::{RedisAccess, RedisBatch, RedisOutcome};
 use althing_kv::{KvCommand, KvReply, Store};
 use althing_model::StateMachine;
 use althing_sdk::{Client, Error};
@@ -123,11 +123,15 @@ impl Backend for ClusterBackend {
     async fn execute(
         &self,
         batch: RedisBatch,
-        _consistency: Consistency,
+        consistency: Consistency,
     ) -> Result<RedisOutcome, Failed> {
+        let access = batch.access;
         let command = KvCommand::Redis(batch);
         command.check().map_err(|invalid| Failed::Refused(invalid.to_string()))?;
-        let reply = self.client.execute(command.encode()).await?;
+        let reply = match access {
+            RedisAccess::Read => self.client.read(command.encode(), consistency.into()).await?,
+            RedisAccess::Write => self.client.execute(command.encode()).await?,
+        };
         outcome(KvReply::decode(reply).ok())
     }
 

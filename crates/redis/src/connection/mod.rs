@@ -54,6 +54,16 @@ pub enum Consistency {
     Stale,
 }
 
+impl From<Consistency> for althing_sdk::Consistency {
+    fn from(consistency: Consistency) -> Self {
+        match consistency {
+            Consistency::Linearizable => Self::Linearizable,
+            Consistency::Session => Self::Session,
+            Consistency::Stale => Self::Stale,
+        }
+    }
+}
+
 impl Consistency {
     const ALL: [Self; 3] = [Self::Linearizable, Self::Session, Self::Stale];
 
