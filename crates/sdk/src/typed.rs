@@ -1,12 +1,13 @@
 //! A client of a typed state machine.
 
 use crate::client::Client;
+use althing_client::Consistency;
 use crate::error::Error;
 use althing_typed::{NotOfThisType, TypedMachine, decode_reply, encode_command};
 use std::marker::PhantomData;
 
 /// A client of a cluster that replicates `M`: commands and replies are its types. Every command is
-/// linearizable, and takes effect at most once.
+/// linearizable, and takes effect at most once; what only reads may ask for less.
 ///
 /// ```no_run
 /// # use althing_sdk::{Client, TypedClient, TypedError};
@@ -50,6 +51,20 @@ impl<M: TypedMachine> TypedClient<M> {
     /// As [`Client::execute`], and [`TypedError::NotUnderstood`].
     pub async fn execute(&self, command: &M::Command) -> Result<M::Reply, TypedError> {
         let reply = self.client.execute(encode_command::<M>(command)).await?;
+        decode_reply::<M>(&reply).map_err(TypedError::NotUnderstood)
+    }
+
+    /// Reads: the reply to a command that changes nothing, as [`TypedMachine::query`] gives it. What
+    /// cannot be answered so is executed as a command.
+    ///
+    /// # Errors
+    /// As [`Client::read`], and [`TypedError::NotUnderstood`].
+    pub async fn read(
+        &self,
+        command: &M::Command,
+        consistency: Consistency,
+    ) -> Result<M::Reply, TypedError> {
+        let reply = self.client.read(encode_command::<M>(command), consistency).await?;
         decode_reply::<M>(&reply).map_err(TypedError::NotUnderstood)
     }
 }

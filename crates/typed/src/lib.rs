@@ -65,8 +65,8 @@
 //! # What it costs
 //! The form is postcard's. A snapshot clones the state on the replica's thread, and a digest, asked
 //! for when a node is asked for its status, encodes all of it: both take time proportional to the state,
-//! and commands wait meanwhile. A large one implements `StateMachine` itself, over persistent maps and with a digest that each change brings up to date;
-//! `althing-kv` is an example.
+//! and commands wait meanwhile. A large one implements `StateMachine` itself, over persistent maps and
+//! with a digest that each change brings up to date; `althing-kv` is an example.
 //!
 //! # What it asks of you
 //! The state must have one form: equal states must encode equally, so use `BTreeMap` and `BTreeSet`,

@@ -25,6 +25,12 @@ pub trait TypedMachine: Clone + Default + Serialize + DeserializeOwned + Send + 
 
     /// Applies a command. Never panics: a command that makes one replica panic makes all of them.
     fn apply(&mut self, command: Self::Command) -> Self::Reply;
+
+    /// The reply that [`Self::apply`] would give to a command that changes nothing; `None` for all
+    /// that may change the state. What has a reply here can be read without a command.
+    fn query(&self, _command: &Self::Command) -> Option<Self::Reply> {
+        None
+    }
 }
 
 /// A [`TypedMachine`] as a node takes it.
@@ -42,6 +48,11 @@ impl<M: TypedMachine> StateMachine for Typed<M> {
     fn apply(&mut self, payload: &[u8]) -> Bytes {
         let command = decode_command::<M>(payload);
         encode(&self.0.apply(command.expect("the conflict function has decoded it before")))
+    }
+
+    fn query(&self, payload: &[u8]) -> Option<Bytes> {
+        let command = decode_command::<M>(payload).ok()?;
+        self.0.query(&command).map(|reply| encode(&reply))
     }
 
     fn digest(&self) -> u64 {

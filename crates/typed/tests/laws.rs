@@ -41,6 +41,13 @@ impl TypedMachine for Texts {
             Command::Read(name) => self.0.get(&name).cloned(),
         }
     }
+
+    fn query(&self, command: &Command) -> Option<Option<String>> {
+        match command {
+            Command::Write(..) => None,
+            Command::Read(name) => Some(self.0.get(name).cloned()),
+        }
+    }
 }
 
 fn commands() -> impl Strategy<Value = Vec<Command>> {
@@ -74,6 +81,21 @@ proptest! {
         prop_assert_eq!(again.digest(), digest);
         prop_assert_eq!(run(&mut again, &after), replies);
         prop_assert_eq!(again.digest(), machine.digest());
+    }
+
+    /// Broken: a read without a command would answer otherwise than the command, or a write would be
+    /// taken for a read.
+    #[test]
+    fn a_query_is_the_reply_to_a_command_that_changes_nothing(commands in commands()) {
+        let mut machine = Typed::<Texts>::default();
+        for command in commands {
+            let payload = encode_command::<Texts>(&command);
+            let told = machine.query(&payload);
+            prop_assert_eq!(told.is_some(), matches!(command, Command::Read(_)));
+            let reply = machine.apply(&payload);
+            prop_assert!(told.is_none_or(|told| told == reply));
+            prop_assert_eq!(machine.query(b"\xff"), None);
+        }
     }
 
     /// Broken: bytes of a stranger would panic a proposer, or pass for a command.
