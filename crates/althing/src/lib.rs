@@ -74,6 +74,9 @@ pub use althing_model::{
 pub use althing_node::{
     Config, ConfigFile, Node, NodeBuilder, NodeFailed, NodeHandle, StartError, abort_on_panic,
 };
-pub use althing_sdk::{Client, ClientFile, ConnectError, Error, KvClient, TypedClient, TypedError};
+pub use althing_sdk::{
+    Client, ClientFile, ConnectError, Consistency, Error, KvClient, KvError, KvOperation,
+    Transaction, TypedClient, TypedError, WatchError, token,
+};
 pub use althing_typed::{Typed, TypedConflicts, TypedMachine};
 pub use {althing_kv, althing_model, althing_node, althing_sdk, althing_transport, althing_typed};

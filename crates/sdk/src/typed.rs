@@ -1,8 +1,8 @@
 //! A client of a typed state machine.
 
 use crate::client::Client;
-use althing_client::Consistency;
 use crate::error::Error;
+use althing_client::Consistency;
 use althing_typed::{NotOfThisType, TypedMachine, decode_reply, encode_command};
 use std::marker::PhantomData;
 
