@@ -68,8 +68,8 @@ pub mod status;
 
 pub use althing_local::{LocalClusterError, LocalNodes};
 pub use althing_model::{
-    CommandInvalid, Conflicts, Footprint, Mode, ModeTable, PIECE_LEN_MAX, Pieces, StateMachine,
-    Unrestorable,
+    CommandInvalid, Conflicts, Footprint, Mode, ModeTable, PIECE_LEN_MAX, Pieces, Predicate, Range,
+    StateMachine, Unrestorable,
 };
 pub use althing_node::{
     Config, ConfigFile, Node, NodeBuilder, NodeFailed, NodeHandle, StartError, abort_on_panic,
