@@ -118,6 +118,7 @@ pub enum Reply {
     Passed,
     /// The command's session is closed, or was never opened: it had no effect.
     SessionUnknown,
-    /// The command took effect earlier, and the client had said that it has the reply.
+    /// The command took effect, and its reply is not kept: the client had said that it has it, or it
+    /// was longer than a message may carry.
     Forgotten,
 }

@@ -247,6 +247,7 @@ marks! {
     "replica/src/sessions.rs" {
         DuplicateSkipped "duplicate_skipped" "a request in a second vertex was skipped, and its reply given again" "t8_a_request_committed_twice_takes_effect_once_with_one_reply";
         ReplyForgotten "reply_forgotten" "a request came again after its reply was acknowledged" "acknowledged_replies_are_forgotten_and_their_requests_are_not";
+        ReplyTooLong "reply_too_long" "a state machine's reply was longer than a message may carry" "a_reply_that_is_too_long_is_told_to_nobody";
         SequencePassed "sequence_passed" "a request took effect after a later one of its session" "t9_a_lower_sequence_is_executed_after_a_higher_one";
     }
     "replica/tests/marks.rs" {

@@ -72,6 +72,9 @@ pub trait StateMachine: Send {
     /// It must not: the command is committed, so that every replica applies it, and a panic ends each of
     /// them, and again at each start, until a program is started that does not panic at it. The node tells
     /// which vertex and which request it was.
+    ///
+    /// A reply has at most 1 MiB. A longer one is told to nobody: the command took effect, and for its
+    /// client the outcome is unknown.
     fn apply(&mut self, payload: &[u8]) -> Bytes;
 
     /// The reply that [`Self::apply`] would give to a payload that changes nothing, without changing

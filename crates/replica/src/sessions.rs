@@ -4,6 +4,7 @@ use althing_model::applying::{self, Applying};
 use althing_model::mark::{self, Mark};
 use althing_model::mutant::{Mutant, is_planted};
 use althing_model::{Operation, Reply, RequestId, SeqSet, SessionId, StateMachine, VertexId};
+use althing_wire::limits::REPLY_LEN_MAX;
 use bytes::Bytes;
 use imbl::OrdMap;
 use std::collections::BTreeMap;
@@ -107,9 +108,15 @@ impl Sessions {
         }
         let reply = applying::during(applying, || machine.apply(payload));
         session.executed.insert(request.sequence);
-        session.replies.insert(request.sequence, reply.clone());
+        // No message may carry it, nor any snapshot: it is as if it had been forgotten.
+        let is_too_long = reply.len() > REPLY_LEN_MAX;
+        if is_too_long {
+            mark::hit(Mark::ReplyTooLong);
+        } else {
+            session.replies.insert(request.sequence, reply.clone());
+        }
         session.replies = session.replies.split_off(&acknowledged_below);
-        Reply::Applied(reply)
+        if is_too_long { Reply::Forgotten } else { Reply::Applied(reply) }
     }
 }
 
@@ -118,13 +125,16 @@ mod tests {
     use super::*;
     use althing_model::{Epoch, NodeId, Pieces, Unrestorable};
 
-    /// Counts how often it was applied to.
+    /// Counts how often it was applied to; says so, or repeats what is long.
     struct Counter(u64);
 
     impl StateMachine for Counter {
         fn apply(&mut self, payload: &[u8]) -> Bytes {
             self.0 += 1;
-            Bytes::from(format!("{}:{}", self.0, payload.len()))
+            match payload.len() {
+                0..1000 => Bytes::from(format!("{}:{}", self.0, payload.len())),
+                _ => Bytes::copy_from_slice(payload),
+            }
         }
 
         fn digest(&self) -> u64 {
@@ -200,6 +210,23 @@ mod tests {
         assert_eq!(repeated, Reply::Forgotten);
         assert_eq!(machine.0, 2);
         assert!(mark::take().contains(Mark::ReplyForgotten));
+    }
+
+    /// Broken: a reply that no message may carry would end each connection on which it is told, again and
+    /// again; or its command would take effect twice.
+    #[test]
+    fn a_reply_that_is_too_long_is_told_to_nobody() {
+        let (mut sessions, session, mut machine) = opened();
+        for (len, is_told) in [(REPLY_LEN_MAX, true), (REPLY_LEN_MAX + 1, false)] {
+            let request = RequestId { session, sequence: u64::from(is_told) };
+            let payload = Bytes::from(vec![b'x'; len]);
+            let long = Operation::Apply { request, acknowledged_below: 0, payload };
+            let told = sessions.execute(vertex(1), 0, &long, &mut machine);
+            assert_eq!(matches!(told, Reply::Applied(_)), is_told);
+            assert_eq!(sessions.execute(vertex(2), 0, &long, &mut machine), told);
+        }
+        assert_eq!(machine.0, 2);
+        assert!(mark::take().contains(Mark::ReplyTooLong));
     }
 
     /// Broken: a command of a closed session would take effect.
