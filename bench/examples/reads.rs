@@ -75,8 +75,7 @@ async fn run(settings: Settings, planet: &Planet, rounds: usize) -> Result<(), F
         cluster.check()?;
         sleep(LOOK_EVERY).await;
     }
-    let tasks: Vec<_> =
-        clients.into_iter().map(|kv| tokio::spawn(rounds_of(kv, rounds))).collect();
+    let tasks: Vec<_> = clients.into_iter().map(|kv| tokio::spawn(rounds_of(kv, rounds))).collect();
     println!("p50 / p99 in ms, {REGIONS} regions, f = {f}, {rounds} rounds\n");
     println!(
         "| | majority | linearizable read | as commands | session's read | stale read | \
@@ -86,7 +85,8 @@ async fn run(settings: Settings, planet: &Planet, rounds: usize) -> Result<(), F
     let members: Vec<Region> = planet.regions().iter().take(REGIONS).cloned().collect();
     for (region, task) in members.iter().zip(tasks) {
         let Seen { reads: [linearizable, session, stale], writes, commands } = task.await??;
-        let bound_ms = |quorum| Ok::<_, Failure>(planet.bound_us(region, &members, quorum)? as f64 / 1e3);
+        let bound_ms =
+            |quorum| Ok::<_, Failure>(planet.bound_us(region, &members, quorum)? as f64 / 1e3);
         println!(
             "| {} | {:.1} | {} | {commands} | {} | {} | {:.1} | {} |",
             region.name(),
