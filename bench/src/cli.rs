@@ -69,6 +69,9 @@ pub struct GeoArgs {
     /// Of a hundred commands, those that read.
     #[arg(long, value_name = "PERCENT")]
     reads: Option<f64>,
+    /// Writes add to a number and do not ask for the sum: they commute with each other.
+    #[arg(long, conflicts_with = "payload")]
+    additions: bool,
     /// Bytes that a write stores.
     #[arg(long, value_name = "BYTES")]
     payload: Option<usize>,
@@ -164,6 +167,7 @@ impl GeoArgs {
         set(&mut workload.planet, &self.planet);
         set(&mut workload.regions, &self.regions);
         set(&mut workload.read_percent, &self.reads);
+        workload.additions |= self.additions;
         set(&mut workload.payload_len, &self.payload);
         set(&mut workload.batch_len_max, &self.batch);
         set(&mut workload.batch_delay_us, &self.batch_delay);
@@ -308,6 +312,7 @@ mod tests {
                 load: Load::Open { rate: 5.0, duration_ms: 700 },
                 keys: Keys::Pool { conflict_percent: 2.0, len: 3 },
                 read_percent: 10.0,
+                additions: false,
                 payload_len: 9,
                 batch_len_max: 4,
                 batch_delay_us: 50,
@@ -320,6 +325,7 @@ mod tests {
         let zipf = parse("--zipf 0.9 --keys 50 --commands 3").unwrap().sweep().unwrap();
         assert_eq!(zipf.workload.keys, Keys::Zipf { exponent: 0.9, len: 50 });
         assert_eq!(zipf.workload.load, Load::Closed { commands: 3 });
+        assert!(parse("--additions").unwrap().sweep().unwrap().workload.additions);
         let closed = parse("--duration 900").unwrap().sweep().unwrap();
         assert_eq!(closed.workload.load, Load::ClosedFor { duration_ms: 900 });
     }

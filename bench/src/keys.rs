@@ -12,6 +12,7 @@ pub(crate) struct KeySpace {
     choice: Choice,
     names: Vec<Bytes>,
     read_share: f64,
+    additions: bool,
     payload_len: usize,
 }
 
@@ -43,7 +44,8 @@ impl KeySpace {
             }
         };
         let (read_share, payload_len) = (workload.read_percent / 100.0, workload.payload_len);
-        Self { choice, names, read_share, payload_len }
+        let additions = workload.additions;
+        Self { choice, names, read_share, additions, payload_len }
     }
 
     pub(crate) fn names(&self) -> &[Bytes] {
@@ -61,11 +63,14 @@ impl KeySpace {
         Access { key, is_read: rng.random::<f64>() < self.read_share }
     }
 
-    /// The command; a write stores `number`, so that no two write the same, and fills up.
+    /// The command; a write stores `number`, so that no two write the same, and fills up, or it adds 1.
     pub(crate) fn command(&self, access: Access, number: u64) -> KvCommand {
         let key = self.names[access.key as usize].clone();
         if access.is_read {
             return KvCommand::Get { key };
+        }
+        if self.additions {
+            return KvCommand::Add { key, by: 1 };
         }
         let mut value = vec![0; self.payload_len];
         let len = self.payload_len.min(8);

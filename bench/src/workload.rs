@@ -19,6 +19,8 @@ pub struct Workload {
     pub keys: Keys,
     /// Of a hundred commands, those that read.
     pub read_percent: f64,
+    /// Writes are additions to a number, which commute with each other.
+    pub additions: bool,
     /// Bytes that a write stores.
     pub payload_len: usize,
     /// Commands that may share a vertex; 1 for none.
@@ -46,6 +48,7 @@ impl Default for Workload {
             load: Load::Closed { commands: 500 },
             keys: Keys::Pool { conflict_percent: 2.0, len: 1 },
             read_percent: 0.0,
+            additions: false,
             payload_len: 100,
             batch_len_max: 1,
             batch_delay_us: 0,

@@ -103,6 +103,7 @@ fn workload() -> Workload {
         load: Load::Closed { commands: 500 },
         keys: Keys::Pool { conflict_percent: 0.0, len: 1 },
         read_percent: 0.0,
+        additions: false,
         payload_len: 128,
         batch_len_max: 1,
         batch_delay_us: 0,

@@ -1,5 +1,6 @@
 //! What the clients saw, and whether one order of execution explains it.
 
+use crate::Workload;
 use crate::keys::Access;
 use althing_checker::Violation;
 use althing_checker::footprint::{Commutes, Footprint};
@@ -22,6 +23,7 @@ pub(super) struct Recorder {
     accesses: Vec<(OperationId, Access)>,
     keys: Vec<Blob>,
     payload_len: usize,
+    additions: bool,
     /// The operations in the order in which the witness executed them.
     order: Vec<u32>,
     witness: usize,
@@ -30,25 +32,28 @@ pub(super) struct Recorder {
     done: Bytes,
 }
 
-/// The order of a key's writes at one node: how many, and a digest of the sequence.
+/// The order of a key's writes at one node: how many, and a digest of the sequence; where they commute,
+/// of the set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct WriteOrder {
     len: u64,
     digest: u64,
 }
 
-/// Reads commute with reads.
+/// Reads commute with reads, and writes with writes where they are additions.
 const READ: u8 = 0;
 const WRITE: u8 = 1;
 
 impl Recorder {
-    /// Of so many nodes, of which `witness` stays up to the end.
-    pub(super) fn new(names: &[Bytes], payload_len: usize, nodes: usize, witness: usize) -> Self {
+    /// Of a node in each of the workload's regions, of which `witness` stays up to the end.
+    pub(super) fn new(names: &[Bytes], workload: &Workload, witness: usize) -> Self {
+        let nodes = workload.regions.len();
         Self {
             history: History::new(),
             accesses: Vec::new(),
             keys: names.iter().map(|name| Blob::from(&name[..])).collect(),
-            payload_len,
+            payload_len: workload.payload_len,
+            additions: workload.additions,
             order: Vec::new(),
             witness,
             digests: vec![FxHashMap::default(); nodes],
@@ -61,6 +66,7 @@ impl Recorder {
         let key = self.keys[access.key as usize].clone();
         let input = match access.is_read {
             true => Input::get(key),
+            false if self.additions => Input::increment(key, 1),
             false => {
                 let number = (self.accesses.len() as u64).to_le_bytes();
                 Input::put(key, &number[..self.payload_len.min(number.len())])
@@ -96,9 +102,12 @@ impl Recorder {
         if !access.is_read {
             let order = self.digests[node].entry(access.key).or_default();
             order.len += 1;
-            order.digest = (order.digest ^ (u64::from(operation) + 1))
-                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-                .rotate_left(29);
+            let number = u64::from(operation) + 1;
+            let mixed = |digest: u64| digest.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+            order.digest = match self.additions {
+                true => order.digest.wrapping_add(mixed(number)),
+                false => mixed(order.digest ^ number),
+            };
         }
     }
 
@@ -112,7 +121,8 @@ impl Recorder {
     /// # Errors
     /// What no order explains.
     pub(super) fn check(&self) -> Result<(), Violation> {
-        let commutes = Commutes::new(|a, b| a == READ && b == READ);
+        let additions = self.additions;
+        let commutes = Commutes::new(move |a, b| a == b && (a == READ || a == WRITE && additions));
         let mut real_time = RealTimeOrder::new(&self.history, commutes);
         for operation in &self.order {
             let (id, access) = self.accesses[*operation as usize];
@@ -153,7 +163,8 @@ mod tests {
     const READ_IT: Access = Access { key: 0, is_read: true };
 
     fn recorder() -> Recorder {
-        Recorder::new(&[Bytes::from_static(b"k")], 8, 2, 0)
+        let workload = Workload { payload_len: 8, ..Workload::default() };
+        Recorder::new(&[Bytes::from_static(b"k")], &workload, 0)
     }
 
     fn held(number: u64) -> Bytes {

@@ -118,6 +118,11 @@ fn simulate(
                     `--crash` out, or this protocol";
         return Err(BenchError::invalid(text));
     }
+    if *protocol == Protocol::Epaxos && workload.additions {
+        let text = "epaxos: this baseline knows reads and writes only; leave `--additions` out, or \
+                    this protocol";
+        return Err(BenchError::invalid(text));
+    }
     let setting = Setting { workload, settings, ground: &ground, f, application, progress };
     let finished = match protocol {
         Protocol::Fast | Protocol::Atlas => setting.althing(protocol, Path::Fast),

@@ -87,6 +87,27 @@ fn the_same_seed_gives_the_same_run() {
     }
 }
 
+/// Broken: additions to one key wait for each other, or for more than a round trip; or those that some
+/// node left out, or that a read missed, would pass.
+#[test]
+fn additions_to_one_key_wait_for_nobody() {
+    for f in [1, 2] {
+        let workload = Workload { additions: true, keys: pool(100.0), ..Workload::default() };
+        let run = run(&workload, &Protocol::Fast, f).unwrap();
+        assert_linearizable(&run, &workload, &Protocol::Fast);
+        for region in &run.regions {
+            let p99_us = region.latency.value_at_quantile(0.99);
+            assert!(p99_us <= region.bound_us + 200, "{}: {p99_us}", region.name);
+        }
+        let workload = Workload { read_percent: 20.0, ..workload };
+        let run = super::run(&workload, &Protocol::Fast, f).unwrap();
+        assert_linearizable(&run, &workload, &Protocol::Fast);
+    }
+    let workload = Workload { additions: true, ..Workload::default() };
+    let error = run(&workload, &Protocol::Epaxos, 1).unwrap_err().to_string();
+    assert!(error.contains("--additions"), "{error}");
+}
+
 /// Broken: a message takes another time than the planet says, is sent once too often, or a quorum
 /// has another size.
 #[test]

@@ -4,7 +4,9 @@ use crate::description::Description;
 use crate::network::{Network, Route};
 use crate::{LocalClusterError, Settings};
 use althing_model::{ClusterId, NodeId, Role};
-use althing_node::config::{AdminEntry, JournalEntry, LimitsEntry, RespEntry, SnapshotsEntry};
+use althing_node::config::{
+    AdminEntry, JournalEntry, LimitsEntry, RespEntry, SnapshotsEntry, StoreEntry,
+};
 use althing_node::{Config, ConfigFile};
 use althing_sdk::{ClientFile, ClientNodeEntry, ClientTlsEntry, NodeAddress, Prefer};
 use althing_transport::certs::{ClusterAuthority, Tls};
@@ -25,6 +27,7 @@ pub(crate) struct Layout {
     /// The port of the first node's gateway.
     resp: Option<u16>,
     snapshots: SnapshotsEntry,
+    store: StoreEntry,
     /// Removes it in the end, if it is not to be kept.
     _temporary: Option<tempfile::TempDir>,
 }
@@ -41,10 +44,10 @@ impl Layout {
             return Err(LocalClusterError::File { path: dir, source });
         }
         let (limits, journal) = (settings.limits.clone(), settings.journal.clone());
-        let snapshots = settings.snapshots.clone();
+        let (snapshots, store) = (settings.snapshots.clone(), settings.store);
         let (resp, _temporary) = (settings.resp, temporary);
         let mut layout =
-            Self { dir, cluster, description, limits, journal, resp, snapshots, _temporary };
+            Self { dir, cluster, description, limits, journal, resp, snapshots, store, _temporary };
         layout.evade()?;
         layout.certify()?;
         Ok(layout)
@@ -122,6 +125,7 @@ impl Layout {
         });
         config.limits = self.limits.clone();
         config.snapshots = self.snapshots.clone();
+        config.store = self.store;
         config.journal = self.journal.clone();
         // A node that ran and lost its journal must not come back as if it had promised nothing.
         config.journal.create = !self.data_dir(node).exists();

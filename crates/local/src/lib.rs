@@ -55,7 +55,7 @@ pub use planet::PlanetSourceError;
 
 use althing_model::{ClusterId, Path, Role};
 use althing_node::Status;
-use althing_node::config::{JournalEntry, LimitsEntry, SnapshotsEntry};
+use althing_node::config::{JournalEntry, LimitsEntry, SnapshotsEntry, StoreEntry};
 use althing_planet::Planet;
 use althing_relay::Mesh;
 use althing_transport::certs::Tls;
@@ -110,6 +110,8 @@ pub struct Settings {
     pub roles: Vec<Vec<Role>>,
     /// The port of the first node's gateway for Redis clients; the others' follow it. None without.
     pub resp: Option<u16>,
+    /// How the reference store behaves.
+    pub store: StoreEntry,
 }
 
 impl Settings {
@@ -128,6 +130,7 @@ impl Settings {
             snapshots: SnapshotsEntry::default(),
             roles: Vec::new(),
             resp: None,
+            store: StoreEntry::default(),
         }
     }
 

@@ -62,7 +62,10 @@ fn facts(results: &Results) -> Vec<(&'static str, String)> {
         ("load", self::load(*load, results)),
         ("keys", self::keys(*keys, results)),
         ("reads", format!("{} %", workload.read_percent)),
-        ("a write stores", format!("{payload_len} bytes")),
+        match workload.additions {
+            true => ("a write", "adds to a number".to_owned()),
+            false => ("a write stores", format!("{payload_len} bytes")),
+        },
     ];
     if workload.batch_len_max > 1 {
         let (len, delay_us) = (workload.batch_len_max, workload.batch_delay_us);

@@ -106,7 +106,7 @@ impl<'a, P: ProtocolNode> World<'a, P> {
         let witness = workload.regions.iter().position(|region| stays_up(&region));
         let recorder = settings.checks.then(|| {
             let witness = witness.expect("there are several regions, and one crashes");
-            Recorder::new(keys.names(), workload.payload_len, regions, witness)
+            Recorder::new(keys.names(), workload, witness)
         });
         let ms = |ms: u64| ms * 1000;
         let (ends_at, commands_max) = match workload.load {
