@@ -159,6 +159,18 @@ impl Client {
     /// # Errors
     /// [`Error::Failed`] when no node could answer in time: nothing has changed. [`Error::Unknown`]
     /// where it became a command whose outcome is unknown.
+    ///
+    /// ```no_run
+    /// # async fn run(client: althing_sdk::Client, payload: bytes::Bytes) -> Result<(), althing_sdk::Error> {
+    /// use althing_sdk::Consistency;
+    ///
+    /// // What this client wrote is in it, and it asks no other region.
+    /// let mine = client.read(payload.clone(), Consistency::Session).await?;
+    /// // So is what anyone was answered before.
+    /// let everyones = client.read(payload, Consistency::Linearizable).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn read(&self, payload: Bytes, consistency: Consistency) -> Result<Bytes, Error> {
         self.read_detailed(payload, consistency).await.map(|executed| executed.reply)
     }
