@@ -3,6 +3,7 @@
 use crate::exit::{Exit, Failure};
 use althing_local::{LocalCluster, LocalClusterError, Settings};
 use althing_model::{Path, Quorums};
+use althing_node::config::{Adds, StoreEntry};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,6 +43,10 @@ pub struct Args {
     /// Serve Redis clients too: at this port of the first node, and at the next ones of the others.
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     resp: Option<u16>,
+    /// What additions to one key are to each other: they commute, or they conflict. Where they conflict,
+    /// a linearizable read of a key needs no command.
+    #[arg(long, default_value = "commute", value_parser = adds)]
+    adds: Adds,
     /// Put the distances of this planet between the nodes: a built-in one, for instance
     /// aws-2021-02-13, or the path of a table (CSV).
     #[arg(long)]
@@ -55,6 +60,14 @@ pub struct Args {
 pub(crate) fn path(name: &str) -> Result<Path, String> {
     let known = [Path::Fast, Path::Classic].into_iter().find(|path| path.name() == name);
     known.ok_or_else(|| "a path is fast or classic".to_owned())
+}
+
+fn adds(name: &str) -> Result<Adds, String> {
+    match name {
+        "commute" => Ok(Adds::Commute),
+        "conflict" => Ok(Adds::Conflict),
+        _ => Err("additions commute or conflict".to_owned()),
+    }
 }
 
 /// Runs it. Makes its own runtime, if it needs one.
@@ -88,7 +101,8 @@ fn settings(args: Args) -> Result<Settings, Failure> {
         )));
     }
     let (f, path, resp) = (args.f, args.path, args.resp);
-    Ok(Settings { dir: args.dir, planet, f, path, resp, ..settings })
+    let store = StoreEntry { adds: args.adds };
+    Ok(Settings { dir: args.dir, planet, f, path, resp, store, ..settings })
 }
 
 async fn stay_up(settings: Settings) -> Result<(), Failure> {
