@@ -321,7 +321,9 @@ impl DependencyConflicts {
         row.extras.iter().filter(|extra| **extra > seq).any(|extra| {
             match self.requested_as(other.column, *extra) {
                 // It names all of its column below it, also what touches nothing.
-                Some(later) if later.touched == Touched::Everything => true,
+                Some(later) if later.touched == Touched::Everything => {
+                    may_pass || is_before(*extra)
+                }
                 None => is_before(*extra),
                 Some(later) if is_before(*extra) => later.is_linked(other),
                 Some(later) => may_pass && later.is_linked_without(owner, other),

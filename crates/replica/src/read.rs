@@ -317,7 +317,8 @@ impl Replica {
                 let held = self.reads.take(read).expect("looked up above");
                 let (client, ticket) = held.whose.client().expect("a probe is never given up");
                 let outcome = match held.gathering {
-                    _ if held.is_unheard => {
+                    // Unless it was heard of here in the meantime.
+                    _ if held.is_unheard && !self.is_heard_of(&held.needs, &DepSet::default()) => {
                         mark::hit(Mark::TokenUnknown);
                         ReadOutcome::TokenUnknown
                     }

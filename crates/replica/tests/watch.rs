@@ -7,6 +7,7 @@ use althing_model::{
     Unrestorable, Value, VertexId,
 };
 use althing_replica::{Config, Limits, Replica, SnapshotPieces, Timing, WatchLimits};
+use althing_wire::limits::REPLY_LEN_MAX;
 use althing_wire::{
     ClientId, Commit, Effect, Effects, Ignored, Message, ReplicaRecord, SnapshotOffer, Unwatch,
     Watch, WatchEnd, WatchEnded, WatchTaken, Watched,
@@ -209,6 +210,29 @@ fn a_watcher_is_told_what_its_filter_lets_through() {
     world.put(vertex(1, 3), 5, "a");
     assert!(world.heard().is_empty());
     assert_eq!(world.ask(Unwatch { watch: 1 }), Err(Ignored::Late));
+}
+
+/// Broken: a watcher would not hear of a change whose reply was too long to be told, now or when it goes
+/// on from a token.
+#[test]
+fn a_change_is_told_without_a_reply_that_is_too_long() {
+    let mut world = World::new(WatchLimits::default());
+    world.watch(1, resource("a"), None);
+    let token = world.token();
+    world.told.clear();
+    let long = Operation::Apply {
+        request: request(0),
+        acknowledged_below: 0,
+        payload: Bytes::from(vec![b'x'; REPLY_LEN_MAX]),
+    };
+    let footprint = Footprint::of([(Bytes::from_static(b"a"), WRITE)]);
+    world.commit(vertex(1, 0), commands([long], footprint), &[opening()]);
+    for number in 2..4 {
+        let Some(Message::Watched(watched)) = world.told.first() else { panic!("not told") };
+        assert_eq!((watched.changes[0].vertex, watched.changes[0].reply.len()), (vertex(1, 0), 0));
+        world.told.clear();
+        world.watch(number, resource("a"), Some(token.clone()));
+    }
 }
 
 /// Broken: an idle watcher's token would grow old, and its client not see that the node is gone.

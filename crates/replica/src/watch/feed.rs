@@ -81,6 +81,8 @@ impl Feed {
         let replies: Box<[_]> = outcomes
             .map(|(reply, took)| match reply {
                 Reply::Applied(bytes) if *took => Some(bytes.clone()),
+                // It was too long to be told; what it changed is told all the same.
+                Reply::Forgotten if *took => Some(Bytes::new()),
                 _ => None,
             })
             .collect();
