@@ -298,6 +298,7 @@ marks! {
         WatchRefused "watch_refused" "there are too many watches" "watches_are_limited";
     }
     "proposer/tests/relay.rs" {
+        RelayTurnedAway "relay_turned_away" "a submission that was passed on was turned away, and might yet be taken" "a_lost_node_passes_submissions_on";
         Relayed "relayed" "a node that lost its disk passed a submission on" "a_lost_node_passes_submissions_on";
     }
     "roles/src/registry.rs" {

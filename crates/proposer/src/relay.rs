@@ -127,6 +127,12 @@ impl Relay {
         if self.in_flight.get(&ticket).is_none_or(|it| it.to != from) {
             return Err(Ignored::Late);
         }
+        // A second copy of the same request may yet be taken there: what was turned away once is not
+        // turned away for sure. The client asks elsewhere in time, and concludes nothing from this.
+        if outcome == Outcome::Overloaded {
+            mark::hit(Mark::RelayTurnedAway);
+            return Ok(());
+        }
         let InFlight { client, ticket, .. } = self.in_flight.remove(&ticket).expect("found above");
         effects.send(client, Answer { ticket, outcome, seen });
         Ok(())

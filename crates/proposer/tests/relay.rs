@@ -47,6 +47,10 @@ fn a_lost_node_passes_submissions_on() {
     let opened = VertexId { epoch: Epoch(0), proposer: NodeId(2), seq: 4 };
     let outcome = Outcome::Executed(Reply::Opened(SessionId { opened, slot: 0 }));
     let relayed = Relayed { ticket: tickets[1], outcome: outcome.clone(), seen: DepSet::default() };
+    // Turned away is for one copy of the request alone: another may be taken yet, and is told.
+    let turned_away = Relayed { outcome: Outcome::Overloaded, ..relayed.clone() };
+    assert_eq!(tell(&mut relay, NodeId(2).into(), turned_away), (Ok(()), vec![]));
+    assert!(mark::take().contains(Mark::RelayTurnedAway));
     // Only of the node that was asked, and once.
     assert_eq!(tell(&mut relay, NodeId(1).into(), relayed.clone()).0, Err(Ignored::Late));
     let (_, sent) = tell(&mut relay, NodeId(2).into(), relayed.clone());
