@@ -232,3 +232,30 @@ impl Reads {
         self.held.iter().map(|(read, held)| (*read, held))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use althing_model::Epoch;
+
+    /// Broken: whoever asks for vertices that nobody proposed fills the memory of a replica, one entry for
+    /// each read that has long ended; or what reads take is never given back, so that none is let in.
+    #[test]
+    fn a_read_that_ended_leaves_nothing_behind() {
+        let vertex = |seq| VertexId { epoch: Epoch(0), proposer: NodeId(1), seq };
+        let mut reads = Reads::new(u64::MAX);
+        let whose = Whose::Session { client: ClientId(7), ticket: 1, payload: Bytes::from("abc") };
+        let needs: DepSet = [vertex(5), vertex(9)].into_iter().collect();
+        let held: Vec<u64> =
+            (0..3).map(|_| reads.hold(0, whose.clone(), needs.clone(), None, (10, 20))).collect();
+        assert!(reads.bytes() > 3 * "abc".len(), "what is waited for is weighed");
+        for read in &held {
+            reads.wait_for(*read, vertex(9));
+            reads.wait_for(*read, vertex(5));
+        }
+        reads.set_needs(held[0], DepSet::default());
+        held.into_iter().for_each(|read| drop(reads.take(read)));
+        assert_eq!((reads.len(), reads.bytes(), reads.deadline()), (0, 0, None));
+        assert!(reads.waiting.is_empty(), "{:?}", reads.waiting);
+    }
+}
